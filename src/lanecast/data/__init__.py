@@ -1,0 +1,1 @@
+"""Schema, panel, windows, scaling: everything between a table and a batch."""

@@ -1,0 +1,139 @@
+"""The panel: every series of a data set in one flat float32 store.
+
+Series stand one after another (CSR): series ``i`` owns the cells ``offsets[i] : offsets[i + 1]``,
+and its first cell is step ``start[i]`` of the panel's time grid.  A missing value is NaN here and
+becomes an explicit mask when a window is gathered.  A panel can hold rows after the last target:
+they carry the known future that a forecast needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from lanecast.data.schema import Schema
+from lanecast.errors import SchemaError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Panel:
+    """Shapes: ``N`` series, ``X`` stored columns (``schema.stored``), ``F`` calendar columns,
+    ``C`` encoded static columns, ``T`` steps of the grid (at least up to the last row).
+
+    ``attributes`` keeps the static columns as they were given, for slices and hierarchies.
+    ``counts`` says what the border did on the way in (rows, filled gaps, zeros, dropped series).
+    """
+
+    schema: Schema
+    series: np.ndarray  # [N] unique_id
+    offsets: np.ndarray  # [N + 1] int64
+    start: np.ndarray  # [N] int64
+    times: np.ndarray  # [T] datetime64[ns], start of each step
+    values: Tensor  # [cells, X] float32
+    calendar: Tensor  # [T, F] float32
+    calendar_names: tuple[str, ...] = ()
+    statics: Tensor = field(default_factory=lambda: torch.zeros(0, 0))  # [N, C] float32
+    static_names: tuple[str, ...] = ()
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def num_series(self) -> int:
+        """Number of series."""
+        return len(self.series)
+
+    @property
+    def num_cells(self) -> int:
+        """Number of stored (series, step) pairs."""
+        return int(self.offsets[-1])
+
+    @property
+    def end(self) -> np.ndarray:
+        """Step after the last cell of each series, [N]."""
+        return self.start + np.diff(self.offsets)
+
+    @property
+    def known_names(self) -> tuple[str, ...]:
+        """The ``K`` axis of a window: known_future columns, then the calendar."""
+        return (*self.schema.known, *self.calendar_names)
+
+    @cached_property
+    def seen_before(self) -> np.ndarray:
+        """Prefix count of cells whose target is present, [cells + 1]."""
+        present = torch.isfinite(self.values[:, 0]).numpy()
+        return np.concatenate([[0], np.cumsum(present, dtype=np.int64)])
+
+    @cached_property
+    def last_step(self) -> int:
+        """Last step at which any series has a target; the latest possible cutoff."""
+        present = np.flatnonzero(np.diff(self.seen_before))
+        if present.size == 0:
+            raise SchemaError("the panel holds no target value at all; check the y column")
+        owner = np.searchsorted(self.offsets, present, side="right") - 1
+        return int((self.start[owner] + present - self.offsets[owner]).max())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of content and schema: two panels with the same hash hold the same data."""
+        digest = hashlib.sha256(repr(self.schema).encode())
+        for array in (self.values.numpy(), self.offsets, self.start, self.times[:1]):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update("\x00".join(map(str, self.series)).encode())
+        digest.update(self.statics.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def step_of(self, time: str | pd.Timestamp | np.datetime64) -> int:
+        """Step whose period starts at ``time``; SchemaError if the grid has no such step."""
+        moment = np.datetime64(pd.Timestamp(time), "ns")
+        step = int(np.searchsorted(self.times, moment))
+        if step == len(self.times) or self.times[step] != moment:
+            first, last = pd.Timestamp(self.times[0]), pd.Timestamp(self.times[-1])
+            raise SchemaError(
+                f"{pd.Timestamp(time)} is not a step of this panel, whose {self.schema.freq} grid"
+                f" runs from {first} to {last}; choose a time on it"
+            )
+        return step
+
+    def time_of(self, step: int) -> pd.Timestamp:
+        """Start of the period of ``step``, which may lie beyond the grid."""
+        if 0 <= step < len(self.times):
+            return pd.Timestamp(self.times[step])
+        from lanecast.data.schema import step_length
+
+        return pd.Timestamp(self.times[0]) + step * step_length(self.schema.freq)
+
+    def count_targets(self, series: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Number of present targets of each ``series`` in the steps ``first..last``, inclusive."""
+        low, high = self.offsets[series], self.offsets[series + 1]
+        begin = np.clip(low + first - self.start[series], low, high)
+        stop = np.clip(low + last + 1 - self.start[series], begin, high)
+        return self.seen_before[stop] - self.seen_before[begin]
+
+    def column(self, name: str) -> Tensor:
+        """One stored column as a view, [cells]; NaN where missing."""
+        return self.values[:, self.schema.stored.index(name)]
+
+    def select(self, series: Sequence[int] | np.ndarray) -> Panel:
+        """The panel of some series only, in the order given."""
+        chosen = np.asarray(series, dtype=np.int64)
+        lengths = np.diff(self.offsets)[chosen]
+        cells = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in chosen]
+        rows = torch.from_numpy(np.concatenate(cells) if cells else np.zeros(0, np.int64))
+        return replace(
+            self,
+            series=self.series[chosen],
+            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            start=self.start[chosen],
+            values=self.values[rows],
+            statics=self.statics[torch.from_numpy(chosen)]
+            if self.statics.numel()
+            else self.statics,
+            attributes={name: values[chosen] for name, values in self.attributes.items()},
+        )

@@ -1,0 +1,171 @@
+"""What each column means and when its values become known.
+
+One rule decides every cell: the value of step ``t`` is visible at cutoff ``c`` iff ``t + delay <= c`` (target and
+observed columns) or ``t - lead <= c`` (known_future columns; no lead means always).  Delays and leads are declared as
+ISO durations and become whole steps of the panel's frequency: delays rounded up, leads rounded down, so that rounding
+never shows a value early.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pandas as pd
+
+from lanecast.errors import SchemaError
+
+ID, TIME, TARGET = "unique_id", "ds", "y"
+
+
+class Role(StrEnum):
+    """How a column may be used."""
+
+    TARGET = "target"
+    OBSERVED = "observed"
+    KNOWN_FUTURE = "known_future"
+    STATIC = "static"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One declared column.
+
+    ``scale="target"`` says that the column is in the target's unit, so that it is scaled with the target's own location
+    and scale (a schedule beside the flights flown).  ``manipulable`` marks what a planner can set.
+    """
+
+    role: Role
+    delay: str | None = None
+    lead: str | None = None
+    manipulable: bool = False
+    non_negative: bool = False
+    scale: str = "own"
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that have no meaning."""
+        object.__setattr__(self, "role", Role(self.role))
+        if self.lead is not None and self.role is not Role.KNOWN_FUTURE:
+            raise SchemaError(f"lead={self.lead!r} needs role known_future, not {self.role}")
+        if self.delay is not None and self.role not in (Role.TARGET, Role.OBSERVED):
+            raise SchemaError(
+                f"delay={self.delay!r} needs role observed or target, not {self.role}"
+            )
+        if self.scale not in ("own", "target", "none"):
+            raise SchemaError(f"scale={self.scale!r} is not one of own, target, none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The columns of a panel and its frequency; ``absent`` says what a missing row means ("missing" or "zero")."""
+
+    freq: str
+    columns: Mapping[str, Column]
+    absent: str = "missing"
+
+    def __post_init__(self) -> None:
+        """Check the declaration as a whole, before any data is read."""
+        step_length(self.freq)
+        if self.absent not in ("missing", "zero"):
+            raise SchemaError(f"absent={self.absent!r} is not one of missing, zero")
+        targets = [name for name, column in self.columns.items() if column.role is Role.TARGET]
+        if targets != [TARGET]:
+            found = (
+                f"role {self.columns[TARGET].role}" if TARGET in self.columns else "no declaration"
+            )
+            raise SchemaError(
+                f"exactly one column, {TARGET!r}, must have role target; found {targets or 'none'} and {found} for"
+                f" {TARGET!r}; rename your column to {TARGET!r} (source.rename) and declare it target"
+            )
+        for reserved in (ID, TIME):
+            if reserved in self.columns:
+                raise SchemaError(
+                    f"{reserved!r} is the index of the table and must not be declared as a column"
+                )
+        for name in (*self.past, *self.known):
+            self.delay_steps(name)
+            self.lead_steps(name)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Schema:
+        """Build a schema from plain mappings; an unknown key or role is a SchemaError that names the column."""
+        columns = {}
+        for name, options in config["columns"].items():
+            try:
+                columns[str(name)] = Column(**dict(options))
+            except (TypeError, ValueError) as err:
+                raise SchemaError(f"column {name!r}: {err}") from err
+        return cls(freq=config["freq"], columns=columns, absent=config.get("absent", "missing"))
+
+    def _named(self, role: Role) -> tuple[str, ...]:
+        return tuple(name for name, column in self.columns.items() if column.role is role)
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Columns known only once their period is over (plus their delay)."""
+        return self._named(Role.OBSERVED)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Columns whose future is known at the cutoff, up to their lead."""
+        return self._named(Role.KNOWN_FUTURE)
+
+    @property
+    def static(self) -> tuple[str, ...]:
+        """Columns that describe a series and never change."""
+        return self._named(Role.STATIC)
+
+    @property
+    def past(self) -> tuple[str, ...]:
+        """The target first, then the observed columns: the ``P`` axis of a window."""
+        return (TARGET, *self.observed)
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Columns of the panel's store, in order: target, observed, known_future."""
+        return (*self.past, *self.known)
+
+    def delay_steps(self, name: str) -> int:
+        """Steps after its own period closes until a target or observed value is visible, rounded up."""
+        duration = self.columns[name].delay
+        return 0 if duration is None else math.ceil(self._steps(name, "delay", duration))
+
+    def lead_steps(self, name: str) -> int | None:
+        """Steps ahead of the cutoff up to which a known_future value is visible, rounded down; None means all."""
+        duration = self.columns[name].lead
+        return None if duration is None else math.floor(self._steps(name, "lead", duration))
+
+    def _steps(self, name: str, what: str, duration: str) -> float:
+        try:
+            length = pd.Timedelta(duration)
+        except ValueError as err:
+            raise SchemaError(
+                f"column {name!r}: {what}={duration!r} is not an ISO duration; write P2D for two days, PT3H for three"
+                " hours"
+            ) from err
+        if length < pd.Timedelta(0):
+            raise SchemaError(
+                f"column {name!r}: {what}={duration!r} is negative; a value cannot be known in reverse"
+            )
+        return length / step_length(self.freq)
+
+
+def step_length(freq: str) -> pd.Timedelta:
+    """Length of one step of a pandas frequency alias such as D, h, 15min or W-SUN; SchemaError if it varies."""
+    try:
+        offset = pd.tseries.frequencies.to_offset(freq)
+    except ValueError as err:
+        raise SchemaError(
+            f"freq={freq!r} is not a pandas frequency alias; use D, h, 15min or W-SUN"
+        ) from err
+    if isinstance(offset, pd.offsets.Week):
+        return pd.Timedelta(days=7 * offset.n)
+    try:
+        return pd.Timedelta(offset)
+    except ValueError as err:
+        raise SchemaError(
+            f"freq={freq!r} has steps of unequal length; aggregate to D, h, 15min or W-SUN first"
+        ) from err

@@ -1,0 +1,156 @@
+"""Which windows exist: integer arithmetic over (series, cutoff) pairs, nothing is copied.
+
+``cutoff`` is the last step whose period is over, ``origin = cutoff + 1`` the first one predicted.
+A window reads the steps ``cutoff - context + 1 .. cutoff`` and predicts ``origin .. cutoff + horizon``.
+Axes: ``W`` windows, ``N`` series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lanecast.data.panel import Panel
+from lanecast.data.schema import TARGET
+from lanecast.errors import ConfigError, SchemaError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSpec:
+    """Lengths in steps.  ``min_context``: present targets a window needs among those it reads."""
+
+    context: int
+    horizon: int
+    train_stride: int = 1
+    min_context: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse lengths that leave nothing to read or to predict."""
+        for name in ("context", "horizon", "train_stride", "min_context"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"windows.{name}={getattr(self, name)} must be at least 1 step; set windows.{name}"
+                )
+        if self.min_context > self.context:
+            raise ConfigError(
+                f"windows.min_context={self.min_context} exceeds windows.context={self.context};"
+                " no window could qualify"
+            )
+
+    def check_against(self, panel: Panel) -> None:
+        """SchemaError if the panel cannot fill a single window of this spec."""
+        for name in panel.schema.past:
+            if (delay := panel.schema.delay_steps(name)) >= self.context:
+                raise SchemaError(
+                    f"column {name!r} has a delay of {delay} steps, but a window reads only"
+                    f" {self.context}: no value of it would ever be visible; raise windows.context"
+                    " or lower the delay"
+                )
+        longest = int(np.diff(panel.offsets).max(initial=0))
+        if longest < self.context:
+            raise SchemaError(
+                f"windows.context={self.context} is longer than every series (the longest has"
+                f" {longest} steps); lower windows.context or supply more history"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowIndex:
+    """Windows by (series, cutoff), in the order in which forecasts are returned."""
+
+    series_W: np.ndarray  # int64
+    cutoff_W: np.ndarray  # int64
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.series_W)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> WindowIndex:
+        """Some of the windows."""
+        return WindowIndex(series_W=self.series_W[rows], cutoff_W=self.cutoff_W[rows])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRange:
+    """All training windows, decoded on demand: memory grows with the series, not the windows."""
+
+    first_N: np.ndarray  # first cutoff of each series
+    before_N: np.ndarray  # [N + 1] number of windows of earlier series
+    stride: int
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return int(self.before_N[-1])
+
+    def decode(self, rows: np.ndarray) -> WindowIndex:
+        """The windows with the given numbers, ``0 <= row < len``."""
+        series = np.searchsorted(self.before_N, rows, side="right") - 1
+        cutoff = self.first_N[series] + (rows - self.before_N[series]) * self.stride
+        return WindowIndex(series_W=series, cutoff_W=cutoff)
+
+
+def windows_at(panel: Panel, cutoffs: Sequence[int], spec: WindowSpec) -> WindowIndex:
+    """Every series x cutoff with enough visible targets in its context, cutoff by cutoff.
+
+    A label is not needed.  A series that has not begun, or has been silent for a whole context,
+    is left out; the caller counts them as ``len(cutoffs) * num_series - len(index)``.
+    """
+    delay = panel.schema.delay_steps(TARGET)
+    everyone = np.arange(panel.num_series)
+    series, times = [], []
+    for cutoff in cutoffs:
+        first = np.full_like(everyone, cutoff - spec.context + 1)
+        last = np.full_like(everyone, cutoff - delay)
+        chosen = everyone[panel.count_targets(everyone, first, last) >= spec.min_context]
+        series.append(chosen)
+        times.append(np.full(len(chosen), cutoff, dtype=np.int64))
+    none = np.zeros(0, dtype=np.int64)
+    return WindowIndex(
+        series_W=np.concatenate([none, *series]), cutoff_W=np.concatenate([none, *times])
+    )
+
+
+def training_windows(panel: Panel, *, until: int, spec: WindowSpec) -> WindowRange:
+    """Every window whose whole label is known at ``until``: ``cutoff + horizon + delay <= until``.
+
+    Short histories are kept from ``min_context`` steps on; what they lack on the left is masked.
+    """
+    last = np.minimum(panel.end - 1, until - panel.schema.delay_steps(TARGET)) - spec.horizon
+    first = panel.start + spec.min_context - 1
+    # Align on the last window, so that the newest label is always used whatever the stride.
+    count = np.maximum(0, (last - first) // spec.train_stride + 1)
+    first = last - (count - 1) * spec.train_stride
+    return WindowRange(
+        first_N=first,
+        before_N=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
+        stride=spec.train_stride,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Training labels end at ``train_until``; validation cutoffs follow; nothing is past ``until``."""
+
+    train_until: int
+    val_cutoffs: tuple[int, ...]
+    until: int
+
+
+def split(*, until: int, horizon: int, val_steps: int, val_stride: int, delay: int = 0) -> Split:
+    """Hold out the last ``val_steps`` steps known at ``until`` for validation.
+
+    Disjoint and embargoed: every training label lies before the first validation origin.
+    ``val_steps=0`` trains on everything and validates nothing.
+    """
+    if val_steps == 0:
+        return Split(train_until=until, val_cutoffs=(), until=until)
+    if val_steps < horizon:
+        raise ConfigError(
+            f"windows.val_steps={val_steps} is shorter than windows.horizon={horizon}: not one"
+            f" validation window would fit; set windows.val_steps to 0 or to at least {horizon}"
+        )
+    first = until - delay - val_steps
+    cutoffs = tuple(range(until - delay - horizon, first - 1, -val_stride))[::-1]
+    return Split(train_until=min(cutoffs), val_cutoffs=cutoffs, until=until)

@@ -1,0 +1,1 @@
+"""Forecasters: deep networks and honest baselines behind one protocol."""
