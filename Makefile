@@ -1,0 +1,52 @@
+# Each target sets the environment up first, so `make demo` and `make test` work in a bare checkout.
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+JOBS   ?= 2
+
+# Idle OpenMP threads sleep: spinning ones make a step many times slower when cores are shared.
+export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT  := 0
+
+BACKTEST  := $(PYTHON) scripts/backtest.py -m experiment=demo skip_finished=true
+SCHEDULED := data.schema.columns.scheduled.role
+
+.PHONY: help setup demo test test-slow lint types bench
+.DEFAULT_GOAL := help
+
+help:        ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(STAMP)  ## create .venv with the pinned packages (again only when the pins change)
+
+demo: setup  ## backtest six models on real flights and print one table (runs/demo/compare.csv)
+	$(BACKTEST) model=seasonal_naive,auto_ets $(SCHEDULED)=observed
+	$(BACKTEST) model=schedule $(SCHEDULED)=known_future
+	$(BACKTEST) model=lightgbm,nhits,tft $(SCHEDULED)=known_future,observed
+	$(PYTHON) scripts/compare.py 'runs=runs/demo/**' output=runs/demo
+
+test: setup  ## run the tests, without the slow proofs
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(JOBS) -m "not slow"
+
+test-slow: setup  ## run the slow proofs, one after the other
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m slow
+
+lint: setup  ## check style and formatting
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types: setup  ## check the types
+	$(PYTHON) -m mypy
+
+bench: setup  ## time our training step against the bare network
+	$(PYTHON) scripts/benchmark.py
+
+# python3.11 if there is one, else any python3 that is new enough.
+$(STAMP): pyproject.toml constraints.txt
+	@python=$$(for p in python3.11 python3; do \
+	    $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done); \
+	test -n "$$python" || { echo "lanecast needs Python 3.11 or newer; put python3.11 on the PATH" >&2; exit 1; }; \
+	echo "Setting up $(VENV) with the packages of constraints.txt: a few minutes, once."; \
+	test -x $(VENV)/bin/pip || $$python -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@touch $@
