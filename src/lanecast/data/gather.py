@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec
+from lanecast.errors import SchemaError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class WindowBatch:
     past_BLP: Tensor
     seen_BLP: Tensor
     known_past_BLK: Tensor
+    known_past_seen_BLK: Tensor
     future_BHK: Tensor
     future_seen_BHK: Tensor
     static_BC: Tensor
@@ -65,9 +67,20 @@ class Gatherer:
 
     def __call__(self, index: WindowIndex) -> tuple[WindowBatch, Label]:
         """The windows of ``index`` and, apart from them, their labels."""
+        self._check_calendar(index)
         series = torch.from_numpy(np.ascontiguousarray(index.series_W)).to(self.device)
         cutoff = torch.from_numpy(np.ascontiguousarray(index.cutoff_W)).to(self.device)
         return self.gather(series, cutoff)
+
+    def _check_calendar(self, index: WindowIndex) -> None:
+        if not self._calendar.shape[1] or not len(index):
+            return
+        last = int(index.cutoff_W.max()) + self.spec.horizon
+        if last >= len(self._calendar):
+            raise SchemaError(
+                f"the calendar ends at step {len(self._calendar) - 1}, but a window reaches step"
+                f" {last}; build the panel with more steps ahead or forecast from an earlier cutoff"
+            )
 
     def gather(self, series_B: Tensor, cutoff_B: Tensor) -> tuple[WindowBatch, Label]:
         """As ``__call__``, for index tensors already on the device."""
@@ -86,18 +99,20 @@ class Gatherer:
         known = x_BTX[..., num_past:].masked_fill(~known_seen, 0.0)
         future_seen = known_seen[:, context:] & self._future_visible
         future = known[:, context:].masked_fill(~future_seen, 0.0)
-        known_past = known[:, :context]
+        known_past, known_past_seen = known[:, :context], known_seen[:, :context]
         if self._calendar.shape[1]:
-            step_BT = step_BT.clamp(0, len(self._calendar) - 1)
-            dates = self._calendar[step_BT]
+            dates = self._calendar[step_BT.clamp(0, len(self._calendar) - 1)]
+            dated = (step_BT >= 0)[..., None].expand_as(dates)
+            dates = dates.masked_fill(~dated, 0.0)
             known_past = torch.cat([known_past, dates[:, :context]], dim=-1)
+            known_past_seen = torch.cat([known_past_seen, dated[:, :context]], dim=-1)
             future = torch.cat([future, dates[:, context:]], dim=-1)
-            always = torch.ones_like(dates[:, context:], dtype=torch.bool)
-            future_seen = torch.cat([future_seen, always], dim=-1)
+            future_seen = torch.cat([future_seen, dated[:, context:]], dim=-1)
         batch = WindowBatch(
             past_BLP=past,
             seen_BLP=past_seen,
             known_past_BLK=known_past,
+            known_past_seen_BLK=known_past_seen,
             future_BHK=future,
             future_seen_BHK=future_seen,
             static_BC=self._statics[series_B]

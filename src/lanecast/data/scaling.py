@@ -1,0 +1,249 @@
+"""Scaling of windows: the target per window or per series, covariates by column.
+
+Whatever is fitted says ``fitted_until`` and saw nothing later.  Axes as in `lanecast.data.gather`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lanecast.data.gather import WindowBatch
+from lanecast.data.panel import Panel
+from lanecast.data.schema import TARGET
+from lanecast.errors import CheckpointError, ConfigError, LeakageError
+
+METHODS = ("identity", "standard", "robust", "mean_abs")
+LINKS = ("identity", "log1p")
+_FLOOR = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Location and scale of the target of each window, in link space, [B]."""
+
+    loc_B: Tensor
+    scale_B: Tensor
+
+
+class Scaler(nn.Module):
+    """Scales windows; ``fit`` learns column statistics from what is known at a step.
+
+    ``method``: identity; standard (mean, sd); robust (median, mean absolute deviation from it);
+    mean_abs (0, mean of |y|).  ``per``: "window" reads the visible context of each window,
+    "series" the history of its series up to ``fitted_until`` (a series unseen then gets the pooled
+    statistics).  ``link``: transform of the target before scaling; the inverse is exact.
+    """
+
+    means: Tensor
+    sds: Tensor
+    static_mean: Tensor
+    static_sd: Tensor
+    series_loc: Tensor
+    series_scale: Tensor
+
+    def __init__(
+        self, *, method: str = "robust", per: str = "window", link: str = "identity"
+    ) -> None:
+        super().__init__()
+        for value, allowed, what in (
+            (method, METHODS, "method"),
+            (per, ("window", "series"), "per"),
+            (link, LINKS, "link"),
+        ):
+            if value not in allowed:
+                raise ConfigError(f"scaler.{what}={value!r} is not one of {', '.join(allowed)}")
+        self.method, self.per, self.link = method, per, link
+        self.fitted_until: int | None = None
+        self.known: dict[str, int] = {}  # unique_id -> row of the per-series statistics; 0 = pooled
+        self._kinds: tuple[str, ...] = ()
+        self._num_past = 1
+        self._row_N: Tensor | None = None
+
+    def fit(self, panel: Panel, *, until: int) -> Self:
+        """Learn from cells whose value is known at ``until``."""
+        schema = panel.schema
+        step = _step_of_cell(panel)
+        means, sds = [], []
+        for name in schema.stored:
+            known_at = step + (schema.delay_steps(name) if name in schema.past else 0)
+            column = panel.column(name)[torch.from_numpy(known_at <= until)]
+            column = column[torch.isfinite(column)].double()
+            means.append(column.mean() if len(column) else torch.tensor(0.0))
+            sds.append(column.std(correction=0) if len(column) else torch.tensor(1.0))
+        self._kinds = tuple(schema.columns[name].scale for name in schema.stored)
+        self._num_past = len(schema.past)
+        self.register_buffer("means", torch.stack(means).float())
+        sd = torch.stack(sds).float()
+        self.register_buffer("sds", torch.where(sd > _FLOOR, sd, 1.0))
+        statics = panel.statics if panel.statics.numel() else torch.zeros(panel.num_series, 0)
+        sd = statics.std(dim=0, correction=0)
+        self.register_buffer("static_mean", statics.mean(dim=0))
+        self.register_buffer("static_sd", torch.where(sd > _FLOOR, sd, 1.0))
+        self._fit_series(panel, step + schema.delay_steps(TARGET) <= until)
+        self.fitted_until = until
+        return self.bind(panel)
+
+    def _fit_series(self, panel: Panel, visible: np.ndarray) -> None:
+        """Statistics of each series, pooled ones in row 0 (median over the series)."""
+        y = self._to_link(panel.column(TARGET).double())
+        use = torch.isfinite(y) & torch.from_numpy(visible)
+        num = panel.num_series
+        owner = torch.from_numpy(np.repeat(np.arange(num), np.diff(panel.offsets)))[use]
+        y = y[use]
+        count = torch.bincount(owner, minlength=num).clamp(min=1)
+
+        def mean(values: Tensor) -> Tensor:
+            return torch.zeros(num, dtype=y.dtype).index_add_(0, owner, values) / count
+
+        if self.method == "robust":
+            order = torch.argsort(y, stable=True)
+            order = order[torch.argsort(owner[order], stable=True)]
+            start = torch.cumsum(count, 0) - count
+            present = torch.bincount(owner, minlength=num) > 0
+            loc = torch.zeros(num, dtype=y.dtype)
+            if len(y):
+                middle = (start + (count - 1) // 2)[present].clamp(max=len(y) - 1)
+                loc[present] = y[order][middle]
+            scale = mean((y - loc[owner]).abs())
+        else:
+            loc, scale = _moments(self.method, mean, y, owner)
+        scale = torch.where(scale > _FLOOR, scale, 1.0)
+        pooled = torch.stack([loc.median(), scale.median()])
+        self.register_buffer("series_loc", torch.cat([pooled[:1], loc]).float())
+        self.register_buffer("series_scale", torch.cat([pooled[1:], scale]).float())
+        self.known = {str(name): row + 1 for row, name in enumerate(panel.series)}
+
+    def bind(self, panel: Panel) -> Self:
+        """Find the rows of this panel's series; an unseen series gets the pooled statistics."""
+        rows = [self.known.get(str(name), 0) for name in panel.series]
+        self._row_N = torch.tensor(rows, device=self.means.device)
+        return self
+
+    def check(self, cutoff: int) -> None:
+        """LeakageError if a window at ``cutoff`` is asked of statistics that saw later values."""
+        if self.fitted_until is None:
+            raise LeakageError("the scaler was never fitted; call fit(panel, until=...) first")
+        if cutoff < self.fitted_until:
+            raise LeakageError(
+                f"a window at cutoff {cutoff} would be scaled with statistics fitted until step"
+                f" {self.fitted_until}; refit with until <= {cutoff}"
+            )
+
+    def transform(self, batch: WindowBatch) -> tuple[WindowBatch, Scale]:
+        """The batch in scaled units, invisible cells still 0, and the scale to come back with."""
+        y_BL, seen_BL = self._to_link(batch.past_BLP[..., 0]), batch.seen_BLP[..., 0]
+        scale = self._scale(y_BL, seen_BL, batch.series_B)
+        num_known = len(self._kinds) - self._num_past
+        past = torch.cat(
+            [
+                ((y_BL - scale.loc_B[:, None]) / scale.scale_B[:, None])[..., None],
+                self._columns(batch.past_BLP[..., 1:], slice(1, self._num_past), scale),
+            ],
+            dim=-1,
+        )
+        stored = slice(self._num_past, None)
+
+        def scale_known(values: Tensor, seen: Tensor) -> Tensor:
+            scaled = self._columns(values[..., :num_known], stored, scale)
+            scaled = scaled.masked_fill(~seen[..., :num_known], 0.0)
+            return torch.cat([scaled, values[..., num_known:]], dim=-1)
+
+        return replace(
+            batch,
+            past_BLP=past.masked_fill(~batch.seen_BLP, 0.0),
+            known_past_BLK=scale_known(batch.known_past_BLK, batch.known_past_seen_BLK),
+            future_BHK=scale_known(batch.future_BHK, batch.future_seen_BHK),
+            static_BC=(batch.static_BC - self.static_mean) / self.static_sd,
+        ), scale
+
+    def scale_target(self, y_BH: Tensor, scale: Scale) -> Tensor:
+        """Target values (a label, a column in the target's unit) in scaled units."""
+        extra = (1,) * (y_BH.ndim - 1)
+        loc, spread = scale.loc_B.view(-1, *extra), scale.scale_B.view(-1, *extra)
+        return (self._to_link(y_BH) - loc) / spread
+
+    def inverse(self, z_B: Tensor, scale: Scale) -> Tensor:
+        """Scaled values [B, ...] back in the target's unit."""
+        extra = (1,) * (z_B.ndim - 1)
+        x = z_B * scale.scale_B.view(-1, *extra) + scale.loc_B.view(-1, *extra)
+        return torch.expm1(x.clamp(max=30.0)) if self.link == "log1p" else x
+
+    def facts(self) -> Mapping[str, Any]:
+        """What `restore` needs beside the state_dict."""
+        return {
+            "fitted_until": self.fitted_until,
+            "series": list(self.known),
+            "kinds": list(self._kinds),
+            "num_past": self._num_past,
+        }
+
+    def restore(self, facts: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
+        """Take up what `facts` and ``state_dict`` wrote."""
+        for name in ("means", "sds", "static_mean", "static_sd", "series_loc", "series_scale"):
+            if name not in state:
+                raise CheckpointError(f"the checkpoint holds no scaler statistic {name!r}")
+            self.register_buffer(name, state[name])
+        self.fitted_until = facts["fitted_until"]
+        self.known = {name: row + 1 for row, name in enumerate(facts["series"])}
+        self._kinds, self._num_past = tuple(facts["kinds"]), facts["num_past"]
+        return self
+
+    def _to_link(self, y: Tensor) -> Tensor:
+        return torch.log1p(y.clamp(min=0.0)) if self.link == "log1p" else y
+
+    def _scale(self, y_BL: Tensor, seen_BL: Tensor, series_B: Tensor) -> Scale:
+        if self.method == "identity":
+            zero = torch.zeros_like(y_BL[:, 0])
+            return Scale(loc_B=zero, scale_B=zero + 1.0)
+        if self.per == "series":
+            if self._row_N is None:
+                raise LeakageError("the scaler is not bound to a panel; call bind(panel) first")
+            row_B = self._row_N.to(series_B.device)[series_B]
+            return Scale(loc_B=self.series_loc[row_B], scale_B=self.series_scale[row_B])
+        count = seen_BL.sum(dim=1).clamp(min=1)
+
+        def mean(values: Tensor) -> Tensor:
+            return values.masked_fill(~seen_BL, 0.0).sum(dim=1) / count
+
+        if self.method == "robust":
+            loc = y_BL.masked_fill(~seen_BL, float("nan")).nanmedian(dim=1).values.nan_to_num(0.0)
+            scale = mean((y_BL - loc[:, None]).abs())
+        elif self.method == "standard":
+            loc = mean(y_BL)
+            scale = mean((y_BL - loc[:, None]) ** 2).sqrt()
+        else:
+            loc, scale = torch.zeros_like(y_BL[:, 0]), mean(y_BL.abs())
+        return Scale(loc_B=loc, scale_B=torch.where(scale > _FLOOR, scale, 1.0))
+
+    def _columns(self, values: Tensor, which: slice, scale: Scale) -> Tensor:
+        """Covariates [B, T, X]: in the target's unit, standardized, or as they are."""
+        kinds = self._kinds[which]
+        if not kinds:
+            return values
+        scaled = (values - self.means[which]) / self.sds[which]
+        if any(kind != "own" for kind in kinds):
+            as_target = self.scale_target(values, scale)
+            parts = {"own": scaled, "target": as_target, "none": values}
+            scaled = torch.stack([parts[kind][..., i] for i, kind in enumerate(kinds)], dim=-1)
+        return scaled
+
+
+def _moments(method: str, mean: Any, y: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
+    if method == "standard":
+        loc = mean(y)
+        return loc, mean((y - loc[owner]) ** 2).sqrt()
+    zero = torch.zeros_like(mean(y))
+    return (zero, mean(y.abs())) if method == "mean_abs" else (zero, zero + 1.0)
+
+
+def _step_of_cell(panel: Panel) -> np.ndarray:
+    """Step of every cell, [cells]."""
+    lengths = np.diff(panel.offsets)
+    shift = np.repeat(panel.start - panel.offsets[:-1], lengths)
+    return np.arange(panel.num_cells) + shift

@@ -1,0 +1,151 @@
+"""Running Lightning for one fit: trainer, callbacks, logger; the best weights end up in the module."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers.logger import Logger
+
+from lanecast.data.datamodule import ForecastDataModule
+from lanecast.errors import CheckpointError
+from lanecast.models.module import ForecastModule
+from lanecast.models.optimization import Hardware, Optimization
+from lanecast.models.protocol import Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitReport:
+    """What a fit came to: the objective of the best checkpoint, not of the last epoch."""
+
+    objective: str
+    value: float
+    step: int
+    steps_run: int
+
+
+class ReporterLogger(Logger):
+    """Lightning's metrics, handed to a `Reporter`."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__()
+        self._reporter = reporter
+
+    @property
+    def name(self) -> str:
+        """A label for Lightning."""
+        return "lanecast"
+
+    @property
+    def version(self) -> str:
+        """A label for Lightning."""
+        return "0"
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the record holds the config."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """One row of curves; Lightning's ``epoch`` is left out."""
+        values = {name: float(value) for name, value in metrics.items() if name != "epoch"}
+        if values:
+            self._reporter.log(step or 0, **values)
+
+
+def fit_module(
+    module: ForecastModule,
+    data: ForecastDataModule,
+    *,
+    plan: Optimization,
+    hardware: Hardware,
+    steps: int,
+    reporter: Reporter | None,
+    resume: str | None = None,
+) -> FitReport:
+    """Train for at most ``steps`` steps and leave the best weights in ``module``.
+
+    Best is by ``plan.objective`` over the validations; without validation windows the last weights
+    are kept and the objective is ``train/loss``.  Ctrl-C is passed on as KeyboardInterrupt after
+    the last checkpoint is written.
+    """
+    objective = plan.objective if data.split.val_cutoffs else "train/loss"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) if reporter is None else reporter.folder / "checkpoints"
+        best = ModelCheckpoint(
+            dirpath=folder,
+            filename="best",
+            monitor=objective if data.split.val_cutoffs else None,
+            save_last=reporter is not None,
+            enable_version_counter=False,
+        )
+        trainer = _trainer(plan, hardware, steps, reporter, [best], objective, data)
+        _run(trainer, module, data, resume)
+        if trainer.global_rank != 0:
+            raise SystemExit(0)  # the script of another DDP rank: rank 0 goes on alone
+        step = trainer.global_step
+        if data.split.val_cutoffs and best.best_model_path:
+            state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
+            module.load_state_dict(state["state_dict"])
+            step = int(state["global_step"])
+            value = float(best.best_model_score) if best.best_model_score is not None else math.nan
+        else:
+            value = float(trainer.callback_metrics.get("train/loss", math.nan))
+    return FitReport(objective=objective, value=value, step=step, steps_run=trainer.global_step)
+
+
+def _trainer(
+    plan: Optimization,
+    hardware: Hardware,
+    steps: int,
+    reporter: Reporter | None,
+    callbacks: list[Any],
+    objective: str,
+    data: ForecastDataModule,
+) -> pl.Trainer:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    if data.split.val_cutoffs:
+        callbacks.append(EarlyStopping(monitor=objective, patience=plan.patience))
+    if hardware.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=20))
+    return pl.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        strategy=hardware.strategy,
+        precision=hardware.precision,  # type: ignore[arg-type]
+        max_steps=steps,
+        gradient_clip_val=plan.clip,
+        logger=ReporterLogger(reporter) if reporter is not None else False,
+        callbacks=callbacks,
+        log_every_n_steps=data.steps_per_epoch,
+        num_sanity_val_steps=0,
+        enable_progress_bar=hardware.progress,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=str(reporter.folder) if reporter is not None else None,
+    )
+
+
+def _run(
+    trainer: pl.Trainer, module: ForecastModule, data: ForecastDataModule, resume: str | None
+) -> None:
+    if resume is not None and not Path(resume).is_file():
+        raise CheckpointError(
+            f"no checkpoint at {resume}; give the path of a run's checkpoints/last.ckpt"
+        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)
+        except SystemExit:
+            if trainer.interrupted:  # Lightning turns Ctrl-C into exit(1)
+                raise KeyboardInterrupt from None
+            raise

@@ -1,0 +1,133 @@
+"""The one LightningModule: scaler, anchor, network and loss; the only ``training_step``.
+
+Axes as in `lanecast.data.gather`; ``m`` raw outputs per step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from lanecast.data.datamodule import Batch
+from lanecast.data.gather import WindowBatch
+from lanecast.data.scaling import Scale, Scaler
+from lanecast.models.anchors import Anchor
+from lanecast.models.losses import Loss
+from lanecast.models.networks import Network
+from lanecast.models.optimization import Optimization
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Anchored raw outputs in scaled units and the scale to leave them with."""
+
+    raw_BHm: Tensor
+    scale: Scale
+
+
+class ForecastModule(pl.LightningModule):
+    """Trains one network.  Metrics are logged once per epoch; no step waits for the device."""
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        loss: Loss,
+        scaler: Scaler,
+        anchor: Anchor | None,
+        plan: Optimization,
+        total_steps: int,
+    ) -> None:
+        super().__init__()
+        self.network, self.loss, self.scaler = network, loss, scaler
+        self.anchor, self.plan, self.total_steps = anchor, plan, total_steps
+        self._train = torch.zeros(2)  # sum of step losses, steps
+        self._val = torch.zeros(6)
+
+    def forward(self, batch: WindowBatch) -> Output:
+        """Scale, run the network, add the anchor."""
+        scaled, scale = self.scaler.transform(batch)
+        raw = self.network(scaled)
+        if self.anchor is not None:
+            raw = self.loss.shift(raw, self.anchor(scaled))
+        return Output(raw_BHm=raw, scale=scale)
+
+    def loss_of(self, output: Output, batch: Batch) -> Tensor:
+        """Weighted loss in scaled units; a missing label weighs nothing."""
+        windows, label = batch
+        y_BH = self.scaler.scale_target(label.y_BH, output.scale)
+        weight_BH = label.seen_BH.to(y_BH.dtype)
+        if self.plan.weight:
+            weight_BH = weight_BH * self._size(windows, output.scale)[:, None]
+        return self.loss(output.raw_BHm, y_BH, weight_BH)
+
+    def _size(self, windows: WindowBatch, scale: Scale) -> Tensor:
+        """What one scaled unit weighs in the target's unit, to the power of ``plan.weight``."""
+        if self.scaler.link == "identity":
+            return scale.scale_B**self.plan.weight
+        y_BL, seen_BL = windows.past_BLP[..., 0], windows.seen_BLP[..., 0]
+        size = y_BL.abs().sum(dim=1) / seen_BL.sum(dim=1).clamp(min=1)
+        return (size + 1.0) ** self.plan.weight
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        """One step; the loss is summed on the device for the epoch's mean."""
+        loss = self.loss_of(self(batch[0]), batch)
+        self._train = self._train.to(loss.device)
+        self._train[0] += loss.detach()
+        self._train[1] += 1
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's mean loss; a loss that is not finite ends the fit with its place."""
+        mean = float(self._train[0] / self._train[1].clamp(min=1))
+        self._train.zero_()
+        self.log("train/loss", mean, prog_bar=True, sync_dist=True)
+        if mean != mean or mean in (float("inf"), float("-inf")):
+            raise FloatingPointError(
+                f"training loss became {mean} by step {self.global_step}; lower optim.optimizer.lr,"
+                " clip gradients (optim.clip) or check the scaler"
+            )
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Sums for loss, WAPE, WQL and MSE in the target's unit."""
+        windows, label = batch
+        output = self(windows)
+        seen = label.seen_BH
+        point = self.scaler.inverse(self.loss.point(output.raw_BHm), output.scale)
+        e_BH = (point - label.y_BH).masked_fill(~seen, 0.0)
+        grid = self.loss.grid(output.raw_BHm)
+        pinball = e_BH.abs().sum()
+        if grid is not None:
+            levels = torch.tensor(self.loss.levels, device=grid.device)
+            e_BHQ = label.y_BH[..., None] - self.scaler.inverse(grid, output.scale)
+            losses = torch.maximum(levels * e_BHQ, (levels - 1) * e_BHQ).mean(dim=-1)
+            pinball = 2 * losses.masked_fill(~seen, 0.0).sum()
+        count = seen.sum().to(e_BH.dtype)
+        loss = self.loss_of(output, batch) * count
+        size = label.y_BH.abs().sum()
+        self._val = self._val.to(e_BH.device) + torch.stack(
+            [loss, e_BH.abs().sum(), pinball, (e_BH**2).sum(), size, count]
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Log ``val/loss``, ``val/wape``, ``val/wql`` and ``val/mse`` over all windows."""
+        if self.trainer.sanity_checking:
+            self._val.zero_()
+            return
+        sums = self.trainer.strategy.reduce(self._val, reduce_op="sum")
+        assert isinstance(sums, Tensor)
+        loss, absolute, pinball, squared, size, count = sums.tolist()
+        self._val.zero_()
+        values = {"loss": (loss, count), "wape": (absolute, size), "wql": (pinball, size)}
+        values["mse"] = (squared, count)
+        for name, (above, below) in values.items():
+            ratio = above / below if below else float("nan")
+            self.log(f"val/{name}", ratio, prog_bar=name == "wape", rank_zero_only=True)
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer and schedule of the plan, over the network's parameters."""
+        return self.plan.configure(self.network.parameters(), self.total_steps)

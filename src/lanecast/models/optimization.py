@@ -1,0 +1,85 @@
+"""How a network is fitted: budget, optimizer, validation; and on which hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lanecast.errors import ConfigError
+
+OBJECTIVES = ("val/wape", "val/wql", "val/mse", "val/loss", "train/loss")
+SCHEDULES = ("constant", "cosine", "onecycle")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimization:
+    """Budget and validation of one fit; steps are optimizer steps.
+
+    ``val_steps`` is the length of the validation span, in steps of the panel, at the end of what is
+    known; 0 trains on everything for exactly ``max_steps``.  ``patience`` counts validations.
+    ``weight`` 1 weighs each window by the size of its series, as WAPE does; 0 weighs all alike.
+    """
+
+    optimizer: Callable[..., torch.optim.Optimizer]
+    max_steps: int
+    batch_size: int
+    val_steps: int
+    val_stride: int = 1
+    val_every: int = 100
+    patience: int = 5
+    schedule: str = "cosine"
+    objective: str = "val/wape"
+    clip: float | None = 1.0
+    weight: float = 0.0
+    average: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(f"optim.schedule={self.schedule!r} is not one of {SCHEDULES}")
+        if self.objective not in OBJECTIVES:
+            raise ConfigError(f"optim.objective={self.objective!r} is not one of {OBJECTIVES}")
+        for name in ("max_steps", "batch_size", "val_every", "patience"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"optim.{name}={getattr(self, name)} must be at least 1")
+
+    def configure(self, parameters: Any, steps: int) -> dict[str, Any]:
+        """Optimizer and schedule in Lightning's form."""
+        optimizer = self.optimizer(parameters)
+        if self.schedule == "constant":
+            return {"optimizer": optimizer}
+        if self.schedule == "cosine":
+            scheduler: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        else:
+            scheduler = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, max_lr=optimizer.param_groups[0]["lr"], total_steps=steps, pct_start=0.2
+            )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """Where a fit runs.  ``step_limit`` cuts every budget short (smoke tests)."""
+
+    accelerator: str = "cpu"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    threads: int | None = None
+    progress: bool = True
+    step_limit: int | None = None
+
+    def device(self) -> torch.device:
+        """The device on which panel and network lie for gathering and prediction."""
+        return torch.device("cuda" if self.accelerator in ("gpu", "cuda") else "cpu")
+
+    def set_threads(self) -> None:
+        """Apply ``threads``; None keeps what the process has."""
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)

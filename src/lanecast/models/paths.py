@@ -1,0 +1,88 @@
+"""Sample paths that are joint over the horizon: a Gaussian copula over quantile grids.
+
+A grid of quantiles at known levels is a distribution function.  Values in it become normal scores;
+their correlation over the horizon, learned on windows known at the fit, makes paths out of marginals
+(Wen and Torkkola 2019, arXiv 1907.10697).  Between levels quantiles are linear in the normal score,
+beyond the outermost two they continue that line.  Axes: ``W`` windows, ``H``, ``Q``, ``S`` samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import ndtri
+
+_MIN_GAP = 1e-9
+_SHRINK = 0.05
+_MAX_SCORE = 5.0
+
+
+def at_scores(grid_WHQ: np.ndarray, levels: Sequence[float], z_WH: np.ndarray) -> np.ndarray:
+    """Quantiles at normal scores ``z`` (broadcast to [W, H]), [W, H]."""
+    scores = ndtri(np.asarray(levels))
+    if len(scores) == 1:
+        return np.broadcast_to(
+            grid_WHQ[..., 0], np.broadcast_shapes(z_WH.shape, grid_WHQ.shape[:2])
+        )
+    right = np.clip(np.searchsorted(scores, z_WH), 1, len(scores) - 1)
+    low, high = scores[right - 1], scores[right]
+    shape = np.broadcast_shapes(right.shape, grid_WHQ.shape[:2])
+    right = np.broadcast_to(right, shape)[..., None]
+    below = np.take_along_axis(grid_WHQ, right - 1, axis=-1)[..., 0]
+    above = np.take_along_axis(grid_WHQ, right, axis=-1)[..., 0]
+    return below + (above - below) * (z_WH - low) / (high - low)
+
+
+def at_levels(grid_WHQ: np.ndarray, levels: Sequence[float], wanted: Sequence[float]) -> np.ndarray:
+    """Quantiles at ``wanted`` levels, [W, H, len(wanted)]; exact at levels of the grid."""
+    columns = []
+    for level in wanted:
+        if level in levels:
+            columns.append(grid_WHQ[..., list(levels).index(level)])
+        else:
+            columns.append(at_scores(grid_WHQ, levels, np.full((1, 1), ndtri(level))))
+    return np.stack(columns, axis=-1) if columns else grid_WHQ[..., :0]
+
+
+def scores_of(grid_WHQ: np.ndarray, levels: Sequence[float], y_WH: np.ndarray) -> np.ndarray:
+    """Normal score of each value within its grid, clipped at +-5, [W, H]."""
+    scores = ndtri(np.asarray(levels))
+    right = np.clip((grid_WHQ < y_WH[..., None]).sum(axis=-1), 1, len(scores) - 1)
+    below = np.take_along_axis(grid_WHQ, right[..., None] - 1, axis=-1)[..., 0]
+    above = np.take_along_axis(grid_WHQ, right[..., None], axis=-1)[..., 0]
+    share = (y_WH - below) / np.maximum(above - below, _MIN_GAP)
+    z = scores[right - 1] + share * (scores[right] - scores[right - 1])
+    return np.clip(z, -_MAX_SCORE, _MAX_SCORE)
+
+
+def horizon_correlation(z_WH: np.ndarray, seen_WH: np.ndarray) -> np.ndarray:
+    """Correlation of the scores between steps, shrunk to the identity, [H, H]; positive definite."""
+    horizon = z_WH.shape[1]
+    complete = z_WH[seen_WH.all(axis=1)].astype(np.float64)
+    if len(complete) < 2 * horizon:
+        return np.eye(horizon)
+    spread = complete.std(axis=0)
+    if (spread < _MIN_GAP).any():
+        return np.eye(horizon)
+    correlation = np.corrcoef(complete, rowvar=False)
+    return (1 - _SHRINK) * correlation + _SHRINK * np.eye(horizon)
+
+
+def sample_paths(
+    grid_WHQ: np.ndarray,
+    levels: Sequence[float],
+    *,
+    correlation_HH: np.ndarray,
+    samples: int,
+    seed: int,
+) -> np.ndarray:
+    """Paths, [S, W, H].  A window's paths depend on its place, the seed and nothing else drawn."""
+    num_windows, horizon = grid_WHQ.shape[:2]
+    root = np.linalg.cholesky(correlation_HH)
+    rng = np.random.default_rng(seed)
+    paths = np.empty((samples, num_windows, horizon), dtype=np.float32)
+    for number in range(samples):
+        z = rng.standard_normal((num_windows, horizon)) @ root.T
+        paths[number] = at_scores(grid_WHQ, levels, z)
+    return paths
