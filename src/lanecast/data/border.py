@@ -1,0 +1,246 @@
+"""The border of data: a long table is checked here once, and trusted everywhere after.
+
+Every refusal is a SchemaError that names the column, the series, the time and the way out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lanecast.data.schema import ID, TIME, Role, Schema, step_length
+from lanecast.errors import SchemaError
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Checked rows in series and time order.  Axes: ``R`` rows, ``N`` series, ``X`` columns."""
+
+    ids_N: np.ndarray
+    series_R: np.ndarray  # int64
+    step_R: np.ndarray  # int64, steps after `first`
+    values_RX: np.ndarray  # float64, in the order of schema.stored; NaN where missing
+    row_R: np.ndarray  # int64, where the row stood in the table
+    first: pd.Timestamp
+    out_of_order: int
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.series_R)
+
+
+def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
+    """Rows of a table that keeps the contract; rows out of order are sorted, and counted."""
+    check_columns(frame, schema)
+    if frame.empty:
+        raise SchemaError("the table has no rows; check the path and the filters of data.source")
+    ids, times = text_ids(frame[ID]), clean_times(frame[TIME], frame[ID])
+    values = clean_values(frame, schema, ids=ids, times=times)
+    series_R, ids_N = pd.factorize(ids, sort=True)
+    first, step_R = steps_on_grid(ids, times, schema.freq)
+    key_R = series_R.astype(np.int64) * (int(step_R.max()) + 1) + step_R
+    backward = int((np.diff(key_R) < 0).sum())
+    row_R = np.arange(len(key_R))
+    if backward:
+        row_R = np.argsort(key_R, kind="stable")
+        series_R, step_R, key_R = series_R[row_R], step_R[row_R], key_R[row_R]
+        values = values[row_R]
+    length = step_length(schema.freq)
+    if (twice := np.flatnonzero(np.diff(key_R) == 0)).size:
+        row = twice[0]
+        raise SchemaError(
+            f"series {ids_N[series_R[row]]!r} has more than one row at"
+            f" {first + step_R[row] * length} ({twice.size} such rows in all); keep one row per"
+            f" ({ID}, {TIME}), for instance by summing y"
+        )
+    rows = Rows(
+        ids_N=np.asarray(ids_N, dtype=object),
+        series_R=series_R.astype(np.int64),
+        step_R=step_R,
+        values_RX=values,
+        row_R=row_R,
+        first=first,
+        out_of_order=backward,
+    )
+    if schema.absent == "missing":
+        refuse_coarser_series(rows, schema.freq)
+    return rows
+
+
+def check_columns(frame: pd.DataFrame, schema: Schema) -> None:
+    """Every column declared and every declared column there (statics may come apart)."""
+    have, need = list(frame.columns), [ID, TIME, *schema.stored]
+    if missing := [name for name in need if name not in have]:
+        raise SchemaError(
+            f"column {missing[0]!r} is declared but the table has only {have};"
+            " rename a column to it (data.source.rename) or remove its declaration"
+        )
+    if undeclared := [name for name in have if name not in (*need, *schema.static)]:
+        raise SchemaError(
+            f"column {undeclared[0]!r} of the table is not declared; declare it under"
+            " data.schema.columns with a role, or drop it with data.source.drop"
+        )
+
+
+def text_ids(ids: pd.Series) -> pd.Series:
+    """Ids, all of them text."""
+    if (absent := ids.isna().to_numpy()).any():
+        raise SchemaError(
+            f"{ID} is missing in row {int(np.flatnonzero(absent)[0])} of the table;"
+            " give every row the name of its series"
+        )
+    if not pd.api.types.is_string_dtype(ids.dtype):
+        other = next((value for value in ids if not isinstance(value, str)), ids.iloc[0])
+        raise SchemaError(
+            f"{ID} holds {other!r} ({type(other).__name__}), but ids are text;"
+            f' convert them: frame["{ID}"] = frame["{ID}"].astype(str)'
+        )
+    return ids
+
+
+def clean_times(times: pd.Series, ids: pd.Series) -> pd.Series:
+    """Naive datetimes; UTC is taken as it is, other time zones are refused."""
+
+    def refuse(row: int, what: str) -> SchemaError:
+        return SchemaError(f"{TIME} of series {ids.iloc[row]!r}, row {row}: {what}")
+
+    if pd.api.types.is_numeric_dtype(times.dtype):
+        raise refuse(0, f"{times.iloc[0]!r} is a number; give dates such as 2024-06-18")
+    if not isinstance(times.dtype, pd.DatetimeTZDtype):
+        try:
+            times = pd.to_datetime(times)
+        except (ValueError, TypeError) as err:
+            parsed = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
+            bad = np.flatnonzero(parsed.isna().to_numpy() & times.notna().to_numpy())
+            if bad.size:
+                what = (
+                    f"{times.iloc[bad[0]]!r} is no date; write it as 2024-06-18 or 2024-06-18 14:00"
+                )
+                raise refuse(int(bad[0]), what) from err
+            what = f"the table mixes time zones or formats ({err}); write all times in UTC"
+            raise refuse(0, what) from err
+    zone = times.dt.tz
+    if zone is not None:
+        if str(zone) not in ("UTC", "UTC+00:00"):
+            what = (
+                f"times are in {zone}, where hours can repeat or vanish; convert the column to UTC"
+                f' (dt.tz_convert("UTC")) or to local time without a zone (dt.tz_localize(None))'
+            )
+            raise refuse(0, what)
+        times = times.dt.tz_localize(None)
+    if (absent := times.isna().to_numpy()).any():
+        raise refuse(int(np.flatnonzero(absent)[0]), "the time is missing; remove the row")
+    return times.astype("datetime64[ns]")
+
+
+def clean_values(
+    frame: pd.DataFrame, schema: Schema, *, ids: pd.Series, times: pd.Series
+) -> np.ndarray:
+    """The stored columns as float64 [R, X], validated by pandera; NaN means missing."""
+    import pandera.errors
+    import pandera.pandas as pa
+
+    columns, rules = {}, {}
+    for name in schema.stored:
+        numbers = as_numbers(frame[name], ids=ids, times=times)
+        if numbers.dtype == np.float64:  # whole numbers and flags are finite as they are
+            checks = [
+                pa.Check(_not_infinite, name="is infinite; correct it, or leave it empty"),
+                pa.Check(_in_float32, name="is beyond the range of float32; change its unit"),
+            ]
+        else:
+            checks = []
+        if schema.columns[name].non_negative:
+            checks.append(
+                pa.Check.ge(0, name="is negative; correct it, or remove non_negative: true")
+            )
+        nullable = schema.columns[name].role is not Role.KNOWN_FUTURE
+        columns[name] = numbers.astype(np.float64)
+        rules[name] = pa.Column(float, checks, nullable=nullable)
+    table = pd.DataFrame(columns)
+    try:
+        pa.DataFrameSchema(rules).validate(table)
+    except pandera.errors.SchemaError as err:
+        name, case = str(err.schema.name), err.failure_cases.iloc[0]
+        row = int(case["index"])
+        what = getattr(err.check, "name", None) or (
+            f"is missing, but its role is known_future; supply it for every row, or declare {name}"
+            " observed"
+        )
+        raise SchemaError(
+            f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
+            f" {case['failure_case']} {what}"
+        ) from err
+    return table.to_numpy()
+
+
+def as_numbers(column: pd.Series, *, ids: pd.Series, times: pd.Series) -> np.ndarray:
+    """A numeric or boolean column (or one without any value) as an array; text is refused."""
+    if pd.api.types.is_numeric_dtype(column.dtype) or bool(column.isna().all()):
+        if column.dtype.kind in "iub" and isinstance(column.dtype, np.dtype):
+            return column.to_numpy()
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = pd.to_numeric(column, errors="coerce")
+    text = np.array([isinstance(value, str) for value in column])
+    bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy() | text)
+    if not bad.size:  # flags or decimals with missing values among them
+        return numbers.to_numpy(dtype=np.float64)
+    row = int(np.flatnonzero(numbers.isna() & column.notna())[0]) if text.all() else int(bad[0])
+    raise SchemaError(
+        f"column {column.name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
+        f" {column.iloc[row]!r} is {type(column.iloc[row]).__name__}, not a number; convert the"
+        " column, declare it static if it describes the series, or drop it with data.source.drop"
+    )
+
+
+def steps_on_grid(ids: pd.Series, times: pd.Series, freq: str) -> tuple[pd.Timestamp, np.ndarray]:
+    """The first time of the table, and every row's number of steps after it."""
+    length, first = step_length(freq), times.min()
+    anchor = pd.tseries.frequencies.to_offset(freq)
+    if isinstance(anchor, pd.offsets.Week) and not anchor.is_on_offset(first):
+        raise SchemaError(
+            f"the first time, {first}, is a {first.day_name()}, which {freq} does not contain;"
+            f" set data.schema.freq to W-{first.day_name()[:3].upper()}"
+        )
+    after = (times - first).to_numpy("timedelta64[ns]").astype(np.int64)
+    step_R, rest = np.divmod(after, length.value)
+    if (off := np.flatnonzero(rest)).size:
+        row = int(off[0])
+        raise SchemaError(
+            f"series {ids.iloc[row]!r} has a row at {times.iloc[row]}, off the {freq} grid that"
+            f" starts at {first} ({off.size} such rows: frequencies are mixed or times are not"
+            f" rounded); floor the times, aggregate to {freq}, or set data.schema.freq"
+        )
+    return first, step_R
+
+
+def refuse_coarser_series(rows: Rows, freq: str) -> None:
+    """A series whose rows all stand k > 1 steps apart has another frequency than the table."""
+    same = np.diff(rows.series_R) == 0
+    gap = np.diff(rows.step_R)[same]
+    owner = rows.series_R[1:][same]
+    count = np.bincount(owner, minlength=len(rows.ids_N))
+    least = np.full(len(rows.ids_N), np.iinfo(np.int64).max)
+    most = np.zeros(len(rows.ids_N), dtype=np.int64)
+    np.minimum.at(least, owner, gap)
+    np.maximum.at(most, owner, gap)
+    if (other := np.flatnonzero((count >= 3) & (least == most) & (least > 1))).size:
+        name = rows.ids_N[other[0]]
+        at = rows.first + rows.step_R[rows.series_R == other[0]][0] * step_length(freq)
+        raise SchemaError(
+            f"series {name!r} has a row only every {least[other[0]]} steps of {freq} from {at} on:"
+            " the table mixes frequencies; bring all series to one frequency, or set"
+            " data.schema.absent to zero if a missing row means 0"
+        )
+
+
+def _not_infinite(column: pd.Series) -> pd.Series:
+    return column.abs() != np.inf
+
+
+def _in_float32(column: pd.Series) -> pd.Series:
+    return column.between(-FLOAT32_MAX, FLOAT32_MAX) | column.isna()

@@ -1,0 +1,143 @@
+"""Calendar columns: what every date says about itself, known for all time.
+
+Axes: ``T`` steps of the grid, ``F`` columns.  All values lie in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from lanecast.data.schema import step_length
+from lanecast.errors import ConfigError
+
+REACH = 3  # periods before and after a special day that get a column of their own
+DAY = pd.Timedelta(days=1)
+
+
+def calendar_features(
+    times_T: pd.DatetimeIndex,
+    *,
+    freq: str,
+    features: Sequence[str],
+    country: str | Sequence[str] | None = None,
+    days: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Columns [T, F] float32 and their names, in the order of ``features``.
+
+    ``holiday`` marks public holidays of one or more countries (ISO codes); ``days`` adds groups of
+    dates of one's own, ``{shopping: ["06-18", "2024-11-11"]}`` (a month and day recur every year).
+    """
+    days = days or {}
+    unknown = [name for name in features if name not in (*PLAIN, "holiday", *days)]
+    if unknown:
+        raise ConfigError(
+            f"data.calendar.features: {unknown[0]!r} is none of"
+            f" {', '.join([*PLAIN, 'holiday', *days])}; add its dates under data.calendar.days"
+        )
+    columns: dict[str, np.ndarray] = {}
+    for name in [*features, *(group for group in days if group not in features)]:
+        if name in PLAIN:
+            columns |= PLAIN[name](times_T)
+        else:
+            dates = days[name] if name in days else public_holidays(times_T, country)
+            columns |= _around(times_T, name=name, dates=dates, step=step_length(freq))
+    if not columns:
+        return np.zeros((len(times_T), 0), dtype=np.float32), ()
+    return np.stack(list(columns.values()), axis=-1).astype(np.float32), tuple(columns)
+
+
+def public_holidays(times_T: pd.DatetimeIndex, country: str | Sequence[str] | None) -> list[str]:
+    """Dates of the public holidays of the countries, observed days included."""
+    import holidays
+
+    codes = [country] if isinstance(country, str) else list(country or ())
+    if not codes:
+        raise ConfigError(
+            "data.calendar.features asks for holiday, but data.calendar.country names no country;"
+            " set it to an ISO code such as US, or to a list of them"
+        )
+    years = range(times_T[0].year - 1, times_T[-1].year + 2)
+    dates: list[str] = []
+    for code in codes:
+        try:
+            found = holidays.country_holidays(code, years=years)
+        except NotImplementedError as err:
+            raise ConfigError(
+                f"data.calendar.country={code!r} is not known to the holidays library;"
+                " use an ISO code such as US or CN"
+            ) from err
+        dates += [date.isoformat() for date in found]
+    return dates
+
+
+def _around(
+    times_T: pd.DatetimeIndex, *, name: str, dates: Sequence[str], step: pd.Timedelta
+) -> dict[str, np.ndarray]:
+    """A flag for the special days, and for being the k-th period before or after the nearest one.
+
+    A period is a day, or a step where steps are longer; a step inside a day has its day's value.
+    """
+    unit = max(step, DAY)
+    first = times_T[0].normalize() if unit == DAY else times_T[0]
+    of_T = ((times_T - first) // unit).to_numpy(np.int64)
+    count = int(of_T[-1]) + 1
+    marked = (_resolve(name, dates, times_T) - first) // unit
+    special = np.zeros(count + 2 * REACH, dtype=bool)  # REACH periods of margin on both sides
+    inside = marked[(marked >= -REACH) & (marked < count + REACH)].to_numpy(np.int64)
+    special[inside + REACH] = True
+
+    columns = {name: special[REACH : REACH + count]}
+    for what, sign in (("in", 1), ("ago", -1)):
+        nearer = columns[name].copy()
+        for k in range(1, REACH + 1):
+            low = REACH + sign * k
+            here = special[low : low + count]
+            columns[f"{name}_{what}_{k}"] = here & ~nearer
+            nearer = nearer | here
+    return {key: flags[of_T] for key, flags in columns.items()}
+
+
+def _resolve(name: str, dates: Sequence[str], times_T: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """``MM-DD`` in every year of the grid, or a whole date once."""
+    years = range(times_T[0].year - 1, times_T[-1].year + 2)
+    whole: list[pd.Timestamp] = []
+    for date in dates:
+        yearly = len(str(date)) == len("MM-DD")
+        try:
+            texts = [f"{year}-{date}" for year in years] if yearly else [str(date)]
+            if date == "02-29":
+                texts = [text for text in texts if pd.Timestamp(f"{text[:4]}-01-01").is_leap_year]
+            whole += [pd.Timestamp(text) for text in texts]
+        except ValueError as err:
+            raise ConfigError(
+                f"data.calendar.days.{name}: {date!r} is no date;"
+                ' write "06-18" for every year or "2024-06-18" for one (quoted)'
+            ) from err
+    return pd.DatetimeIndex(whole, dtype="datetime64[ns]")
+
+
+def _cycle(name: str, phase: np.ndarray) -> dict[str, np.ndarray]:
+    """Sine and cosine of a phase given in turns."""
+    angle = 2 * np.pi * phase
+    return {f"{name}_sin": np.sin(angle), f"{name}_cos": np.cos(angle)}
+
+
+def _one_hot(name: str, values: pd.Index, levels: range) -> dict[str, np.ndarray]:
+    return {f"{name}_{level}": values.to_numpy() == level for level in levels}
+
+
+def _time_of_day(times_T: pd.DatetimeIndex) -> np.ndarray:
+    return ((times_T - times_T.normalize()) / DAY).to_numpy()
+
+
+PLAIN: dict[str, Callable[[pd.DatetimeIndex], dict[str, np.ndarray]]] = {
+    "weekday": lambda t: _one_hot("weekday", t.dayofweek, range(7)),
+    "hour": lambda t: _cycle("hour", _time_of_day(t)),
+    "hour_of_day": lambda t: _one_hot("hour_of_day", t.hour, range(24)),
+    "month": lambda t: _one_hot("month", t.month, range(1, 13)),
+    "monthday": lambda t: _cycle("monthday", ((t.day - 1) / t.days_in_month).to_numpy()),
+    "yearday": lambda t: _cycle("yearday", ((t.dayofyear - 1) / 365.25).to_numpy()),
+}

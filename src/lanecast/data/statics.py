@@ -1,0 +1,140 @@
+"""Static columns: one row per series, numbers as they are and text as indicators.
+
+Axes: ``N`` series, ``C`` encoded columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lanecast.data.schema import ID, Schema
+from lanecast.errors import SchemaError
+
+MAX_LEVELS = 64  # a text column with more levels is kept for slices but not encoded
+
+Vocabulary = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statics:
+    """Encoded statics [N, C] with their names, and the columns as they were given."""
+
+    values_NC: np.ndarray
+    names: tuple[str, ...]
+    attributes: Mapping[str, np.ndarray]
+    unknown_levels: int
+
+
+def gather_statics(
+    frame: pd.DataFrame, statics: pd.DataFrame | None, schema: Schema, ids_N: np.ndarray
+) -> pd.DataFrame:
+    """The declared static columns in the order of ``ids_N``, from either table.
+
+    In the long table a static column must not vary within a series.
+    """
+    table = pd.DataFrame(index=pd.Index(ids_N, name=ID))
+    if statics is not None:
+        table = table.join(_one_row_per_series(statics, schema))
+    for name in schema.static:
+        if name in table:
+            continue
+        if name not in frame:
+            raise SchemaError(
+                f"static column {name!r} is declared, but neither the table nor its statics have"
+                " it; supply it or remove its declaration"
+            )
+        pairs = frame[[ID, name]].drop_duplicates()
+        if (varies := pairs[ID].duplicated()).any():
+            series = pairs.loc[varies, ID].iloc[0]
+            seen = pairs.loc[pairs[ID] == series, name].tolist()[:2]
+            raise SchemaError(
+                f"static column {name!r} varies within series {series!r} ({seen[0]!r},"
+                f" {seen[1]!r}); declare it observed or known_future, or keep one value"
+            )
+        table[name] = pairs.set_index(ID)[name]
+    for name in schema.static:
+        if (absent := table[name].isna().to_numpy()).any():
+            raise SchemaError(
+                f"static column {name!r} is missing for series {ids_N[absent][0]!r}"
+                f" ({int(absent.sum())} in all); supply it or remove its declaration"
+            )
+    return table[list(schema.static)]
+
+
+def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) -> Statics:
+    """Numbers as they are; text one-hot, by the given levels or by those of the table.
+
+    A level outside of ``vocabulary`` becomes all zeros and is counted.
+    """
+    blocks: list[np.ndarray] = [np.zeros((len(table), 0))]
+    names: list[str] = []
+    unknown = 0
+    for name in table.columns:
+        column = table[name]
+        numeric = pd.api.types.is_numeric_dtype(column.dtype)
+        if vocabulary is not None and numeric == (name in vocabulary):
+            kinds = ("numbers", "text") if numeric else ("text", "numbers")
+            raise SchemaError(
+                f"static column {name!r} holds {kinds[0]} (series {table.index[0]!r}:"
+                f" {column.iloc[0]!r}), but {kinds[1]} in the data that the model was fitted on;"
+                " convert it to the same type"
+            )
+        if numeric:
+            block = column.to_numpy(dtype=np.float64)[:, None]
+            if not (np.abs(block) <= np.finfo(np.float32).max).all():
+                bad = table.index[~(np.abs(block[:, 0]) <= np.finfo(np.float32).max)][0]
+                raise SchemaError(
+                    f"static column {name!r} of series {bad!r} is beyond float32; change its unit"
+                )
+            blocks.append(block)
+            names.append(name)
+            continue
+        text = column.astype(str).to_numpy(dtype=object)
+        levels = tuple(sorted(set(text))) if vocabulary is None else vocabulary[name]
+        if len(levels) > MAX_LEVELS:
+            continue
+        block = text[:, None] == np.array(levels, dtype=object)[None, :]
+        unknown += int((~block.any(axis=1)).sum()) if levels else 0
+        blocks.append(block.astype(np.float64))
+        names += [f"{name}={level}" for level in levels]
+    return Statics(
+        values_NC=np.concatenate(blocks, axis=1).astype(np.float32),
+        names=tuple(names),
+        attributes={name: table[name].to_numpy() for name in table.columns},
+        unknown_levels=unknown,
+    )
+
+
+def vocabulary_of(schema: Schema, static_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Levels of each text column, read back from the encoded names; none for one left unencoded."""
+    vocabulary = {}
+    for name in schema.static:
+        if name in static_names:
+            continue  # a number
+        prefix = f"{name}="
+        vocabulary[name] = tuple(
+            text.removeprefix(prefix) for text in static_names if text.startswith(prefix)
+        )
+    return vocabulary
+
+
+def _one_row_per_series(statics: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    if ID not in statics:
+        raise SchemaError(
+            f"the statics table has no {ID} column, only {list(statics.columns)}; add it"
+        )
+    if undeclared := [name for name in statics if name not in (ID, *schema.static)]:
+        raise SchemaError(
+            f"column {undeclared[0]!r} of the statics table is not declared; declare it under"
+            " data.schema.columns with role static, or drop it with data.source.drop"
+        )
+    if (twice := statics[ID].duplicated()).any():
+        raise SchemaError(
+            f"series {statics.loc[twice, ID].iloc[0]!r} has more than one row in the statics"
+            " table; keep one"
+        )
+    return statics.set_index(ID)
