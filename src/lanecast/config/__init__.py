@@ -1,0 +1,28 @@
+"""Configs: what a run is made of, its hash, which classes it may build, and the scripts' entry.
+
+Nothing here imports more than the standard library, hydra and omegaconf, so that ``--help`` and
+a misspelled key answer at once.
+"""
+
+from lanecast.config.entry import RunInterrupted, main
+from lanecast.config.recipe import (
+    ALLOWED_TARGETS,
+    check_targets,
+    config_hash,
+    instantiate,
+    resolved_config,
+)
+from lanecast.config.recorded import Invocation, invocation, recorded_config
+
+__all__ = [
+    "ALLOWED_TARGETS",
+    "Invocation",
+    "RunInterrupted",
+    "check_targets",
+    "config_hash",
+    "instantiate",
+    "invocation",
+    "main",
+    "recorded_config",
+    "resolved_config",
+]

@@ -1,0 +1,242 @@
+"""The scripts' entry: Hydra around a verb, with clear errors, honest exit codes and clean stops."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from lanecast.config.help import help_text
+from lanecast.config.recipe import check_targets, omegaconf_message
+from lanecast.config.recorded import OF_THIS_CALL, effective_config
+from lanecast.errors import ConfigError, LanecastError
+
+Verb = Callable[[DictConfig], Any]
+
+
+class Stop(KeyboardInterrupt):
+    """SIGTERM or Ctrl-C on its way out; a BaseException, so that no sweep starts the next job."""
+
+    def __init__(self, signum: int = signal.SIGINT) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+class RunInterrupted(Exception):
+    """The job was stopped from outside.
+
+    An ordinary exception on purpose: Hydra calls ``on_job_end`` after those only, and that is
+    where the record is closed.
+    """
+
+    def __init__(self, signum: int = signal.SIGINT) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+    def __str__(self) -> str:
+        return f"interrupted by {signal.Signals(self.signum).name}"
+
+
+def main(root: str) -> Callable[[Verb], Callable[[], None]]:
+    """Make ``task`` the main function of a script, configured by ``conf/<root>.yaml``."""
+
+    def decorate(task: Verb) -> Callable[[], None]:
+        conf = Path(inspect.getfile(task)).resolve().parent.parent / "conf"
+        failures: list[Exception] = []
+
+        @functools.wraps(task)
+        def job(cfg: DictConfig) -> Any:
+            try:
+                with interruptible():
+                    return _run(task, cfg)
+            except Exception as failure:
+                failures.append(failure)
+                raise
+
+        def command() -> None:
+            if {"--help", "-h"} & set(sys.argv[1:]):
+                print(help_text(conf, root))
+                return
+            calm_threads()
+            full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+            sys.argv[1:] = _lenient_where_recorded(sys.argv[1:], conf)
+            sys.exit(_launch(job, conf=conf, root=root, failures=failures, full=full))
+
+        functools.update_wrapper(command, task)
+        return command
+
+    return decorate
+
+
+def calm_threads() -> None:
+    """Stop OpenMP threads from spinning, which costs 45x when cores are shared; before torch."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn SIGTERM and Ctrl-C inside the block into `RunInterrupted`."""
+    try:
+        with _sigterm_raises():
+            yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        signum = signal_behind(stop)
+        if signum is None:
+            raise
+        # A second signal must not cut the closing of the record short.
+        for late in (signal.SIGINT, signal.SIGTERM):
+            if _in_main_thread():
+                signal.signal(late, signal.SIG_IGN)
+        raise RunInterrupted(signum) from stop
+
+
+def _run(task: Verb, cfg: DictConfig) -> Any:
+    cfg = effective_config(cfg)
+    check_targets(cfg)
+    if cfg.get("skip_finished"):
+        from lanecast.tracking.record import finished_objective
+
+        value = finished_objective(Path(str(cfg.paths.output)))
+        if value is not None:
+            return value
+    return task(cfg)
+
+
+def _launch(job: Verb, *, conf: Path, root: str, failures: list[Exception], full: bool) -> int:
+    """Run Hydra; return the exit code. Hydra would print and exit itself, but for this variable."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        with _sigterm_raises():
+            hydra.main(version_base="1.3", config_path=str(conf), config_name=root)(job)()
+    except KeyboardInterrupt as stop:
+        signum = signal_behind(stop) or signal.SIGINT
+        _say("interrupted; the record of the running job says so")
+        return 128 + signum
+    except Exception as failure:
+        if full:
+            traceback.print_exc()
+            return 1
+        if failure in failures:
+            return _report(failure)
+        return _report_before_job(failure, conf=conf, root=root)
+    finally:
+        if not full:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+    if failures and full:
+        traceback.print_exception(failures[-1])
+        return 1
+    return _report(failures[-1]) if failures else 0
+
+
+def _report(failure: Exception) -> int:
+    if isinstance(failure, LanecastError):
+        _say(f"error: {failure}")
+        return 2 if isinstance(failure, ConfigError) else 1
+    traceback.print_exception(failure)
+    return 1
+
+
+def _report_before_job(failure: Exception, *, conf: Path, root: str) -> int:
+    """Explain what went wrong while the config was composed or the run folder was made."""
+    inner: BaseException | None = failure
+    while inner is not None:
+        if isinstance(inner, LanecastError):
+            _say(f"error: {inner}")
+            return 2
+        inner = inner.__cause__
+    if isinstance(failure, (HydraException, OverrideParseException)):
+        overrides = [text for text in sys.argv[1:] if not text.startswith("-")]
+        _say(f"error: {explain_refusal(conf, root, overrides, failure)}")
+        return 2
+    if isinstance(failure, OmegaConfBaseException):
+        _say(f"error: {omegaconf_message(failure)}")
+        return 2
+    if isinstance(failure, OSError):
+        _say(
+            f"error: cannot write the run folder {failure.filename or ''} ({failure.strerror}); "
+            "free space or point paths.runs=<folder> to a place you may write"
+        )
+        return 1
+    traceback.print_exception(failure)
+    return 1
+
+
+def explain_refusal(conf: Path, root: str, overrides: list[str], failure: Exception) -> str:
+    """Explain, or repeat Hydra's words where explaining is not possible."""
+    from lanecast.config.nearest import explain
+
+    try:
+        return explain(conf, root, overrides, failure)
+    except Exception:
+        return str(failure) or repr(failure.__cause__)
+
+
+def _lenient_where_recorded(argv: list[str], conf: Path) -> list[str]:
+    """With ``run=``, let Hydra accept any key: it is checked against the recorded config instead.
+
+    The model of the recorded run has other keys than the default model of ``conf/``.
+    """
+    if not any(text.startswith("run=") and text != "run=null" for text in argv):
+        return argv
+    return [f"++{text}" if _is_recorded_value(text, conf) else text for text in argv]
+
+
+def _is_recorded_value(text: str, conf: Path) -> bool:
+    key, equals, _ = text.partition("=")
+    root = key.split(".")[0]
+    return (
+        bool(equals)
+        and key[:1].isalpha()
+        and root not in (*OF_THIS_CALL, "protocol", "hydra")
+        and not (conf / key).is_dir()
+        and not key.startswith("hydra/")
+    )
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    def stop(signum: int, _frame: FrameType | None) -> None:
+        raise Stop(signum)
+
+    if not _in_main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def signal_behind(stop: BaseException) -> int | None:
+    """Find the signal: Lightning answers a KeyboardInterrupt with ``sys.exit(1)``."""
+    at: BaseException | None = stop
+    while at is not None:
+        if isinstance(at, KeyboardInterrupt):
+            return int(getattr(at, "signum", signal.SIGINT))
+        at = at.__cause__ or at.__context__
+    return None

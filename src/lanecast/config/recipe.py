@@ -1,0 +1,176 @@
+"""A config as a recipe: resolved, hashed without what cannot change a result, targets checked."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lanecast.errors import ConfigError
+
+ALLOWED_TARGETS = ("lanecast.", "torch.optim.", "lightning.pytorch.")
+
+# Root keys that say who runs it, where and how it is kept, not what is computed.
+BOOKKEEPING = ("seed", "name", "tracking", "paths", "keep", "skip_finished", "run")
+# Keys of `trainer` that choose the machine or the console, at any depth.
+MACHINE = frozenset(
+    {
+        "accelerator",
+        "default_root_dir",
+        "devices",
+        "enable_model_summary",
+        "enable_progress_bar",
+        "log_every_n_steps",
+        "logger",
+        "num_nodes",
+        "profiler",
+        "progress",
+        "strategy",
+        "threads",
+        "workers",
+    }
+)
+
+
+def composed_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config as a plain dict, interpolations still alive, without Hydra's own node."""
+    node = cfg if isinstance(cfg, DictConfig) else OmegaConf.create(dict(cfg))
+    plain = OmegaConf.to_container(node, resolve=False)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if key != "hydra"}
+
+
+def resolved_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config as a plain dict with no ``${...}`` and no ``???`` left."""
+    return _resolve(composed_config(cfg))
+
+
+def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
+    """Eight hex digits; equal for two configs that compute the same thing, whatever the seed.
+
+    What is left out is blanked *before* interpolation, so that a model which holds ``${seed}`` or
+    ``${trainer}`` does not carry it back in.
+    """
+    plain = composed_config(cfg)
+    for key in BOOKKEEPING:
+        if key in plain:
+            plain[key] = _blanked(plain[key])
+    if "trainer" in plain:
+        plain["trainer"] = _without_machine(plain["trainer"])
+    resolved = _resolve(plain)
+    for key in BOOKKEEPING:
+        resolved.pop(key, None)
+    text = json.dumps(resolved, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def slug(name: object) -> str:
+    """Return ``name`` if it can be the name of a folder."""
+    text = str(name)
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) is None:
+        raise ConfigError(
+            f"name={text!r} cannot name a folder; use letters, digits, '-', '_' and '.', "
+            "for example name=my-first-sweep"
+        )
+    return text
+
+
+def check_targets(cfg: DictConfig | Mapping[str, Any]) -> None:
+    """Refuse a ``_target_`` outside the allow-list: a config must not call arbitrary code."""
+    for path, target in _targets(composed_config(cfg)):
+        if not isinstance(target, str) or not target.startswith(ALLOWED_TARGETS):
+            raise ConfigError(
+                f"{path}={target!r} may not be built from a config; allowed are names that start "
+                f"with {', '.join(ALLOWED_TARGETS)}; wrap yours in a lanecast class"
+            )
+
+
+def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
+    """Build what a config describes, nested targets first, after checking every target.
+
+    A target must also be *defined* under an allowed name: ``lanecast.x.os.system`` is refused.
+    """
+    import hydra.utils
+
+    plain = resolved_config(cfg)
+    check_targets(plain)
+    for path, target in _targets(plain):
+        found = _locate(path, target)
+        home = f"{getattr(found, '__module__', '')}."
+        if not home.startswith(ALLOWED_TARGETS):
+            raise ConfigError(f"{path}={target!r} is defined in {home[:-1]!r}, outside lanecast")
+    return hydra.utils.instantiate(plain, **values)
+
+
+def _locate(path: str, target: str) -> Any:
+    import importlib
+
+    parts = target.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:end])
+        try:
+            found: Any = importlib.import_module(name)
+        except ModuleNotFoundError as missing:
+            # A missing third-party package (an extra that is not installed) is another matter.
+            if missing.name is None or not f"{name}.".startswith(f"{missing.name}."):
+                raise
+            continue
+        for part in parts[end:]:
+            if not hasattr(found, part):
+                near = difflib.get_close_matches(part, dir(found), n=2)
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                raise ConfigError(f"{path}: there is no {target!r}{hint}")
+            found = getattr(found, part)
+        return found
+    raise ConfigError(f"{path}: there is no module for {target!r}")
+
+
+def _targets(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            here = f"{path}.{key}" if path else str(key)
+            if key == "_target_":
+                yield here, child
+            else:
+                yield from _targets(child, here)
+    elif isinstance(value, list):
+        for at, child in enumerate(value):
+            yield from _targets(child, f"{path}[{at}]")
+
+
+def _resolve(plain: dict[str, Any]) -> dict[str, Any]:
+    try:
+        resolved = OmegaConf.to_container(
+            OmegaConf.create(plain), resolve=True, throw_on_missing=True
+        )
+    except OmegaConfBaseException as broken:
+        raise ConfigError(omegaconf_message(broken)) from broken
+    assert isinstance(resolved, dict)
+    return {str(key): value for key, value in resolved.items()}
+
+
+def omegaconf_message(broken: OmegaConfBaseException) -> str:
+    """One line: what is wrong and at which key."""
+    text = str(broken).splitlines()[0]
+    where = getattr(broken, "full_key", None)
+    return f"config key {where!r}: {text}" if where and where not in text else text
+
+
+def _blanked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _blanked(child) for key, child in value.items()}
+    return None
+
+
+def _without_machine(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: None if key in MACHINE else _without_machine(child) for key, child in value.items()
+        }
+    return value

@@ -1,0 +1,181 @@
+"""What the command line asked for, and a recorded run's config with new overrides on top."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from lanecast.config.nearest import unknown_key
+from lanecast.config.recipe import composed_config, config_hash, slug
+from lanecast.errors import ConfigError
+
+# Root keys that belong to this invocation, never to the run that is repeated or evaluated.
+OF_THIS_CALL = ("verb", "name", "tracking", "paths", "keep", "skip_finished", "run")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """The overrides and group choices of this job; empty outside Hydra."""
+
+    overrides: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
+    hydra: DictConfig | None = None
+
+
+def invocation() -> Invocation:
+    """Read what Hydra knows of the job that is running now."""
+    if not HydraConfig.initialized():
+        return Invocation()
+    state: Any = HydraConfig.instance().cfg
+    hydra = state.hydra
+    choices = {
+        key: str(value)
+        for key, value in hydra.runtime.choices.items()
+        if not str(key).startswith("hydra/") and value is not None
+    }
+    return Invocation(
+        overrides=tuple(hydra.overrides.task),
+        choices=choices,
+        hydra=hydra,
+    )
+
+
+def recorded_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictConfig:
+    """Return the config a run was started with, and the value overrides applied to it.
+
+    It is read from the run's own folder, so ``conf/`` may have changed since; interpolations are
+    alive in it, so that ``seed=2`` or ``windows.horizon=28`` reaches every place that uses it.
+    """
+    folder = Path(run_dir)
+    recorded = read_config(folder)
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        _apply(recorded, override, folder)
+    return recorded
+
+
+def read_config(folder: Path) -> DictConfig:
+    """Read a run folder's config as it was composed."""
+    composed = folder / ".hydra" / "config.yaml"
+    config = OmegaConf.load(composed) if composed.is_file() else None
+    if config is None:
+        config = OmegaConf.create(recorded_facts(folder)["config"])
+    else:
+        recorded_facts(folder)
+    assert isinstance(config, DictConfig)
+    OmegaConf.set_struct(config, True)
+    return config
+
+
+def recorded_facts(folder: Path) -> dict[str, Any]:
+    """Read ``record.json``; a folder without one is not a run."""
+    path = folder / "record.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"run={folder} is not a run folder: {path} does not exist; give a folder such as "
+            "runs/<name>/<model>-<data>-<hash>/seed1"
+        ) from None
+    except (OSError, ValueError) as broken:
+        raise ConfigError(f"run={folder}: {path} cannot be read ({broken})") from broken
+    assert isinstance(facts, dict)
+    return facts
+
+
+def effective_config(cfg: DictConfig) -> DictConfig:
+    """Return the job's config: ``cfg`` itself, or what ``run=`` recorded with the overrides given.
+
+    Groups chosen on the command line come from today's ``conf/``; the protocol too when another
+    verb is run than the recorded one (a trained run is not backtested on its holdout protocol).
+    """
+    if cfg.get("run") is None:
+        return cfg
+    folder = Path(str(cfg.run))
+    asked = invocation()
+    parsed = OverridesParser.create().parse_overrides(list(asked.overrides))
+    current = composed_config(cfg)
+    recorded = read_config(folder)
+    facts = recorded_facts(folder)
+    other_verb = recorded.get("verb") != current.get("verb")
+    groups = {one.key_or_group for one in parsed if _is_choice(one, asked)}
+    if "experiment" in groups:
+        raise ConfigError(
+            "experiment= and run= exclude each other: run= takes the config from the recorded "
+            "run; leave one out"
+        )
+    fresh = {*OF_THIS_CALL, *groups, *(["protocol"] if other_verb else [])}
+    with open_dict(recorded):
+        for key in current:
+            if key in fresh or key not in recorded:
+                recorded[key] = current[key]
+        if other_verb:
+            recorded.evaluates = f"{facts['config_hash']}/seed{facts['seed']}"
+    for override in parsed:
+        root = override.key_or_group.split(".")[0]
+        if override.key_or_group not in groups and root not in fresh:
+            _apply(recorded, override, folder)
+    return recorded
+
+
+def effective_choices(cfg: DictConfig) -> dict[str, str]:
+    """Return the group choices behind `effective_config`, for names of folders and the record."""
+    asked = invocation()
+    choices = dict(asked.choices)
+    if cfg.get("run") is None:
+        return choices
+    parsed = OverridesParser.create().parse_overrides(list(asked.overrides))
+    given = {one.key_or_group for one in parsed}
+    recorded = recorded_facts(Path(str(cfg.run))).get("choices", {})
+    return {**choices, **{key: name for key, name in recorded.items() if key not in given}}
+
+
+def _is_choice(override: Override, asked: Invocation) -> bool:
+    return override.key_or_group in asked.choices and "." not in override.key_or_group
+
+
+def _apply(config: DictConfig, override: Override, folder: Path) -> None:
+    key = override.key_or_group
+    if override.is_add():
+        OmegaConf.update(config, key, override.value(), force_add=True)
+        return
+    if override.is_delete():
+        raise ConfigError(
+            f"{override.input_line}: nothing can be taken from the config of {folder}"
+        )
+    try:
+        OmegaConf.update(config, key, override.value())
+    except OmegaConfBaseException as broken:
+        raise ConfigError(
+            unknown_key(key, composed_config(config), groups=(), where=f"the config of {folder}")
+        ) from broken
+
+
+def _run_folder(*, _root_: DictConfig) -> str:
+    """``<model>-<data>-<hash8>/seed<k>``, of the recorded run's choices when ``run=`` is given."""
+    config = effective_config(_root_)
+    choices = effective_choices(_root_)
+    parts = [choices[key].replace("/", "_") for key in ("model", "data") if key in choices]
+    return f"{'-'.join([*parts, config_hash(config)])}/seed{config.get('seed', 0)}"
+
+
+def _run_hash(*, _root_: DictConfig) -> str:
+    return config_hash(effective_config(_root_))
+
+
+def register_resolvers() -> None:
+    """Make ``${slug:...}``, ``${run_hash:}`` and ``${run_folder:}`` known to OmegaConf."""
+    OmegaConf.register_new_resolver("slug", slug, replace=True)
+    OmegaConf.register_new_resolver("run_hash", _run_hash, replace=True)
+    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+
+
+register_resolvers()

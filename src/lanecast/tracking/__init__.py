@@ -1,0 +1,1 @@
+"""What a run leaves behind: its folder is the truth, Weights & Biases a mirror of it."""
