@@ -66,7 +66,7 @@ def build_panel(
         start=np.array(start, dtype=np.int64),
         times=times.to_numpy("datetime64[ns]"),
         values=torch.from_numpy(np.concatenate(blocks)).float(),
-        calendar=torch.eye(7)[torch.from_numpy(times.dayofweek.to_numpy(np.int64).copy())],
+        calendar=torch.eye(7)[torch.from_numpy(times.day_of_week.to_numpy(np.int64).copy())],
         calendar_names=tuple(f"weekday_{day}" for day in range(7)),
         statics=torch.arange(num_series)[:, None].float() if covariates else torch.zeros(0, 0),
         static_names=("size",) if covariates else (),

@@ -43,9 +43,9 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
     series_R, ids_N = pd.factorize(ids, sort=True)
     first, step_R = steps_on_grid(ids, times, schema.freq)
     key_R = series_R.astype(np.int64) * (int(step_R.max()) + 1) + step_R
-    backward = int((np.diff(key_R) < 0).sum())
-    row_R = np.arange(len(key_R))
-    if backward:
+    row_R, backward = np.arange(len(key_R)), 0
+    if (np.diff(key_R) < 0).any():
+        backward = _out_of_order(series_R, step_R)
         row_R = np.argsort(key_R, kind="stable")
         series_R, step_R, key_R = series_R[row_R], step_R[row_R], key_R[row_R]
         values = values[row_R]
@@ -236,6 +236,13 @@ def refuse_coarser_series(rows: Rows, freq: str) -> None:
             " the table mixes frequencies; bring all series to one frequency, or set"
             " data.schema.absent to zero if a missing row means 0"
         )
+
+
+def _out_of_order(series_R: np.ndarray, step_R: np.ndarray) -> int:
+    """Rows that stand before an earlier row of their own series."""
+    order = np.argsort(series_R, kind="stable")
+    same = np.diff(series_R[order]) == 0
+    return int(((np.diff(step_R[order]) < 0) & same).sum())
 
 
 def _not_infinite(column: pd.Series) -> pd.Series:

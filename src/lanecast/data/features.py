@@ -134,7 +134,7 @@ def _time_of_day(times_T: pd.DatetimeIndex) -> np.ndarray:
 
 
 PLAIN: dict[str, Callable[[pd.DatetimeIndex], dict[str, np.ndarray]]] = {
-    "weekday": lambda t: _one_hot("weekday", t.dayofweek, range(7)),
+    "weekday": lambda t: _one_hot("weekday", t.day_of_week, range(7)),
     "hour": lambda t: _cycle("hour", _time_of_day(t)),
     "hour_of_day": lambda t: _one_hot("hour_of_day", t.hour, range(24)),
     "month": lambda t: _one_hot("month", t.month, range(1, 13)),

@@ -22,7 +22,7 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     from hydra.utils import instantiate
 
     schema = Schema.from_config(config["schema"])
-    table = instantiate(config["source"]).load()
+    table = instantiate(config["source"], _convert_="all").load()
     future = None
     if (path := config.get("future_path")) is not None:
         if "path" not in config["source"]:
@@ -30,7 +30,7 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
                 f"data.future_path={path!r} needs a source that reads a path, not"
                 f" {config['source']['_target_']}; use data=panel_csv or data=panel_parquet"
             )
-        future = instantiate(config["source"], path=path).load().frame
+        future = instantiate(config["source"], path=path, _convert_="all").load().frame
     keep = config.get("keep") or {}
     try:
         choice = Keep(**{str(key): value for key, value in keep.items()})

@@ -17,12 +17,17 @@ from lanecast.sources.tables import existing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongHorizon:
-    """Channels of a wide Parquet table as series; ``standardize`` by the training rows alone."""
+    """Channels of a wide Parquet table as series; ``standardize`` by the training rows alone.
+
+    ``step`` spaces the rows evenly from the first time on, for sets that repeat or skip a time:
+    the protocol counts rows, not time.
+    """
 
     path: str
     train_rows: int
     rows: int | None = None
     time: str = "date"
+    step: str | None = None
     standardize: bool = True
 
     def load(self) -> SourceTable:
@@ -38,6 +43,10 @@ class LongHorizon:
             raise SchemaError(
                 f"data.source.train_rows={self.train_rows} must be between 2 and the"
                 f" {len(channels)} rows of {self.path}"
+            )
+        if self.step is not None:
+            channels.index = pd.date_range(
+                channels.index[0], periods=len(channels), freq=self.step, name=self.time
             )
         if self.standardize:
             train = channels.iloc[: self.train_rows]
