@@ -23,7 +23,7 @@ demo: setup  ## backtest six models on real flights and print one table (runs/de
 	$(BACKTEST) model=seasonal_naive,auto_ets $(SCHEDULED)=observed
 	$(BACKTEST) model=schedule $(SCHEDULED)=known_future
 	$(BACKTEST) model=lightgbm,nhits,tft $(SCHEDULED)=known_future,observed
-	$(PYTHON) scripts/compare.py 'runs=runs/demo/**' output=runs/demo
+	$(PYTHON) scripts/compare.py 'runs=runs/demo/**'
 
 test: setup  ## run the tests, without the slow proofs
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(JOBS) -m "not slow"

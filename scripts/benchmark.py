@@ -1,0 +1,16 @@
+"""Time our training step against the bare network."""
+
+from omegaconf import DictConfig
+
+from lanecast import config
+
+
+@config.main("benchmark")
+def main(cfg: DictConfig) -> float:
+    from lanecast.checks import speed
+
+    return speed.run(cfg)
+
+
+if __name__ == "__main__":
+    main()
