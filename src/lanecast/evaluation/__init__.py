@@ -1,0 +1,1 @@
+"""How good a forecast is: metrics with a stated aggregation, slices without look-ahead."""

@@ -1,0 +1,242 @@
+"""Forecasts in, one flat table of scores out; memory is bounded by chunks of windows.
+
+Axes: ``W`` windows, ``H`` horizon, ``G`` groups of steps ahead, ``C`` cutoffs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lanecast.data.labels import labels
+from lanecast.data.panel import Panel
+from lanecast.data.windows import WindowIndex, WindowSpec
+from lanecast.errors import ConfigError, LanecastError
+from lanecast.evaluation.history import seasonal_scale
+from lanecast.evaluation.metrics import Terms, point_terms, quantile_terms, ratios, scaled_terms
+from lanecast.evaluation.slices import SLICERS, horizon_groups
+from lanecast.models.protocol import Forecasts
+
+CHUNK = 8192  # windows whose quantiles are expanded at once
+SLICES = ("horizon", *SLICERS)
+BY_CUTOFF_SUMS = {"abs_error": "sum_abs_error", "abs_y": "sum_abs_y", "cells": "num_cells"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What a backtest scored.
+
+    ``values``: ``metric`` or ``metric/slice`` (see `lanecast.evaluation.metrics`), and ``total/*``
+    for the sum over series; nan where undefined.  ``counts``: what stands behind them.
+    ``by_cutoff``: one row per cutoff, for paired comparisons.  ``scored``: hash of the labels.
+    """
+
+    values: dict[str, float]
+    counts: dict[str, int]
+    by_cutoff: list[dict[str, Any]]
+    scored: str
+
+    def to_record(self) -> dict[str, Any]:
+        """The keys of record.json that `lanecast.report.table` reads; nan becomes null."""
+        return {
+            "scores": _without_nan(self.values),
+            "counts": dict(self.counts),
+            "by_cutoff": [_without_nan(row) for row in self.by_cutoff],
+            "scored": self.scored,
+        }
+
+
+def evaluate(
+    forecasts: Forecasts,
+    panel: Panel,
+    spec: WindowSpec,
+    *,
+    season: int,
+    slices: Sequence[str] = SLICES,
+) -> Scores:
+    """Score every window against the panel; ``season`` (steps) is the lag of the MASE scale."""
+    _check_request(slices, season)
+    index = forecasts.index
+    y_WH, seen_WH = labels(panel, index, spec.horizon)
+    _check_forecasts(forecasts, panel, y_WH.shape)
+    groups = horizon_groups(spec.horizon, panel.schema.freq)
+    sums_WG = _window_sums(forecasts, y_WH, seen_WH, edges=[low for low, _ in groups.values()])
+    scale_W = seasonal_scale(panel, index, season)
+    sums_W = {name: term.sum(axis=1) for name, term in sums_WG.items()}
+    sums_W |= scaled_terms(sums_W["abs_error"], sums_W["cells"], scale_W)
+
+    overall = _grouped(sums_W, np.zeros(len(index), dtype=np.int64), 1)
+    values = {name: float(value[0]) for name, value in ratios(overall).items()}
+    counts = {
+        "num_series": len(np.unique(index.series_W)),
+        "num_cutoffs": len(np.unique(index.cutoff_W)),
+        "num_windows": len(index),
+        "num_cells": int(seen_WH.sum()),
+        "num_unseen_cells": int((~seen_WH).sum()),
+        "num_windows_without_scale": len(index) - int(sums_W["scaled"].sum()),
+    }
+    if "horizon" in slices:
+        by_step = sums_WG | scaled_terms(sums_WG["abs_error"], sums_WG["cells"], scale_W)
+        sums_G = {name: term.sum(axis=0) for name, term in by_step.items()}
+        _add(values, counts, names=tuple(groups), sums=sums_G)
+    for name in slices:
+        if name != "horizon":
+            part = SLICERS[name](panel, index, spec)
+            sums = _grouped(sums_W, part.class_W, len(part.names))
+            windows = np.bincount(part.class_W, minlength=len(part.names))
+            _add(values, counts, names=part.names, sums=sums, windows=windows)
+    _add_total(values, counts, index, y_WH, seen_WH, forecasts.point_WH)
+    counts["num_undefined_metrics"] = sum(math.isnan(value) for value in values.values())
+    return Scores(
+        values=values,
+        counts=counts,
+        by_cutoff=_by_cutoff(panel, index, sums_W),
+        scored=scored_hash(panel, index, y_WH, seen_WH),
+    )
+
+
+def scored_hash(panel: Panel, index: WindowIndex, y_WH: np.ndarray, seen_WH: np.ndarray) -> str:
+    """Hash of the labels that were scored: two runs may be compared iff theirs are equal.
+
+    Series count by name and cutoffs by time: roles, features and the order of windows do not
+    matter.
+    """
+    names = panel.series.astype(str)
+    rank = np.argsort(np.argsort(names, kind="stable"), kind="stable")
+    order = np.lexsort((rank[index.series_W], index.cutoff_W))
+    series, which = np.unique(rank[index.series_W][order], return_inverse=True)
+    cutoffs, when = np.unique(index.cutoff_W[order], return_inverse=True)
+    digest = hashlib.sha256(repr(y_WH.shape).encode())
+    digest.update("\x00".join(names[np.argsort(names, kind="stable")][series]).encode())
+    digest.update(" ".join(panel.time_of(int(step)).isoformat() for step in cutoffs).encode())
+    for array in (which.astype(np.int64), when.astype(np.int64), seen_WH[order]):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(np.where(seen_WH, y_WH, 0.0).astype(np.float32)[order].tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _window_sums(
+    forecasts: Forecasts, y_WH: np.ndarray, seen_WH: np.ndarray, *, edges: list[int]
+) -> Terms:
+    """Terms summed over the steps of each horizon group, [W, G]."""
+    chunks: list[Terms] = []
+    for first in range(0, len(y_WH), CHUNK):
+        rows = slice(first, first + CHUNK)
+        terms = point_terms(y_WH[rows], seen_WH[rows], forecasts.point_WH[rows])
+        if forecasts.quantiles_WHQ is not None:
+            quantiles = forecasts.quantiles_WHQ[rows]
+            terms |= quantile_terms(y_WH[rows], seen_WH[rows], quantiles, forecasts.levels)
+        chunks.append({name: np.add.reduceat(x, edges, axis=1) for name, x in terms.items()})
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _grouped(sums_W: Terms, class_W: np.ndarray, num_classes: int) -> Terms:
+    return {
+        name: np.bincount(class_W, weights=term, minlength=num_classes)
+        for name, term in sums_W.items()
+    }
+
+
+def _add(
+    values: dict[str, float],
+    counts: dict[str, int],
+    *,
+    names: tuple[str, ...],
+    sums: Terms,
+    windows: np.ndarray | None = None,
+) -> None:
+    for metric, by_class in ratios(sums).items():
+        values |= {f"{metric}/{name}": float(by_class[at]) for at, name in enumerate(names)}
+    counts |= {f"num_cells/{name}": int(sums["cells"][at]) for at, name in enumerate(names)}
+    if windows is not None:
+        counts |= {f"num_windows/{name}": int(windows[at]) for at, name in enumerate(names)}
+
+
+def _add_total(
+    values: dict[str, float],
+    counts: dict[str, int],
+    index: WindowIndex,
+    y_WH: np.ndarray,
+    seen_WH: np.ndarray,
+    point_WH: np.ndarray,
+) -> None:
+    """The network: sums over series per cutoff and step, where every series of the cutoff is seen.
+
+    The point forecast of the total is the sum of the points, which is not its median.
+    """
+    cutoffs, which = np.unique(index.cutoff_W, return_inverse=True)
+    y_CH, point_CH, seen_CH = (np.zeros((len(cutoffs), y_WH.shape[1])) for _ in range(3))
+    for total, part in ((y_CH, y_WH), (point_CH, point_WH), (seen_CH, seen_WH)):
+        np.add.at(total, which, part)
+    complete = seen_CH == np.bincount(which)[:, None]
+    terms = point_terms(y_CH, complete, point_CH)
+    found = ratios({name: np.asarray(term.sum()) for name, term in terms.items()})
+    values |= {f"total/{name}": float(value) for name, value in found.items()}
+    counts["num_cells/total"] = int(complete.sum())
+    counts["num_incomplete_cells/total"] = int((~complete).sum())
+
+
+def _by_cutoff(panel: Panel, index: WindowIndex, sums_W: Terms) -> list[dict[str, Any]]:
+    cutoffs, which = np.unique(index.cutoff_W, return_inverse=True)
+    sums = _grouped(sums_W, which, len(cutoffs))
+    found, windows = ratios(sums), np.bincount(which)
+    return [
+        {
+            "cutoff": panel.time_of(int(step)).isoformat(),
+            **{name: float(value[at]) for name, value in found.items()},
+            **{column: float(sums[name][at]) for name, column in BY_CUTOFF_SUMS.items()},
+            "num_windows": int(windows[at]),
+            "num_scaled": int(sums["scaled"][at]),
+        }
+        for at, step in enumerate(cutoffs)
+    ]
+
+
+def _check_request(slices: Sequence[str], season: int) -> None:
+    if season < 1:
+        raise ConfigError(f"season={season} must be at least 1 step; 7 for daily, 24 for hourly")
+    for name in slices:
+        if name not in SLICES:
+            near = difflib.get_close_matches(name, SLICES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(SLICES)}"
+            raise ConfigError(f"slice {name!r} does not exist; {hint}")
+
+
+def _check_forecasts(forecasts: Forecasts, panel: Panel, shape: tuple[int, ...]) -> None:
+    """Refuse what would turn into a silent nan or a broadcast."""
+    if not len(forecasts.index):
+        raise LanecastError(
+            "there is no window to score: no series has enough history at any cutoff; lower"
+            " windows.min_context or choose later cutoffs"
+        )
+    arrays = {"point_WH": (forecasts.point_WH, shape)}
+    if forecasts.quantiles_WHQ is not None:
+        arrays["quantiles_WHQ"] = (forecasts.quantiles_WHQ, (*shape, len(forecasts.levels)))
+    for name, (array, expected) in arrays.items():
+        if array.shape != expected:
+            raise LanecastError(
+                f"{name} has shape {array.shape}, but the index, horizon and levels ask for"
+                f" {expected}; the forecaster must answer exactly the windows it was given"
+            )
+        if not np.isfinite(array).all():
+            window, step = np.argwhere(~np.isfinite(array))[0][:2]
+            series = panel.series[forecasts.index.series_W[window]]
+            cutoff = panel.time_of(int(forecasts.index.cutoff_W[window]))
+            raise LanecastError(
+                f"{name} is not finite in {int((~np.isfinite(array)).sum())} cells, first for"
+                f" {series!r} at cutoff {cutoff}, step {step + 1}; a forecaster must return finite"
+                " numbers (did its training diverge?)"
+            )
+
+
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in row.items()
+    }
