@@ -139,5 +139,5 @@ PLAIN: dict[str, Callable[[pd.DatetimeIndex], dict[str, np.ndarray]]] = {
     "hour_of_day": lambda t: _one_hot("hour_of_day", t.hour, range(24)),
     "month": lambda t: _one_hot("month", t.month, range(1, 13)),
     "monthday": lambda t: _cycle("monthday", ((t.day - 1) / t.days_in_month).to_numpy()),
-    "yearday": lambda t: _cycle("yearday", ((t.dayofyear - 1) / 365.25).to_numpy()),
+    "yearday": lambda t: _cycle("yearday", ((t.day_of_year - 1) / 365.25).to_numpy()),
 }

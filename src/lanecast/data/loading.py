@@ -22,14 +22,15 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     from hydra.utils import instantiate
 
     schema = Schema.from_config(config["schema"])
+    path = config.get("future_path")
+    if path is not None and "path" not in config["source"]:
+        raise ConfigError(
+            f"data.future_path={path!r} needs a source that reads a path, not"
+            f" {config['source']['_target_']}; use data=panel_csv or data=panel_parquet"
+        )
     table = instantiate(config["source"], _convert_="all").load()
     future = None
-    if (path := config.get("future_path")) is not None:
-        if "path" not in config["source"]:
-            raise ConfigError(
-                f"data.future_path={path!r} needs a source that reads a path, not"
-                f" {config['source']['_target_']}; use data=panel_csv or data=panel_parquet"
-            )
+    if path is not None:
         future = instantiate(config["source"], path=path, _convert_="all").load().frame
     keep = config.get("keep") or {}
     try:

@@ -64,8 +64,6 @@ class HourlyOrigins:
         flights = read_flights(folder)
         flights = flights.assign(unique_id=flights["origin"], ds=flights["hour_start"])
         weather = read_weather(folder)
-        # The hour that the clock repeats in November appears twice.
-        weather = weather.groupby(["origin", "hour_start"], as_index=False)[list(WEATHER)].mean()
         weather = weather.rename(columns={"origin": "unique_id", "hour_start": "ds"})
         frame = on_grid(flights, freq="h").merge(weather, on=["unique_id", "ds"], how="left")
         return SourceTable(frame=frame)
@@ -123,12 +121,15 @@ def on_grid(flights: pd.DataFrame, *, freq: str) -> pd.DataFrame:
 
 
 def read_weather(folder: Path) -> pd.DataFrame:
-    """Hourly weather by origin and local hour; impossible winds are missing."""
+    """Hourly weather by origin and local hour; impossible winds are missing.
+
+    The hour that the clock repeats in November stands there twice and is averaged.
+    """
     date = ["year", "month", "day", "hour"]
     raw = pd.read_csv(folder / "weather.csv", usecols=["origin", *date, *WEATHER])
     raw["hour_start"] = pd.to_datetime(raw[date])
     raw["wind_speed"] = raw["wind_speed"].where(raw["wind_speed"] < MAX_WIND_MPH, np.nan)
-    return raw[["origin", "hour_start", *WEATHER]]
+    return raw.groupby(["origin", "hour_start"], as_index=False)[list(WEATHER)].mean()
 
 
 def daily_weather(folder: Path) -> pd.DataFrame:
