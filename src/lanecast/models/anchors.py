@@ -71,8 +71,8 @@ class SeasonalAnchor:
         length = self.season * self.cycles
         if batch.past_BLP.shape[1] < length:
             raise ConfigError(
-                f"anchor of {self.cycles} seasons of {self.season} steps needs a context of {length}"
-                f" steps, not {batch.past_BLP.shape[1]}; raise windows.context"
+                f"anchor of {self.cycles} seasons of {self.season} steps needs a context of"
+                f" {length} steps, not {batch.past_BLP.shape[1]}; raise windows.context"
             )
         y = batch.past_BLP[:, -length:, 0].unflatten(1, (self.cycles, self.season))
         seen = batch.seen_BLP[:, -length:, 0].unflatten(1, (self.cycles, self.season))

@@ -33,7 +33,7 @@ _BATCH = 1024
 
 
 class DeepForecaster:
-    """Any `Network` with any `Loss`; ``network`` and ``scaler`` are factories, so refits start afresh.
+    """Any `Network` with any `Loss`; ``network`` and ``scaler`` are factories: refits start afresh.
 
     Intervals and paths are calibrated on the validation windows, or, where none are held out, on
     the last training windows; ``calibrated_on`` says which.
@@ -176,8 +176,8 @@ class DeepForecaster:
         theirs = (facts["name"], shape.context, shape.horizon)
         if ours != theirs:
             raise CheckpointError(
-                f"{folder} was trained as (model, context, horizon) {theirs}, this config is {ours};"
-                " use the run's own config: run=<run folder>"
+                f"{folder} was trained as (model, context, horizon) {theirs}, this config is"
+                f" {ours}; use the run's own config: run=<run folder>"
             )
         state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
         module = self._assemble(shape, self._scaler().restore(facts["scaler"], _scaler(state)))
@@ -233,8 +233,8 @@ class DeepForecaster:
         if len(at) and self.fitted_until is not None and int(at.cutoff_W.min()) < self.fitted_until:
             raise LeakageError(
                 f"{self.name} was fitted until step {self.fitted_until}"
-                f" ({panel.time_of(self.fitted_until)}) and may not forecast from the earlier cutoff"
-                f" {int(at.cutoff_W.min())} ({panel.time_of(int(at.cutoff_W.min()))}); refit earlier"
+                f" ({panel.time_of(self.fitted_until)}) and may not forecast from the earlier"
+                f" cutoff {panel.time_of(int(at.cutoff_W.min()))}; refit with an earlier until"
             )
         if _columns(panel) != self._columns:
             gone = sorted(set(self._columns) - set(_columns(panel)))

@@ -1,4 +1,4 @@
-"""Running Lightning for one fit: trainer, callbacks, logger; the best weights end up in the module."""
+"""Running Lightning for one fit; the best weights end up in the module."""
 
 from __future__ import annotations
 
@@ -110,7 +110,8 @@ def _trainer(
     objective: str,
     data: ForecastDataModule,
 ) -> pl.Trainer:
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     if data.split.val_cutoffs:
         callbacks.append(EarlyStopping(monitor=objective, patience=plan.patience))
     if hardware.progress:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +87,7 @@ class Point(Loss):
 
     def __init__(self, *, kind: str = "mae") -> None:
         super().__init__()
-        losses = {"mae": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
+        losses: dict[str, Any] = {"mae": nn.functional.l1_loss, "mse": nn.functional.mse_loss}
         losses["huber"] = nn.functional.huber_loss
         if kind not in losses:
             raise ConfigError(f"loss.kind={kind!r} is not one of {', '.join(losses)}")

@@ -72,7 +72,9 @@ class NeuralforecastNetwork(Network):
         self.uses = frozenset({Role.TARGET} | {role for role, taken in takes.items() if taken})
         self._num_series = shape.num_series
         self._num_outputs = shape.num_outputs
-        reserved = {"h", "input_size", "loss", "scaler_type", "n_series", "random_seed"} & set(options)
+        reserved = {"h", "input_size", "loss", "scaler_type", "n_series", "random_seed"} & set(
+            options
+        )
         if reserved:
             raise ConfigError(
                 f"model.network.options of {name} may not set {sorted(reserved)}: windows, loss and"
@@ -191,9 +193,9 @@ class Linear(Network):
 
     def forward(self, batch: WindowBatch) -> Tensor:
         """Raw outputs, [B, H, m]."""
-        parts = (batch.past_BLP, batch.seen_BLP[..., :1].to(batch.past_BLP.dtype))
-        parts += (batch.known_past_BLK, batch.future_BHK)
-        flat = torch.cat([part.flatten(1) for part in parts] + [batch.static_BC], dim=1)
+        mask_BL1 = batch.seen_BLP[..., :1].to(batch.past_BLP.dtype)
+        parts = (batch.past_BLP, mask_BL1, batch.known_past_BLK, batch.future_BHK)
+        flat = torch.cat([*(part.flatten(1) for part in parts), batch.static_BC], dim=1)
         return self.layer(flat).unflatten(1, self._outputs)
 
 

@@ -1,9 +1,10 @@
 """Sample paths that are joint over the horizon: a Gaussian copula over quantile grids.
 
 A grid of quantiles at known levels is a distribution function.  Values in it become normal scores;
-their correlation over the horizon, learned on windows known at the fit, makes paths out of marginals
-(Wen and Torkkola 2019, arXiv 1907.10697).  Between levels quantiles are linear in the normal score,
-beyond the outermost two they continue that line.  Axes: ``W`` windows, ``H``, ``Q``, ``S`` samples.
+their correlation over the horizon, learned on windows known at the fit, makes paths out of
+marginals (Wen and Torkkola 2019, arXiv 1907.10697).  Between levels quantiles are linear in the
+normal score, beyond the outermost two they continue that line.
+Axes: ``W`` windows, ``H`` horizon, ``Q`` levels, ``S`` samples.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def scores_of(grid_WHQ: np.ndarray, levels: Sequence[float], y_WH: np.ndarray) -
 
 
 def horizon_correlation(z_WH: np.ndarray, seen_WH: np.ndarray) -> np.ndarray:
-    """Correlation of the scores between steps, shrunk to the identity, [H, H]; positive definite."""
+    """Correlation of the scores between steps, shrunk to the identity, [H, H]."""
     horizon = z_WH.shape[1]
     complete = z_WH[seen_WH.all(axis=1)].astype(np.float64)
     if len(complete) < 2 * horizon:

@@ -71,7 +71,7 @@ class Forecaster(Protocol):
         samples: int | None = None,
         seed: int = 0,
     ) -> Forecasts:
-        """Forecast the windows ``at``; quantile levels and the number of sample paths on request."""
+        """Forecast the windows ``at``; quantile levels and sample paths on request."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -81,3 +81,20 @@ class Forecaster(Protocol):
     def load(self, folder: Path) -> Self:
         """Take up the state that `save` wrote; CheckpointError if it belongs to another config."""
         ...
+
+
+def joined(parts: Sequence[Forecasts]) -> Forecasts:
+    """Forecasts of several fits as one, in order; all must have the same levels and samples."""
+    index = WindowIndex(
+        series_W=np.concatenate([part.index.series_W for part in parts]),
+        cutoff_W=np.concatenate([part.index.cutoff_W for part in parts]),
+    )
+    grids = [part.quantiles_WHQ for part in parts if part.quantiles_WHQ is not None]
+    paths = [part.samples_SWH for part in parts if part.samples_SWH is not None]
+    return Forecasts(
+        index=index,
+        point_WH=np.concatenate([part.point_WH for part in parts]),
+        levels=parts[0].levels,
+        quantiles_WHQ=np.concatenate(grids) if grids else None,
+        samples_SWH=np.concatenate(paths, axis=1) if paths else None,
+    )
