@@ -1,4 +1,4 @@
-"""The errors a user of lanecast can meet; each message names the thing, the place and the way out."""
+"""The errors a user can meet; each message names the thing, the place and the way out."""
 
 
 class LanecastError(Exception):

@@ -48,7 +48,7 @@ def composed_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 
 def resolved_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Return the config as a plain dict with no ``${...}`` and no ``???`` left."""
-    return _resolve(composed_config(cfg))
+    return _resolve(OmegaConf.create(composed_config(cfg)))
 
 
 def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
             plain[key] = _blanked(plain[key])
     if "trainer" in plain:
         plain["trainer"] = _without_machine(plain["trainer"])
-    resolved = _resolve(plain)
+    resolved = _resolve(OmegaConf.create(plain))
     for key in BOOKKEEPING:
         resolved.pop(key, None)
     text = json.dumps(resolved, sort_keys=True, separators=(",", ":"), default=str)
@@ -98,14 +98,26 @@ def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
     """
     import hydra.utils
 
-    plain = resolved_config(cfg)
+    plain = _resolved_in_place(cfg)
     check_targets(plain)
     for path, target in _targets(plain):
         found = _locate(path, target)
         home = f"{getattr(found, '__module__', '')}."
         if not home.startswith(ALLOWED_TARGETS):
             raise ConfigError(f"{path}={target!r} is defined in {home[:-1]!r}, outside lanecast")
-    return hydra.utils.instantiate(plain, **values)
+    return hydra.utils.instantiate(plain, _convert_="all", **values)
+
+
+def _resolved_in_place(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """Resolve a node where it stands: ``cfg.model`` may point at ``${windows}`` above it."""
+    if not isinstance(cfg, DictConfig):
+        return resolved_config(cfg)
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as broken:
+        raise ConfigError(omegaconf_message(broken)) from broken
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
 
 
 def _locate(path: str, target: str) -> Any:
@@ -144,11 +156,9 @@ def _targets(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _targets(child, f"{path}[{at}]")
 
 
-def _resolve(plain: dict[str, Any]) -> dict[str, Any]:
+def _resolve(node: DictConfig) -> dict[str, Any]:
     try:
-        resolved = OmegaConf.to_container(
-            OmegaConf.create(plain), resolve=True, throw_on_missing=True
-        )
+        resolved = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as broken:
         raise ConfigError(omegaconf_message(broken)) from broken
     assert isinstance(resolved, dict)
@@ -158,6 +168,9 @@ def _resolve(plain: dict[str, Any]) -> dict[str, Any]:
 def omegaconf_message(broken: OmegaConfBaseException) -> str:
     """One line: what is wrong and at which key."""
     text = str(broken).splitlines()[0]
+    _, ours, message = text.partition("ConfigError raised while resolving interpolation: ")
+    if ours:
+        return message
     where = getattr(broken, "full_key", None)
     return f"config key {where!r}: {text}" if where and where not in text else text
 

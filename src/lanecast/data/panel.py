@@ -137,3 +137,18 @@ class Panel:
             else self.statics,
             attributes={name: values[chosen] for name, values in self.attributes.items()},
         )
+
+    def since(self, step: int) -> Panel:
+        """The same series on the same grid without the cells before ``step`` (a sliding window)."""
+        lengths = np.diff(self.offsets)
+        keep_from = np.clip(step - self.start, 0, lengths)
+        step_of_cell = np.arange(self.num_cells) + np.repeat(
+            self.start - self.offsets[:-1], lengths
+        )
+        kept = torch.from_numpy(np.flatnonzero(step_of_cell >= step))
+        return replace(
+            self,
+            offsets=np.concatenate([[0], np.cumsum(lengths - keep_from)]).astype(np.int64),
+            start=self.start + keep_from,
+            values=self.values[kept],
+        )

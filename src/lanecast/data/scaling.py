@@ -82,8 +82,9 @@ class Scaler(nn.Module):
         sd = torch.stack(sds).float()
         self.register_buffer("sds", torch.where(sd > _FLOOR, sd, 1.0))
         statics = panel.statics if panel.statics.numel() else torch.zeros(panel.num_series, 0)
-        sd = statics.std(dim=0, correction=0)
-        self.register_buffer("static_mean", statics.mean(dim=0))
+        mean = statics.mean(dim=0)
+        sd = ((statics - mean) ** 2).mean(dim=0).sqrt()
+        self.register_buffer("static_mean", mean)
         self.register_buffer("static_sd", torch.where(sd > _FLOOR, sd, 1.0))
         self._fit_series(panel, step + schema.delay_steps(TARGET) <= until)
         self.fitted_until = until

@@ -1,9 +1,9 @@
 """What each column means and when its values become known.
 
-One rule decides every cell: the value of step ``t`` is visible at cutoff ``c`` iff ``t + delay <= c`` (target and
-observed columns) or ``t - lead <= c`` (known_future columns; no lead means always).  Delays and leads are declared as
-ISO durations and become whole steps of the panel's frequency: delays rounded up, leads rounded down, so that rounding
-never shows a value early.
+One rule decides every cell: the value of step ``t`` is visible at cutoff ``c`` iff
+``t + delay <= c`` (target and observed columns) or ``t - lead <= c`` (known_future columns; no
+lead means always).  Delays and leads are declared as ISO durations and become whole steps of the
+panel's frequency: delays rounded up, leads down, so that rounding never shows a value early.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Role(StrEnum):
 class Column:
     """One declared column.
 
-    ``scale="target"`` says that the column is in the target's unit, so that it is scaled with the target's own location
-    and scale (a schedule beside the flights flown).  ``manipulable`` marks what a planner can set.
+    ``scale="target"`` says that the column is in the target's unit, so that it is scaled with the
+    target's own location and scale (a schedule beside the flights flown).  ``manipulable`` marks
+    what a planner can set.
     """
 
     role: Role
@@ -60,7 +61,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """The columns of a panel and its frequency; ``absent`` says what a missing row means ("missing" or "zero")."""
+    """Columns and frequency; ``absent`` says what a missing row means: missing or zero."""
 
     freq: str
     columns: Mapping[str, Column]
@@ -73,12 +74,12 @@ class Schema:
             raise SchemaError(f"absent={self.absent!r} is not one of missing, zero")
         targets = [name for name, column in self.columns.items() if column.role is Role.TARGET]
         if targets != [TARGET]:
-            found = (
-                f"role {self.columns[TARGET].role}" if TARGET in self.columns else "no declaration"
-            )
+            declared = self.columns.get(TARGET)
+            found = f"role {declared.role}" if declared else "no declaration"
             raise SchemaError(
-                f"exactly one column, {TARGET!r}, must have role target; found {targets or 'none'} and {found} for"
-                f" {TARGET!r}; rename your column to {TARGET!r} (source.rename) and declare it target"
+                f"exactly one column, {TARGET!r}, must have role target; found"
+                f" {targets or 'none'} and {found} for {TARGET!r}; rename your column to"
+                f" {TARGET!r} (source.rename) and declare it target"
             )
         for reserved in (ID, TIME):
             if reserved in self.columns:
@@ -91,7 +92,7 @@ class Schema:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Schema:
-        """Build a schema from plain mappings; an unknown key or role is a SchemaError that names the column."""
+        """Build a schema from plain mappings; SchemaError names the column that is wrong."""
         columns = {}
         for name, options in config["columns"].items():
             try:
@@ -129,12 +130,12 @@ class Schema:
         return (*self.past, *self.known)
 
     def delay_steps(self, name: str) -> int:
-        """Steps after its own period closes until a target or observed value is visible, rounded up."""
+        """Steps after its own period closes until a value is visible, rounded up."""
         duration = self.columns[name].delay
         return 0 if duration is None else math.ceil(self._steps(name, "delay", duration))
 
     def lead_steps(self, name: str) -> int | None:
-        """Steps ahead of the cutoff up to which a known_future value is visible, rounded down; None means all."""
+        """Steps ahead of the cutoff that a value is visible, rounded down; None means all."""
         duration = self.columns[name].lead
         return None if duration is None else math.floor(self._steps(name, "lead", duration))
 
@@ -143,18 +144,18 @@ class Schema:
             length = pd.Timedelta(duration)
         except ValueError as err:
             raise SchemaError(
-                f"column {name!r}: {what}={duration!r} is not an ISO duration; write P2D for two days, PT3H for three"
-                " hours"
+                f"column {name!r}: {what}={duration!r} is not an ISO duration; write P2D for two"
+                " days, PT3H for three hours"
             ) from err
         if length < pd.Timedelta(0):
             raise SchemaError(
-                f"column {name!r}: {what}={duration!r} is negative; a value cannot be known in reverse"
+                f"column {name!r}: {what}={duration!r} is negative; give a length of time"
             )
         return length / step_length(self.freq)
 
 
 def step_length(freq: str) -> pd.Timedelta:
-    """Length of one step of a pandas frequency alias such as D, h, 15min or W-SUN; SchemaError if it varies."""
+    """Length of one step of a pandas alias such as D, h, 15min, W-SUN; SchemaError if it varies."""
     try:
         offset = pd.tseries.frequencies.to_offset(freq)
     except ValueError as err:
@@ -164,7 +165,7 @@ def step_length(freq: str) -> pd.Timedelta:
     if isinstance(offset, pd.offsets.Week):
         return pd.Timedelta(days=7 * offset.n)
     try:
-        return pd.Timedelta(offset)
+        return pd.Timedelta(offset)  # type: ignore[arg-type]
     except ValueError as err:
         raise SchemaError(
             f"freq={freq!r} has steps of unequal length; aggregate to D, h, 15min or W-SUN first"

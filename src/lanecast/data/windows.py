@@ -1,7 +1,8 @@
 """Which windows exist: integer arithmetic over (series, cutoff) pairs, nothing is copied.
 
 ``cutoff`` is the last step whose period is over, ``origin = cutoff + 1`` the first one predicted.
-A window reads the steps ``cutoff - context + 1 .. cutoff`` and predicts ``origin .. cutoff + horizon``.
+A window reads the steps ``cutoff - context + 1 .. cutoff`` and predicts
+``origin .. cutoff + horizon``.
 Axes: ``W`` windows, ``N`` series.
 """
 
@@ -30,9 +31,7 @@ class WindowSpec:
         """Refuse lengths that leave nothing to read or to predict."""
         for name in ("context", "horizon", "train_stride", "min_context"):
             if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"windows.{name}={getattr(self, name)} must be at least 1 step; set windows.{name}"
-                )
+                raise ConfigError(f"windows.{name}={getattr(self, name)} must be at least 1 step")
         if self.min_context > self.context:
             raise ConfigError(
                 f"windows.min_context={self.min_context} exceeds windows.context={self.context};"
@@ -131,7 +130,7 @@ def training_windows(panel: Panel, *, until: int, spec: WindowSpec) -> WindowRan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Training labels end at ``train_until``; validation cutoffs follow; nothing is past ``until``."""
+    """Training labels end at ``train_until``, then come validation cutoffs, none past ``until``."""
 
     train_until: int
     val_cutoffs: tuple[int, ...]

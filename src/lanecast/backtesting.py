@@ -1,0 +1,167 @@
+"""The verb *backtest*: one engine for every forecaster, over rolling cutoffs.
+
+Every (series, cutoff) pair of one fit is forecast in one batched call; a refit is a separate fit
+that knows nothing later than the first cutoff it serves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lanecast.errors import ConfigError
+from lanecast.verbs import (
+    MODEL,
+    RunResult,
+    model_facts,
+    panel_facts,
+    saved_model,
+    window_facts,
+)
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from lanecast.data.panel import Panel
+    from lanecast.data.windows import WindowSpec
+    from lanecast.models.protocol import Forecaster, Forecasts
+    from lanecast.tracking.record import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """One fit and the cutoffs it serves; the fit knows nothing after ``until``."""
+
+    until: int
+    cutoffs: tuple[int, ...]
+
+
+def run(cfg: DictConfig) -> RunResult:
+    """Backtest ``cfg.model``, or the trained model of ``cfg.run``, and leave a run folder."""
+    from lanecast.config import instantiate
+    from lanecast.data.loading import load_panel
+    from lanecast.data.windows import windows_at
+    from lanecast.evaluation.score import evaluate
+    from lanecast.tracking.record import Objective, Run
+
+    with Run.open(cfg) as folder:
+        panel = load_panel(cfg.data)
+        spec: WindowSpec = instantiate(cfg.windows)
+        cutoffs = cutoffs_of(panel, cfg.protocol, spec.horizon)
+        folds = folds_of(cutoffs, cfg.protocol.refit)
+        if cfg.get("run") is not None:
+            folds = [Fold(until=cutoffs[0], cutoffs=tuple(cutoffs))]
+        folder.note(
+            data=panel_facts(panel),
+            split={
+                "cutoffs": [str(panel.time_of(step)) for step in cutoffs],
+                "fitted_until": [str(panel.time_of(fold.until)) for fold in folds],
+            },
+            windows=window_facts(panel, windows_at(panel, cutoffs, spec), spec.context),
+        )
+        forecasts = _forecast(cfg, panel, spec, folds, folder)
+        _write(forecasts, panel, cfg.model.name, folder)
+        scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season)
+        folder.note(**scores.to_record())
+        folder.log(0, **{f"test/{name}": value for name, value in scores.values.items()})
+        _draw(forecasts, panel, folder)
+        objective = Objective(name="test/wape", value=scores.values["wape"])
+        folder.set_objective(objective)
+        return RunResult(objective=objective, folder=folder.folder, scores=scores.values)
+
+
+def cutoffs_of(panel: Panel, protocol: Any, horizon: int) -> list[int]:
+    """``count`` cutoffs from ``first_cutoff`` on, ``step`` apart; ConfigError if they overrun."""
+    first, step = panel.step_of(protocol.first_cutoff), int(protocol.step)
+    room = (panel.last_step - horizon - first) // step + 1
+    count = room if protocol.count is None else int(protocol.count)
+    if count > room or room < 1:
+        raise ConfigError(
+            f"protocol asks for {count} cutoffs from {protocol.first_cutoff}, {step} steps apart,"
+            f" but the last target is {panel.time_of(panel.last_step)} and only {max(room, 0)} fit"
+            f" with a horizon of {horizon}; lower protocol.count or move protocol.first_cutoff"
+        )
+    return [first + k * step for k in range(count)]
+
+
+def folds_of(cutoffs: Sequence[int], refit: str | int) -> list[Fold]:
+    """Group cutoffs by the fit that serves them: never, each, or every k-th cutoff."""
+    every = {"never": len(cutoffs), "each": 1}.get(str(refit))
+    if every is None:
+        if not str(refit).isdigit() or int(refit) < 1:
+            raise ConfigError(f"protocol.refit={refit!r} is not never, each or a count of cutoffs")
+        every = int(refit)
+    groups = [tuple(cutoffs[i : i + every]) for i in range(0, len(cutoffs), every)]
+    return [Fold(until=group[0], cutoffs=group) for group in groups]
+
+
+def _forecast(
+    cfg: DictConfig, panel: Panel, spec: WindowSpec, folds: Sequence[Fold], folder: Run
+) -> Forecasts:
+    """Fit and predict fold by fold; the last fitted model is saved."""
+    from lanecast.config import instantiate
+    from lanecast.data.windows import windows_at
+    from lanecast.models.protocol import joined
+
+    forecaster: Forecaster = instantiate(cfg.model)
+    parts, seconds = [], {"fit": 0.0, "predict": 0.0}
+    for fold in folds:
+        started = time.perf_counter()
+        if cfg.get("run") is not None:
+            forecaster.load(saved_model(cfg.run))
+        else:
+            forecaster.fit(_history(panel, cfg, fold), until=fold.until, reporter=folder)
+        fitted = time.perf_counter()
+        parts.append(
+            forecaster.predict(
+                panel,
+                at=windows_at(panel, fold.cutoffs, spec),
+                quantiles=list(cfg.protocol.quantiles),
+                samples=int(cfg.protocol.samples) or None,
+                seed=int(cfg.seed),
+            )
+        )
+        seconds["fit"] += fitted - started
+        seconds["predict"] += time.perf_counter() - fitted
+    if cfg.get("run") is None:
+        forecaster.save(folder.folder / MODEL)
+    folder.note(timings=seconds, model=model_facts(forecaster))
+    return joined(parts)
+
+
+def _history(panel: Panel, cfg: DictConfig, fold: Fold) -> Panel:
+    """The panel a fit may learn from: all of it, or the last ``window`` steps (sliding)."""
+    if cfg.protocol.window == "expanding":
+        return panel
+    return panel.since(fold.until - int(cfg.protocol.window) + 1)
+
+
+def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
+    from lanecast.data.frames import forecast_frame, samples_frame
+
+    frame = forecast_frame(forecasts, panel, name)
+    frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
+    if forecasts.samples_SWH is not None:
+        paths = samples_frame(forecasts, panel, name)
+        paths.to_parquet(folder.folder / "samples.parquet", index=False)
+
+
+def _draw(forecasts: Forecasts, panel: Panel, folder: Run) -> None:
+    """One picture per run: the busiest series at its last cutoff; only a warning if it fails."""
+    import numpy as np
+
+    from lanecast.report.figures import forecast_figure
+
+    last = forecasts.index.cutoff_W.max()
+    rows = np.flatnonzero(forecasts.index.cutoff_W == last)
+    row = rows[np.argmax(forecasts.point_WH[rows].sum(axis=1))]
+    path = folder.folder / "forecast.png"
+    series = str(panel.series[forecasts.index.series_W[row]])
+    try:
+        forecast_figure(panel, forecasts, series=series, cutoff=int(last), path=path)
+    except ImportError as err:
+        folder.warn(f"no forecast plot ({err}); pip install lanecast[demo] brings matplotlib")
+        return
+    folder.image("forecast", path)

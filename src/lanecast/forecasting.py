@@ -1,0 +1,47 @@
+"""The verb *forecast*: a trained run forecasts beyond the last row; no target is needed there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lanecast.errors import ConfigError
+from lanecast.verbs import RunResult, model_facts, panel_facts, saved_model, window_facts
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def run(cfg: DictConfig) -> RunResult:
+    """Forecast every series of ``cfg.data`` from ``cfg.cutoff`` with the model of ``cfg.run``.
+
+    The objective is the number of series forecast: nothing can be scored yet.
+    """
+    from lanecast.config import instantiate
+    from lanecast.data.frames import check_future, forecast_frame
+    from lanecast.data.loading import load_panel
+    from lanecast.data.windows import windows_at
+    from lanecast.tracking.record import Objective, Run
+
+    if cfg.get("run") is None:
+        raise ConfigError("forecast.py needs the folder of a trained run: run=runs/.../seed1")
+    with Run.open(cfg) as folder:
+        forecaster = instantiate(cfg.model).load(saved_model(cfg.run))
+        panel = load_panel(cfg.data, vocabulary=getattr(forecaster, "vocabulary", None))
+        spec = instantiate(cfg.windows)
+        last = cfg.get("cutoff") in (None, "last")
+        cutoff = panel.last_step if last else panel.step_of(cfg.cutoff)
+        at = windows_at(panel, [cutoff], spec)
+        check_future(panel, at, spec)
+        folder.note(
+            data=panel_facts(panel),
+            split={"cutoff": str(panel.time_of(cutoff))},
+            windows=window_facts(panel, at, spec.context),
+            model=model_facts(forecaster),
+        )
+        quantiles = list(cfg.protocol.quantiles)
+        forecasts = forecaster.predict(panel, at=at, quantiles=quantiles, seed=int(cfg.seed))
+        frame = forecast_frame(forecasts, panel, cfg.model.name)
+        frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
+        objective = Objective(name="forecast/series", value=float(len(at)))
+        folder.set_objective(objective)
+        return RunResult(objective=objective, folder=folder.folder, scores={})

@@ -1,0 +1,73 @@
+"""What training, backtesting and forecasting share: results, facts for the record, saved models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lanecast.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from lanecast.data.panel import Panel
+    from lanecast.data.windows import WindowIndex
+    from lanecast.models.protocol import Forecaster
+    from lanecast.tracking.record import Objective
+
+MODEL = "model"  # folder of the saved model inside a run folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A finished run: the number it is judged by, its folder and its scores."""
+
+    objective: Objective
+    folder: Path
+    scores: Mapping[str, float]
+
+
+def panel_facts(panel: Panel) -> dict[str, Any]:
+    """What the record says of the data."""
+    return {
+        "fingerprint": panel.fingerprint,
+        "series": panel.num_series,
+        "cells": panel.num_cells,
+        "first": str(panel.time_of(int(panel.start.min()))),
+        "last_target": str(panel.time_of(panel.last_step)),
+        "roles": {name: str(column.role) for name, column in panel.schema.columns.items()},
+        "calendar": list(panel.calendar_names),
+        "counts": dict(panel.counts),
+    }
+
+
+def model_facts(forecaster: Forecaster) -> dict[str, Any]:
+    """What the record says of the model."""
+    return {
+        "name": forecaster.name,
+        "uses": sorted(str(role) for role in forecaster.uses),
+        "do_validity": forecaster.do_validity,
+        "counts": dict(getattr(forecaster, "counts", {})),
+    }
+
+
+def window_facts(panel: Panel, index: WindowIndex, context: int) -> dict[str, int]:
+    """How many windows are asked for, and how many of them start before their series does."""
+    short = index.cutoff_W - context + 1 < panel.start[index.series_W]
+    new = panel.start[index.series_W] > int(index.cutoff_W.min()) if len(index) else short
+    return {
+        "windows": len(index),
+        "windows_left_padded": int(short.sum()),
+        "windows_of_series_newer_than_first_cutoff": int(new.sum()),
+    }
+
+
+def saved_model(run: str | Path) -> Path:
+    """Folder of a run's saved model; CheckpointError where there is none."""
+    folder = Path(run) / MODEL
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"run={run} holds no trained model ({folder} is missing), so it failed early;"
+            f" train it again: train.py run={run}"
+        )
+    return folder
