@@ -107,7 +107,7 @@ def _open_for(config: DictConfig, folder: Path) -> Any:
     if (folder / RECORD).exists():
         return None
     task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    return Run.open(effective_config(task))
+    return Run.open(effective_config(task), seeded=False)
 
 
 def _announce(job_return: JobReturn, folder: Path, failure: Exception) -> None:

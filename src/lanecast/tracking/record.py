@@ -67,8 +67,11 @@ class Run:
     the status that is true; nothing that happens in the mirror can fail it.
     """
 
-    def __init__(self, folder: Path, record: dict[str, Any], mirror: Mirror | NoMirror) -> None:
+    def __init__(
+        self, folder: Path, record: dict[str, Any], mirror: Mirror | NoMirror, *, leads: bool = True
+    ) -> None:
         self.folder = folder
+        self.leads = leads
         self.record = record
         self.mirror = mirror
         self.keep: dict[str, Any] = record["config"].get("keep") or {}
@@ -76,10 +79,11 @@ class Run:
         self._started = time.perf_counter()
 
     @classmethod
-    def open(cls, cfg: DictConfig | Mapping[str, Any]) -> Run:
+    def open(cls, cfg: DictConfig | Mapping[str, Any], *, seeded: bool = True) -> Run:
         """Claim ``paths.output``, write the first record, seed everything, start the mirror.
 
-        Called again for the folder of the open run, it returns that run.
+        Called again for the folder of the open run, it returns that run.  In a process that
+        Lightning started beside the first (``LOCAL_RANK`` above 0) the run writes nothing.
         """
         config = cfg if isinstance(cfg, DictConfig) else OmegaConf.create(dict(cfg))
         resolved = resolved_config(config)
@@ -89,7 +93,7 @@ class Run:
                 return _current
             raise RunFolderError(f"{_current.folder} is still open; finish it before {folder}")
         run = cls._start(config, resolved, folder)
-        if resolved.get("seed") is not None:
+        if seeded and resolved.get("seed") is not None:
             from lanecast.seeding import seed_everything
 
             seed_everything(int(resolved["seed"]))
@@ -98,7 +102,9 @@ class Run:
     @classmethod
     def _start(cls, config: DictConfig, resolved: dict[str, Any], folder: Path) -> Run:
         global _current
-        claim(folder, previous=int((resolved.get("keep") or {}).get("previous", 1)))
+        leads = int(os.environ.get("LOCAL_RANK", "0")) == 0
+        if leads:
+            claim(folder, previous=int((resolved.get("keep") or {}).get("previous", 1)))
         asked = invocation()
         record = {
             "status": "running",
@@ -119,10 +125,11 @@ class Run:
             "error": None,
             "config": resolved,
         }
-        write_record(folder, record)
-        _write_inputs(folder, config, asked.hydra, asked.overrides)
-        mirror = instantiate(resolved.get("tracking") or NO_MIRROR)
-        run = _current = cls(folder, record, mirror)
+        if leads:
+            write_record(folder, record)
+            _write_inputs(folder, config, asked.hydra, asked.overrides)
+        mirror = instantiate((leads and resolved.get("tracking")) or NO_MIRROR)
+        run = _current = cls(folder, record, mirror, leads=leads)
         record["wandb"] = mirror.start(folder=folder, record=record, warn=run.warn)
         run._save()
         return run
@@ -131,6 +138,8 @@ class Run:
         """Append metrics (``val/wape``) to ``metrics.csv``, one row each, and to the mirror."""
         path = self.folder / "metrics.csv"
         numbers = {name: float(value) for name, value in values.items()}
+        if not self.leads:
+            return
         try:
             with path.open("a", newline="", encoding="utf-8") as file:
                 rows = csv.writer(file)
@@ -195,10 +204,13 @@ class Run:
         self.finish(status_after(error), error=error)
 
     def _save(self) -> None:
-        write_record(self.folder, self.record)
+        if self.leads:
+            write_record(self.folder, self.record)
 
     def _bound(self) -> None:
         """Take away what ``keep`` does not ask for."""
+        if not self.leads:
+            return
         if self.keep.get("forecasts") is False:
             (self.folder / "forecasts.parquet").unlink(missing_ok=True)
         if self.keep.get("wandb") is False:

@@ -59,7 +59,7 @@ class Mirror:
         """Mirror one row of the curves."""
         if self._run is not None:
             # A step of our own: wandb drops rows whose built-in step does not grow, as in a refit.
-            self._harmless("log", self._run.log, {"step": step, **values})
+            self._harmless("log", self._log, {"step": step, **values})
 
     def image(self, name: str, source: Any) -> None:
         """Mirror a picture: a path or a matplotlib figure."""
@@ -96,6 +96,9 @@ class Mirror:
         place = Path(self._run.dir).parent
         inside = place.relative_to(folder) if place.is_relative_to(folder) else place
         return {"id": str(self._run.id), "dir": str(inside)}
+
+    def _log(self, row: Mapping[str, float]) -> None:
+        self._run.log(dict(row))
 
     def _image(self, name: str, source: Any) -> None:
         import wandb

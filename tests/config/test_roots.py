@@ -1,0 +1,37 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from lanecast.config import check_targets, config_hash
+from lanecast.config.help import help_text
+
+CONF = Path(__file__).parents[2] / "conf"
+HEAVY = ["torch", "lightning", "pandas", "numpy", "wandb", "neuralforecast", "matplotlib", "joblib"]
+
+
+def test_the_entry_imports_nothing_heavy():
+    code = (
+        "import sys, lanecast.config, lanecast.tracking.callback;"
+        f"sys.exit(' '.join({{*{HEAVY}}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("root", ["train", "backtest", "forecast"])
+def test_root_composes_with_allowed_targets_and_a_hash(root, tmp_path):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose(root, overrides=[f"paths.output={tmp_path}"])
+    check_targets(cfg)
+    assert cfg.verb == root
+    assert len(config_hash(cfg)) == 8
+
+
+@pytest.mark.parametrize("root", ["train", "backtest", "forecast"])
+def test_help_lists_every_model(root):
+    told = help_text(CONF, root)
+    for path in (CONF / "model").glob("[a-z]*.yaml"):
+        assert path.stem in told
