@@ -1,0 +1,259 @@
+"""Run folders in, one table out: seeds aggregated, paired differences to a baseline."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lanecast.errors import ConfigError
+from lanecast.evaluation.metrics import RATIOS
+from lanecast.evaluation.significance import paired_interval
+from lanecast.report.runs import Run, common_folder, read_runs
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90", "seconds")
+# A paired metric and the by-cutoff column that is its denominator.
+PAIRED = MappingProxyType(
+    {
+        "wape": "sum_abs_y",
+        "wql": "sum_abs_y",
+        "mase": "num_scaled",
+        **dict.fromkeys(("mae", "mse", "coverage_80", "coverage_90"), "num_cells"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """``table`` has one row per config, sorted by the first metric; ``by_run`` one per run.
+
+    ``shown``: the columns for people.  ``notes`` say how to read the table and what is not in it.
+    """
+
+    table: pd.DataFrame
+    by_run: pd.DataFrame
+    shown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def run(cfg: DictConfig) -> Comparison:
+    """What ``scripts/compare.py`` does: compare, write next to the runs, print."""
+    from omegaconf import OmegaConf
+
+    from lanecast.report.rendering import show, write
+
+    if OmegaConf.is_missing(cfg, "runs"):
+        raise ConfigError("runs= is missing; give a folder or a pattern: runs='runs/demo/*'")
+    options: Any = OmegaConf.to_container(cfg, resolve=True)
+    comparison = compare(
+        options["runs"],
+        factors=options["factors"] or {},
+        metrics=options["metrics"],
+        baseline=options["baseline"],
+        confidence=options["confidence"],
+    )
+    out = Path(options["out"]) if options["out"] else common_folder(options["runs"])
+    write(comparison, out)
+    show(comparison, out)
+    return comparison
+
+
+def compare(
+    runs: str | Sequence[str],
+    *,
+    factors: Mapping[str, str] | None = None,
+    metrics: Sequence[str] = METRICS,
+    baseline: str | None = None,
+    confidence: float = 0.95,
+) -> Comparison:
+    """One row per config hash: mean and standard deviation over seeds.
+
+    ``runs``: folders or patterns with ``*`` and ``**``.  ``factors``: column name -> dotted config
+    path (its value), or ``path=value`` (whether it has that value).  ``baseline``: a model's name
+    or a config hash.  ConfigError if the runs were not scored on the same labels.
+    """
+    found = read_runs(runs)
+    _check_metrics(metrics, found.runs)
+    wanted = {name for name in metrics if name != "seconds"} or {"seconds"}
+    kept = [one for one in found.runs if wanted & set(one.values)]
+    blank = [(one.folder, "it holds none of the metrics") for one in found.runs if one not in kept]
+    _check_same_labels(kept)
+    columns, notes = _factor_columns(factors or {}, kept)
+    groups: dict[str, list[Run]] = {}
+    for one in sorted(kept, key=lambda one: one.seed):
+        groups.setdefault(one.config_hash, []).append(one)
+    rows = [_row(members, columns, metrics) for members in groups.values()]
+    rows.sort(key=lambda row: (math.isnan(row[metrics[0]]), row[metrics[0]]))
+    difference: tuple[str, ...] = ()
+    if baseline is not None:
+        paired = _paired_metric(metrics)
+        difference = (f"{paired}_difference", "difference_low", "difference_high", "baseline")
+        for row in rows:
+            base = _baseline_of(row, rows, baseline, tuple(columns))
+            pair = (groups[row["hash"]], groups[base["hash"]])
+            row |= dict(zip(difference, _difference(*pair, paired, confidence), strict=True))
+        notes.append(_how_paired(paired, confidence))
+    notes += [f"Left out: {folder}: {why}." for folder, why in (*found.skipped, *blank)]
+    deviations = tuple(f"{name}_sd" for name in metrics if name != "seconds")
+    leading = ("model", *columns, *metrics, "num_runs")
+    table = pd.DataFrame(rows)[[*leading, *deviations, *difference, "seeds", "hash", "runs"]]
+    repeated = bool((table["num_runs"] > 1).any())
+    shown = (*leading, *deviations[: int(repeated)], *difference[::3], "hash")
+    by_run = [_run_row(one, columns, metrics) for row in rows for one in groups[row["hash"]]]
+    return Comparison(table=table, by_run=pd.DataFrame(by_run), shown=shown, notes=tuple(notes))
+
+
+def _check_metrics(metrics: Sequence[str], runs: Sequence[Run]) -> None:
+    """A column that no run has is nan if it is a metric of ours, and a typo otherwise."""
+    if not metrics:
+        raise ConfigError("metrics=[] leaves nothing to compare; name at least one metric")
+    known = {name for run in runs for name in run.values} | set(RATIOS) | {"objective", "seconds"}
+    for name in metrics:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+            raise ConfigError(f"metrics: no run has {name!r}; {hint}")
+
+
+def _check_same_labels(runs: Sequence[Run]) -> None:
+    """ConfigError if two runs were scored on different labels: their numbers do not compare."""
+    if not runs:
+        raise ConfigError("none of the runs holds one of the metrics; backtest them, or ask others")
+    by_labels = {run.scored: run for run in runs}
+    if len(by_labels) > 1:
+        raise ConfigError(
+            "the runs were scored on different labels and cannot stand in one table: "
+            + " against ".join(_scored_on(run) for run in by_labels.values())
+            + "; narrow runs=, or score them with the same data, windows and protocol"
+        )
+
+
+def _scored_on(run: Run) -> str:
+    if run.scored is None:
+        return f"{run.folder} (trained, not backtested)"
+    cutoffs = [row["cutoff"] for row in run.record["by_cutoff"]]
+    return (
+        f"{run.folder} ({len(cutoffs)} cutoffs from {cutoffs[0]} to {cutoffs[-1]},"
+        f" {run.values.get('num_cells', math.nan):g} cells, labels {run.scored})"
+    )
+
+
+def _factor_columns(
+    factors: Mapping[str, str], runs: Sequence[Run]
+) -> tuple[dict[str, str], list[str]]:
+    """The factors that at least one run has, and a note for each of the others."""
+    columns, notes = {}, []
+    for name, factor in factors.items():
+        path = factor.partition("=")[0]
+        if any(_at(run.record["config"], path) is not None for run in runs):
+            columns[name] = factor
+        else:
+            notes.append(f"Column {name} is left out: no run has {path} in its config.")
+    return columns, notes
+
+
+def _at(config: Any, path: str) -> Any:
+    for key in path.split("."):
+        if not isinstance(config, Mapping) or key not in config:
+            return None
+        config = config[key]
+    return config
+
+
+def _factor(run: Run, factor: str) -> Any:
+    path, equals, wanted = factor.partition("=")
+    value = _at(run.record["config"], path)
+    return str(value) == wanted if equals else value
+
+
+def _row(members: list[Run], factors: Mapping[str, str], metrics: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": members[0].model}
+    row |= {name: _factor(members[0], factor) for name, factor in factors.items()}
+    for name in metrics:
+        values = [float(run.values.get(name, math.nan)) for run in members]
+        row[name] = float(np.mean(values))
+        row[f"{name}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    row["num_runs"] = len(members)
+    row["seeds"] = " ".join(str(run.seed) for run in members)
+    row["hash"] = members[0].config_hash
+    row["runs"] = " ".join(str(run.folder) for run in members)
+    return row
+
+
+def _how_paired(metric: str, confidence: float) -> str:
+    return (
+        f"{metric}_difference is the row minus its baseline, paired by cutoff after averaging over"
+        f" seeds; the interval is {confidence:.0%} Student-t over cutoffs as independent blocks."
+    )
+
+
+def _run_row(run: Run, factors: Mapping[str, str], metrics: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": run.model}
+    row |= {name: _factor(run, factor) for name, factor in factors.items()}
+    row["seed"] = run.seed
+    row |= {name: float(run.values.get(name, math.nan)) for name in metrics}
+    return row | {"hash": run.config_hash, "run": str(run.folder)}
+
+
+def _paired_metric(metrics: Sequence[str]) -> str:
+    for name in metrics:
+        if name in PAIRED:
+            return name
+    raise ConfigError(
+        "baseline= needs a metric that pairs by cutoff; add one of these to metrics=:"
+        f" {', '.join(PAIRED)}"
+    )
+
+
+def _baseline_of(
+    row: dict[str, Any], rows: list[dict[str, Any]], baseline: str, factors: Sequence[str]
+) -> dict[str, Any]:
+    """The baseline's row: the one with the same factors where the baseline has several."""
+    named = [one for one in rows if one["model"] == baseline or one["hash"].startswith(baseline)]
+    if not named:
+        models = sorted({one["model"] for one in rows})
+        near = difflib.get_close_matches(baseline, models, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"models: {', '.join(models)}"
+        raise ConfigError(f"baseline={baseline} is no model or config hash of these runs; {hint}")
+    alike = [one for one in named if all(one[name] == row[name] for name in factors)]
+    for candidates in ([row] if row in named else [], alike, named):
+        if len(candidates) == 1:
+            return candidates[0]
+    hashes = ", ".join(one["hash"][:8] for one in named)
+    raise ConfigError(
+        f"baseline={baseline} names {len(named)} rows ({hashes}) and none is the one with the"
+        f" factors of {row['model']} {row['hash'][:8]}; name the hash, or declare what differs in"
+        " factors="
+    )
+
+
+def _difference(
+    runs: list[Run], base: list[Run], metric: str, confidence: float
+) -> tuple[float, float, float, str]:
+    """Difference, its interval, and the baseline's hash; no difference of a row to itself.
+
+    The labels are the same, hence the cutoffs and the weights are too.
+    """
+    if runs is base:
+        return math.nan, math.nan, math.nan, base[0].config_hash
+    difference = _by_cutoff(runs, metric) - _by_cutoff(base, metric)
+    weight = _by_cutoff(base, PAIRED[metric])
+    return *paired_interval(difference, weight, confidence=confidence), base[0].config_hash
+
+
+def _by_cutoff(runs: list[Run], column: str) -> np.ndarray:
+    """One number per cutoff, the mean over seeds; nan where the metric is undefined or missing."""
+    rows = [sorted(run.record["by_cutoff"], key=lambda row: str(row["cutoff"])) for run in runs]
+    table = np.array([[row.get(column) for row in one] for one in rows], dtype=np.float64)
+    by_cutoff: np.ndarray = table.mean(axis=0)
+    return by_cutoff

@@ -1,0 +1,46 @@
+import re
+
+import pandas as pd
+import pytest
+
+from lanecast.errors import RunFolderError
+from lanecast.report.rendering import show, write
+from lanecast.report.table import compare
+
+SCHEDULE = {"schedule_known": "data.schema.columns.scheduled.role=known_future"}
+
+
+def test_csv_and_markdown_hold_the_table(demo, tmp_path):
+    comparison = compare(str(demo), factors=SCHEDULE, baseline="lightgbm")
+    write(comparison, tmp_path / "out")
+    back = pd.read_csv(tmp_path / "out" / "compare.csv", dtype={"hash": str, "baseline": str})
+    assert back["wape"].to_numpy() == pytest.approx(comparison.table["wape"].to_numpy())
+    assert back["hash"].tolist() == comparison.table["hash"].tolist()
+    text = (tmp_path / "out" / "compare.md").read_text()
+    assert "| nhits | True | 0.09" in text
+    assert "Student-t" in text
+    assert re.search(r"\| -0\.0037 \[-0\.00\d\d, 0\.00\d\d\] \| b0aaaaaa \|", text)
+    assert all(config_hash in text for config_hash in comparison.table["hash"])
+
+
+def test_an_unwritable_folder_is_named(demo, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match=r"file.*choose another folder with out="):
+        write(compare(str(demo)), tmp_path / "file" / "out")
+
+
+def test_show_prints_every_model_and_where_it_was_written(demo, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    show(compare(str(demo), factors=SCHEDULE), demo)
+    printed = capsys.readouterr().out
+    assert all(model in printed for model in ("nhits", "lightgbm", "seasonal_naive"))
+    assert f"{demo}/compare.csv" in printed
+
+
+def test_the_csv_of_runs_has_one_row_per_run(demo, tmp_path):
+    write(compare(str(demo), factors=SCHEDULE), tmp_path)
+    back = pd.read_csv(tmp_path / "compare_runs.csv")
+    assert len(back) == 9
+    nhits = back[(back["model"] == "nhits") & back["schedule_known"]]
+    assert nhits["seed"].tolist() == [1, 2, 3]
+    assert nhits["run"].str.endswith(("seed1", "seed2", "seed3")).all()
