@@ -109,6 +109,10 @@ class Baseline(ABC):
             raise LeakageError(f"{self.name} has not been fitted; call fit or load first")
         return self._pool
 
+    def _count(self, fallback: str, number: int) -> None:
+        if number:
+            self.counts[fallback] += number
+
     def save(self, folder: Path) -> None:
         """Write the options and the residuals."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -177,10 +181,6 @@ class SeasonalNaive(Baseline):
         self._count("no_history", int(empty_WH[blind_W].sum()))
         self._count("context_mean", int(empty_WH[~blind_W].sum()))
         return np.where(empty_WH, mean_W[:, None], point_WH)
-
-    def _count(self, fallback: str, number: int) -> None:
-        if number:
-            self.counts[fallback] += number
 
 
 class KnownColumn(Baseline):
