@@ -60,6 +60,16 @@ def test_earlier_failures_kept_inside_a_run_are_not_runs(demo):
     assert read_runs(str(demo)).skipped == ()
 
 
+def test_backtests_of_trained_runs_differ_only_by_seed(write_run, tmp_path):
+    for seed in (1, 2):
+        config = {"evaluates": f"0ddba11/seed{seed}"}
+        name = f"e{seed}aaaaaa"  # such a folder carries the trained seed in its hash
+        write_run("nhits", config_hash=name, errors=np.ones(6), seed=seed, config=config)
+    first, second = read_runs(str(tmp_path)).runs
+    assert first.config_hash == second.config_hash
+    assert {first.seed, second.seed} == {1, 2}
+
+
 def test_a_pattern_without_runs_says_what_there_is(demo):
     with pytest.raises(RunFolderError, match=r"demos.*matches no record.json;.*holds demo;"):
         read_runs(str(demo.parent / "demos" / "*"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lanecast.config import config_hash
 from lanecast.errors import RunFolderError
 from lanecast.tracking.folder import RECORD, read_record
 
@@ -28,8 +29,14 @@ class Run:
 
     @property
     def config_hash(self) -> str:
-        """Hash of the resolved config without the seed: equal for repetitions of one experiment."""
-        return str(self.record["config_hash"])
+        """Hash of the resolved config without the seed: equal for repetitions of one experiment.
+
+        A backtest of a trained run (``run=``) names it with its seed, which is taken out here.
+        """
+        config = self.record["config"]
+        if not (trained := config.get("evaluates")):
+            return str(self.record["config_hash"])
+        return config_hash({**config, "evaluates": str(trained).partition("/seed")[0]})
 
     @property
     def seed(self) -> int:
