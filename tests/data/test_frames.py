@@ -350,6 +350,12 @@ def test_a_static_declared_but_absent_is_refused():
     says(message, "'size'", "neither", "remove its declaration")
 
 
+def test_an_infinite_static_is_refused():
+    sites = SITES.assign(size=[1.0, np.inf])
+    message = refused(long_table(), schema(**STATIC), statics=sites)
+    says(message, "'size'", "'a'", "float32", "change its unit")
+
+
 def test_two_rows_of_statics_for_one_series_are_refused():
     twice = pd.concat([SITES, SITES.iloc[:1]])
     says(refused(long_table(), schema(**STATIC), statics=twice), "'b'", "more than one", "keep one")

@@ -151,6 +151,8 @@ def test_an_error_names_the_file(orders):
     [
         ({"keep__min_row": 3}, "data.keep.*min_row.*min_rows, until, busiest"),
         ({"calendar__feature": ["weekday"]}, "data.calendar has no key 'feature'.*features"),
+        ({"path": "???"}, r"data.*path"),
+        ({"source___target_": "os.system"}, "os.system.*may not be built"),
         ({"source__id": ["lane"]}, r"data.source.id names \['lane'\].*'origin'"),
         ({"path": "elsewhere.csv"}, "elsewhere.csv.*LANECAST_DATA.*data.path"),
     ],

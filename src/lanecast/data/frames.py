@@ -71,6 +71,7 @@ def panel_from_table(
     kept = _kept(rows, schema, keep or Keep())
     ids = rows.ids_N[kept]
     store, counts = _lay_out(rows, kept, last_N, schema)
+    counts["future_rows_of_unknown_series"] = strangers
     statics = encode_statics(gather_statics(table.frame, table.statics, schema, ids), vocabulary)
 
     steps = int(rows.step_R.max()) + 1 + CALENDAR_AHEAD
@@ -86,13 +87,7 @@ def panel_from_table(
         statics=torch.from_numpy(statics.values_NC),
         static_names=statics.names,
         attributes=statics.attributes,
-        counts=counts
-        | {
-            "series_dropped": len(rows.ids_N) - len(kept),
-            "rows_out_of_order": rows.out_of_order,
-            "future_rows_of_unknown_series": strangers,
-            "unknown_static_levels": statics.unknown_levels,
-        },
+        counts={**counts, "unknown_static_levels": statics.unknown_levels},
         **store,
     )
 
@@ -196,13 +191,14 @@ def _lay_out(
         cells = np.flatnonzero(empty)
         owner = np.searchsorted(offsets, cells, side="right") - 1
         cells = cells[start[owner] + cells - offsets[owner] <= last_N[kept][owner]]
+        values[np.ix_(cells, _target_unit(schema))] = 0.0
         zeros = len(cells)
-        for column in _target_unit(schema):
-            values[cells, column] = 0.0
     y_R = rows.values_RX[mine, 0]
     counts = {
         "series": len(kept),
+        "series_dropped": len(rows.ids_N) - len(kept),
         "rows": int(mine.sum()),
+        "rows_out_of_order": rows.out_of_order,
         "cells": len(values),
         "gaps_filled_with_zero": zeros,
         "gaps_left_missing": int(empty.sum()) - zeros,

@@ -19,7 +19,7 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     the known future of the steps to forecast.  ``vocabulary`` encodes the statics as those of the
     panel that a model was fitted on.
     """
-    from hydra.utils import instantiate
+    from lanecast.config import instantiate
 
     schema = Schema.from_config(config["schema"])
     path = config.get("future_path")
@@ -28,10 +28,10 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
             f"data.future_path={path!r} needs a source that reads a path, not"
             f" {config['source']['_target_']}; use data=panel_csv or data=panel_parquet"
         )
-    table = instantiate(config["source"], _convert_="all").load()
+    table = instantiate(config["source"]).load()
     future = None
     if path is not None:
-        future = instantiate(config["source"], path=path, _convert_="all").load().frame
+        future = instantiate(config["source"], path=path).load().frame
     keep = config.get("keep") or {}
     try:
         choice = Keep(**{str(key): value for key, value in keep.items()})

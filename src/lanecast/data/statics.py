@@ -75,22 +75,8 @@ def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) ->
     unknown = 0
     for name in table.columns:
         column = table[name]
-        numeric = pd.api.types.is_numeric_dtype(column.dtype)
-        if vocabulary is not None and numeric == (name in vocabulary):
-            kinds = ("numbers", "text") if numeric else ("text", "numbers")
-            raise SchemaError(
-                f"static column {name!r} holds {kinds[0]} (series {table.index[0]!r}:"
-                f" {column.iloc[0]!r}), but {kinds[1]} in the data that the model was fitted on;"
-                " convert it to the same type"
-            )
-        if numeric:
-            block = column.to_numpy(dtype=np.float64)[:, None]
-            if not (np.abs(block) <= np.finfo(np.float32).max).all():
-                bad = table.index[~(np.abs(block[:, 0]) <= np.finfo(np.float32).max)][0]
-                raise SchemaError(
-                    f"static column {name!r} of series {bad!r} is beyond float32; change its unit"
-                )
-            blocks.append(block)
+        if _is_number(column, vocabulary):
+            blocks.append(column.to_numpy(dtype=np.float64)[:, None])
             names.append(name)
             continue
         text = column.astype(str).to_numpy(dtype=object)
@@ -107,6 +93,26 @@ def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) ->
         attributes={name: table[name].to_numpy() for name in table.columns},
         unknown_levels=unknown,
     )
+
+
+def _is_number(column: pd.Series, vocabulary: Vocabulary | None) -> bool:
+    """Whether a static column holds numbers, finite in float32 and as in the fitted data."""
+    name, numeric = column.name, pd.api.types.is_numeric_dtype(column.dtype)
+    if vocabulary is not None and numeric == (name in vocabulary):
+        kinds = ("numbers", "text") if numeric else ("text", "numbers")
+        raise SchemaError(
+            f"static column {name!r} holds {kinds[0]} (series {column.index[0]!r}:"
+            f" {column.iloc[0]!r}), but {kinds[1]} in the data that the model was fitted on;"
+            " convert it to the same type"
+        )
+    if numeric:
+        beyond = ~(column.abs() <= np.finfo(np.float32).max)
+        if beyond.any():
+            raise SchemaError(
+                f"static column {name!r} of series {column.index[beyond][0]!r} is beyond the range"
+                " of float32; change its unit"
+            )
+    return numeric
 
 
 def vocabulary_of(schema: Schema, static_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
