@@ -141,6 +141,8 @@ def _history(panel: Panel, cfg: DictConfig, fold: Fold) -> Panel:
 def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
     from lanecast.data.frames import forecast_frame, samples_frame
 
+    if not folder.keep.get("forecasts", True):
+        return
     frame = forecast_frame(forecasts, panel, name)
     frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
     if forecasts.samples_SWH is not None:

@@ -54,10 +54,12 @@ class DeepForecaster:
         seed: int,
         anchor: Anchor | None = None,
         resume: str | None = None,
+        keep_checkpoints: int = 1,
     ) -> None:
         self.name, self.windows, self.seed = name, windows, seed
         self._network, self._loss, self._scaler, self._anchor = network, loss, scaler, anchor
         self._optim, self._hardware, self._resume = optim, hardware, resume
+        self._keep_checkpoints = keep_checkpoints
         self.fitted_until: int | None = None
         self.report: FitReport | None = None
         self.calibrated_on = "nothing"
@@ -105,6 +107,7 @@ class DeepForecaster:
                 steps=steps,
                 reporter=reporter,
                 resume=self._resume,
+                keep=self._keep_checkpoints,
             )
         self._module = module.eval()
         self.fitted_until = until
@@ -137,11 +140,14 @@ class DeepForecaster:
             if panel.schema.columns[TARGET].non_negative:
                 np.maximum(paths, 0.0, out=paths)
         levels = tuple(quantiles or ())
+        wanted = at_levels(grid, self._levels, levels) if levels else None
+        if wanted is not None and panel.schema.columns[TARGET].non_negative:
+            wanted = np.maximum(wanted, 0.0)  # levels beyond the grid are extrapolated
         return Forecasts(
             index=at,
             point_WH=point,
             levels=levels,
-            quantiles_WHQ=at_levels(grid, self._levels, levels) if levels else None,
+            quantiles_WHQ=wanted,
             samples_SWH=paths,
         )
 

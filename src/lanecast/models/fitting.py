@@ -54,10 +54,27 @@ class ReporterLogger(Logger):
         """Nothing: the record holds the config."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """One row of curves; Lightning's ``epoch`` is left out."""
+        """One row of curves, by optimizer steps done; Lightning's ``epoch`` is left out."""
         values = {name: float(value) for name, value in metrics.items() if name != "epoch"}
         if values:
-            self._reporter.log(step or 0, **values)
+            self._reporter.log((step or 0) + 1, **values)  # Lightning counts from 0
+
+
+class _LastWords(pl.Callback):
+    """Ctrl-C writes ``last.ckpt``, so that no step is lost."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "last.ckpt"
+
+    def on_exception(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,  # noqa: ARG002
+        exception: BaseException,
+    ) -> None:
+        """Save after a stop from outside only: weights that diverged are of no use."""
+        if isinstance(exception, KeyboardInterrupt):
+            trainer.save_checkpoint(self._path)
 
 
 def fit_module(
@@ -69,24 +86,28 @@ def fit_module(
     steps: int,
     reporter: Reporter | None,
     resume: str | None = None,
+    keep: int = 1,
 ) -> FitReport:
     """Train for at most ``steps`` steps and leave the best weights in ``module``.
 
     Best is by ``plan.objective`` over the validations; without validation windows the last weights
     are kept and the objective is ``train/loss``.  Ctrl-C is passed on as KeyboardInterrupt after
-    the last checkpoint is written.
+    the last checkpoint is written.  The ``keep`` best checkpoints stay in the reporter's folder.
     """
     objective = plan.objective if data.split.val_cutoffs else "train/loss"
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) if reporter is None else reporter.folder / "checkpoints"
+        kept = reporter is not None and keep > 0
+        folder = reporter.folder / "checkpoints" if reporter and kept else Path(scratch)
         best = ModelCheckpoint(
             dirpath=folder,
-            filename="best",
+            filename="best" if keep <= 1 else "best-{step}",
             monitor=objective if data.split.val_cutoffs else None,
-            save_last=reporter is not None,
+            save_last=kept,
+            save_top_k=max(1, keep) if data.split.val_cutoffs else 1,
             enable_version_counter=False,
         )
-        trainer = _trainer(plan, hardware, steps, reporter, [best], objective, data)
+        callbacks = [best, _LastWords(folder)] if kept else [best]
+        trainer = _trainer(plan, hardware, steps, reporter, callbacks, objective, data)
         _run(trainer, module, data, resume)
         if trainer.global_rank != 0:
             raise SystemExit(0)  # the script of another DDP rank: rank 0 goes on alone
@@ -130,6 +151,7 @@ def _trainer(
         enable_progress_bar=hardware.progress,
         enable_model_summary=False,
         use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1,  # the last epoch may be shorter
         default_root_dir=str(reporter.folder) if reporter is not None else None,
     )
 
@@ -144,6 +166,7 @@ def _run(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+        warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
         try:
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)
         except SystemExit:
