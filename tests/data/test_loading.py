@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from lanecast.data.loading import load_panel
@@ -104,6 +105,20 @@ def test_a_table_of_ones_own_loads_from_its_declaration(orders):
     assert panel.series.tolist() == ["A>B", "A>C"]
     assert panel.schema.stored == ("y", "promo")
     assert panel.values[:, 0].tolist() == [*range(30), *range(35, 65)]
+
+
+def test_a_table_of_ones_own_is_declared_on_the_command_line(orders):
+    overrides = [
+        f"path={orders / 'orders.csv'}",
+        "source.id=[origin,dest]",
+        "source.rename={day: ds, orders: y}",
+        "+schema.columns.promo.role=known_future",
+        "calendar.days={peak: ['01-05']}",
+    ]
+    with initialize_config_dir(str(CONF), version_base=None):
+        panel = load_panel(compose("panel_csv", overrides=overrides))
+    assert panel.schema.known == ("promo",)
+    assert "peak_in_1" in panel.calendar_names
 
 
 def test_csv_and_parquet_give_the_same_panel(orders):

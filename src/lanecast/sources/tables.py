@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class CsvTable:
     path: str
     id: Sequence[str] = (ID,)
     keep_id: bool = False
-    rename: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] | None = None
     drop: Sequence[str] = ()
     statics: str | None = None
 
@@ -52,7 +52,7 @@ class CsvTable:
         joined = reduce(lambda left, right: left + ">" + right, ids)
         if not self.keep_id:
             frame = frame.drop(columns=list(self.id))
-        frame = frame.rename(columns=dict(self.rename)).drop(
+        frame = frame.rename(columns=dict(self.rename or {})).drop(
             columns=[name for name in self.drop if name in frame]
         )
         frame.insert(0, ID, joined)
