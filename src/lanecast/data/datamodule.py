@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import lightning.pytorch as pl
@@ -28,24 +28,29 @@ Batch = tuple[WindowBatch, Label]
 
 
 class Sampler:
-    """The endless order of training windows: sample ``k`` is a function of the seed."""
+    """The endless order of training windows: sample ``k`` is a function of ``k`` and the seed.
+
+    It comes in rounds: each a permutation of all windows, or draws where they are very many.
+    """
 
     def __init__(self, *, num_windows: int, seed: int) -> None:
         self.num_windows, self.seed = num_windows, seed
-        self._order = lru_cache(maxsize=2)(self._permutation)
+        self._length = min(num_windows, _PERMUTED_UP_TO)
+        self._order = lru_cache(maxsize=2)(self._round)
 
     def rows(self, first: int, count: int) -> np.ndarray:
         """Windows number ``first .. first + count - 1`` of the order, [count]."""
-        if self.num_windows > _PERMUTED_UP_TO:
-            return np.random.default_rng([self.seed, first]).integers(self.num_windows, size=count)
-        rounds = range(first // self.num_windows, (first + count - 1) // self.num_windows + 1)
-        start = first - rounds[0] * self.num_windows
+        rounds = range(first // self._length, (first + count - 1) // self._length + 1)
+        start = first - rounds[0] * self._length
         if len(rounds) == 1:
             return self._order(rounds[0])[start : start + count]
         return np.concatenate([self._order(k) for k in rounds])[start : start + count]
 
-    def _permutation(self, number: int) -> np.ndarray:
-        return np.random.default_rng([self.seed, number]).permutation(self.num_windows)
+    def _round(self, number: int) -> np.ndarray:
+        rng = np.random.default_rng([self.seed, number])
+        if self.num_windows > self._length:
+            return rng.integers(self.num_windows, size=self._length)
+        return rng.permutation(self.num_windows)
 
 
 class ForecastDataModule(pl.LightningDataModule):
@@ -81,14 +86,15 @@ class ForecastDataModule(pl.LightningDataModule):
                 f" to {panel.time_of(split.train_until)}; move the cutoff later or shorten windows"
             )
         if whole_cutoffs:
-            first = int(self.train_windows.first_N.min())
-            last = split.train_until - spec.horizon
-            self.cutoffs = np.arange(last, first - 1, -spec.train_stride)[::-1].copy()
+            count = np.diff(self.train_windows.before_N)
+            first_N = self.train_windows.first_N[count > 0]
+            last = int((first_N + (count[count > 0] - 1) * spec.train_stride).max())
+            self.cutoffs = np.arange(last, int(first_N.min()) - 1, -spec.train_stride)[::-1].copy()
         size = len(self.cutoffs) if whole_cutoffs else len(self.train_windows)
         self.sampler = Sampler(num_windows=size, seed=seed)
         self.gatherer = Gatherer(panel, spec, device)
 
-    @property
+    @cached_property
     def val_windows(self) -> WindowIndex:
         """Every validation window."""
         if self.whole_cutoffs:
@@ -96,8 +102,14 @@ class ForecastDataModule(pl.LightningDataModule):
         return windows_at(self.panel, self.split.val_cutoffs, self.spec)
 
     def train_dataloader(self) -> Any:
-        """Batches of the current epoch."""
-        return _Epoch(self)
+        """Batches of the current epoch; the last one ends where the budget does."""
+        if self.trainer is None:
+            return _Epoch(self, range(self.steps_per_epoch))
+        first = self.trainer.current_epoch * self.steps_per_epoch
+        end = first + self.steps_per_epoch
+        if self.trainer.max_steps >= 0:
+            end = min(end, max(first + 1, self.trainer.max_steps))
+        return _Epoch(self, range(first, end))
 
     def val_dataloader(self) -> Any:
         """Every validation window, in order; empty where nothing is held out."""
@@ -131,10 +143,6 @@ class ForecastDataModule(pl.LightningDataModule):
             return self.gatherer(whole(self.panel, self.cutoffs[rows]))
         return self.gatherer(self.train_windows.decode(rows))
 
-    def epoch(self) -> int:
-        """The trainer's current epoch, 0 without a trainer."""
-        return self.trainer.current_epoch if self.trainer is not None else 0
-
     def _world(self) -> tuple[int, int]:
         if self.trainer is None:
             return 1, 0
@@ -152,13 +160,15 @@ def whole(panel: Panel, cutoffs: np.ndarray) -> WindowIndex:
 @dataclass(frozen=True, slots=True)
 class _Epoch:
     data: ForecastDataModule
+    steps: range
 
     def __len__(self) -> int:
-        return self.data.steps_per_epoch
+        return len(self.steps)
 
     def __iter__(self) -> Iterator[Batch]:
-        first = self.data.epoch() * self.data.steps_per_epoch
-        for step in range(first, first + self.data.steps_per_epoch):
+        """From the trainer's own step on: a fit resumed within an epoch goes on where it was."""
+        done = self.data.trainer.global_step if self.data.trainer is not None else 0
+        for step in range(max(done, self.steps.start), self.steps.stop):
             yield self.data.train_batch(step)
 
 

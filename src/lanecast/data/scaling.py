@@ -91,12 +91,19 @@ class Scaler(nn.Module):
         return self.bind(panel)
 
     def _fit_series(self, panel: Panel, visible: np.ndarray) -> None:
-        """Statistics of each series, pooled ones in row 0 (median over the series)."""
-        y = self._to_link(panel.column(TARGET).double())
+        """Statistics of each series; in row 0 and for one without history yet, their medians."""
+        y = panel.column(TARGET).double()
         use = torch.isfinite(y) & torch.from_numpy(visible)
+        if self.link == "log1p" and (y[use] < 0).any():
+            raise ConfigError(
+                f"scaler.link=log1p needs a target that is never negative, but the smallest is"
+                f" {float(y[use].min()):g}; choose a scaler with link: identity"
+            )
+        y = self._to_link(y)
         num = panel.num_series
         owner = torch.from_numpy(np.repeat(np.arange(num), np.diff(panel.offsets)))[use]
         y = y[use]
+        present = torch.bincount(owner, minlength=num) > 0
         count = torch.bincount(owner, minlength=num).clamp(min=1)
 
         def mean(values: Tensor) -> Tensor:
@@ -106,7 +113,6 @@ class Scaler(nn.Module):
             order = torch.argsort(y, stable=True)
             order = order[torch.argsort(owner[order], stable=True)]
             start = torch.cumsum(count, 0) - count
-            present = torch.bincount(owner, minlength=num) > 0
             loc = torch.zeros(num, dtype=y.dtype)
             if len(y):
                 middle = (start + (count - 1) // 2)[present].clamp(max=len(y) - 1)
@@ -115,7 +121,9 @@ class Scaler(nn.Module):
         else:
             loc, scale = _moments(self.method, mean, y, owner)
         scale = torch.where(scale > _FLOOR, scale, 1.0)
-        pooled = torch.stack([loc.median(), scale.median()])
+        pooled = torch.stack([loc[present].median(), scale[present].median()])
+        pooled = pooled if len(y) else torch.tensor([0.0, 1.0], dtype=y.dtype)
+        loc, scale = torch.where(present, loc, pooled[0]), torch.where(present, scale, pooled[1])
         self.register_buffer("series_loc", torch.cat([pooled[:1], loc]).float())
         self.register_buffer("series_scale", torch.cat([pooled[1:], scale]).float())
         self.known = {str(name): row + 1 for row, name in enumerate(panel.series)}
@@ -178,6 +186,7 @@ class Scaler(nn.Module):
     def facts(self) -> Mapping[str, Any]:
         """What `restore` needs beside the state_dict."""
         return {
+            "choice": [self.method, self.per, self.link],
             "fitted_until": self.fitted_until,
             "series": list(self.known),
             "kinds": list(self._kinds),
@@ -186,6 +195,12 @@ class Scaler(nn.Module):
 
     def restore(self, facts: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
         """Take up what `facts` and ``state_dict`` wrote."""
+        ours = [self.method, self.per, self.link]
+        if facts["choice"] != ours:
+            raise CheckpointError(
+                f"the checkpoint's scaler is (method, per, link) {facts['choice']}, this config's"
+                f" {ours}; use the run's own config: run=<run folder>"
+            )
         for name in ("means", "sds", "static_mean", "static_sd", "series_loc", "series_scale"):
             if name not in state:
                 raise CheckpointError(f"the checkpoint holds no scaler statistic {name!r}")

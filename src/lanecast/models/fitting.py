@@ -77,6 +77,14 @@ class _LastWords(pl.Callback):
             trainer.save_checkpoint(self._path)
 
 
+class _Bar(TQDMProgressBar):
+    """Lightning's bar with the metric in it, less its run number."""
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        shown = super().get_metrics(trainer, pl_module)
+        return {name: value for name, value in shown.items() if name != "v_num"}
+
+
 def fit_module(
     module: ForecastModule,
     data: ForecastDataModule,
@@ -131,12 +139,12 @@ def _trainer(
     objective: str,
     data: ForecastDataModule,
 ) -> pl.Trainer:
-    for name in ("lightning.pytorch", "lightning.fabric"):
+    for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if data.split.val_cutoffs:
         callbacks.append(EarlyStopping(monitor=objective, patience=plan.patience))
     if hardware.progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=20))
+        callbacks.append(_Bar(refresh_rate=20))
     return pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
@@ -166,6 +174,7 @@ def _run(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
         try:
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)

@@ -5,7 +5,7 @@ Axes as in `lanecast.data.gather`; ``m`` raw outputs per step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -49,11 +49,15 @@ class ForecastModule(pl.LightningModule):
         self._val = torch.zeros(6)
 
     def forward(self, batch: WindowBatch) -> Output:
-        """Scale, run the network, add the anchor."""
+        """Scale, take the anchor off, run the network, put the anchor back."""
         scaled, scale = self.scaler.transform(batch)
-        raw = self.network(scaled)
-        if self.anchor is not None:
-            raw = self.loss.shift(raw, self.anchor(scaled))
+        if self.anchor is None:
+            return Output(raw_BHm=self.network(scaled), scale=scale)
+        anchored = self.anchor(scaled)
+        deviation = (scaled.past_BLP[..., 0] - anchored.past_BL) * scaled.seen_BLP[..., 0]
+        past_BLP = torch.cat([deviation[..., None], scaled.past_BLP[..., 1:]], dim=-1)
+        raw = self.network(replace(scaled, past_BLP=past_BLP))
+        raw = self.loss.shift(raw, anchored.future_BH)
         return Output(raw_BHm=raw, scale=scale)
 
     def loss_of(self, output: Output, batch: Batch) -> Tensor:
@@ -126,7 +130,15 @@ class ForecastModule(pl.LightningModule):
         values["mse"] = (squared, count)
         for name, (above, below) in values.items():
             ratio = above / below if below else float("nan")
-            self.log(f"val/{name}", ratio, prog_bar=name == "wape", rank_zero_only=True)
+            self.log(f"val/{name}", ratio, prog_bar=name == "wape")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the state of the generator, so that a resumed fit draws the same dropout."""
+        checkpoint["generator"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on drawing where the checkpoint stopped."""
+        torch.set_rng_state(checkpoint["generator"].cpu())
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the plan, over the network's parameters."""
