@@ -19,6 +19,8 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.config import instantiate
     from lanecast.data.frames import check_future, forecast_frame
     from lanecast.data.loading import load_panel
+    from lanecast.data.schema import Schema
+    from lanecast.data.statics import vocabulary_of
     from lanecast.data.windows import windows_at
     from lanecast.tracking.record import Objective, Run
 
@@ -26,7 +28,11 @@ def run(cfg: DictConfig) -> RunResult:
         raise ConfigError("forecast.py needs the folder of a trained run: run=runs/.../seed1")
     with Run.open(cfg) as folder:
         forecaster = instantiate(cfg.model).load(saved_model(cfg.run))
-        panel = load_panel(cfg.data, vocabulary=getattr(forecaster, "vocabulary", None))
+        names = getattr(forecaster, "static_names", None)
+        vocabulary = None
+        if names is not None:
+            vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), names)
+        panel = load_panel(cfg.data, vocabulary=vocabulary)
         spec = instantiate(cfg.windows)
         last = cfg.get("cutoff") in (None, "last")
         cutoff = panel.last_step if last else panel.step_of(cfg.cutoff)

@@ -87,6 +87,7 @@ class Panel:
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update("\x00".join(map(str, self.series)).encode())
         digest.update(self.statics.numpy().tobytes())
+        digest.update(repr(self.calendar_names).encode() + self.calendar.numpy().tobytes())
         return digest.hexdigest()[:16]
 
     def step_of(self, time: str | pd.Timestamp | np.datetime64) -> int:

@@ -1,10 +1,12 @@
 """Anchors: a simple forecast that a network corrects instead of starting from nothing.
 
+The network reads the target's deviations from the anchor and predicts further ones.
 Axes as in `lanecast.data.gather`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -15,22 +17,30 @@ from lanecast.data.panel import Panel
 from lanecast.errors import ConfigError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchored:
+    """The anchor of each window in scaled units, over the steps read and the steps predicted."""
+
+    past_BL: Tensor
+    future_BH: Tensor
+
+
 class Anchor(Protocol):
-    """Returns ``[B, H]`` in scaled units from a scaled batch."""
+    """Maps a scaled batch to an `Anchored`, from what the batch shows and nothing else."""
 
     def bind(self, panel: Panel) -> None:
         """Look up what the panel calls its columns."""
 
-    def __call__(self, batch: WindowBatch) -> Tensor:
-        """The anchor of each window, [B, H]."""
+    def __call__(self, batch: WindowBatch) -> Anchored:
+        """The anchor over context and horizon."""
         ...
 
 
 class KnownColumnAnchor:
     """A known_future column in the target's unit (``scale: target``), such as a schedule.
 
-    A panel on which the column is not known_future gives no anchor (zeros): the same model config
-    then serves with and without the column, and ``active`` says which it was.
+    Where the panel does not know the column ahead, the anchor is 0 everywhere, so that one model
+    config serves with and without it; ``active`` says which it was.
     """
 
     def __init__(self, *, column: str) -> None:
@@ -50,15 +60,21 @@ class KnownColumnAnchor:
             )
         self._index = panel.schema.known.index(self.column)
 
-    def __call__(self, batch: WindowBatch) -> Tensor:
-        """The column over the horizon, 0 where it is missing or not known."""
+    def __call__(self, batch: WindowBatch) -> Anchored:
+        """The column itself, 0 (the window's location) where it is missing."""
         if not self.active:
-            return torch.zeros_like(batch.future_BHK[..., :1].sum(dim=-1))
-        return batch.future_BHK[..., self._index]
+            return _nothing(batch)
+        return Anchored(
+            past_BL=batch.known_past_BLK[..., self._index],
+            future_BH=batch.future_BHK[..., self._index],
+        )
 
 
 class SeasonalAnchor:
-    """The mean of the visible values at the same phase of the last ``cycles`` seasons."""
+    """The mean of the visible values at the same phase of the last ``cycles`` seasons.
+
+    Where a phase was never seen the anchor is 0, the window's location.
+    """
 
     def __init__(self, *, season: int, cycles: int = 1) -> None:
         self.season, self.cycles = season, cycles
@@ -66,16 +82,41 @@ class SeasonalAnchor:
     def bind(self, panel: Panel) -> None:
         """Nothing to look up."""
 
-    def __call__(self, batch: WindowBatch) -> Tensor:
-        """Seasonal means, 0 (the location) where no value of that phase is visible."""
+    def __call__(self, batch: WindowBatch) -> Anchored:
+        """The seasonal profile, laid over context and horizon by phase."""
+        context, horizon = batch.past_BLP.shape[1], batch.future_BHK.shape[1]
         length = self.season * self.cycles
-        if batch.past_BLP.shape[1] < length:
+        if context < length:
             raise ConfigError(
                 f"anchor of {self.cycles} seasons of {self.season} steps needs a context of"
-                f" {length} steps, not {batch.past_BLP.shape[1]}; raise windows.context"
+                f" {length} steps, not {context}; raise windows.context"
             )
-        y = batch.past_BLP[:, -length:, 0].unflatten(1, (self.cycles, self.season))
-        seen = batch.seen_BLP[:, -length:, 0].unflatten(1, (self.cycles, self.season))
+        cycles = (self.cycles, self.season)
+        y = batch.past_BLP[:, -length:, 0].unflatten(1, cycles)
+        seen = batch.seen_BLP[:, -length:, 0].unflatten(1, cycles)
         profile = y.sum(dim=1) / seen.sum(dim=1).clamp(min=1)
-        horizon = batch.future_BHK.shape[1]
-        return profile[:, torch.arange(horizon, device=y.device) % self.season]
+        step = torch.arange(-context, horizon, device=y.device)
+        both = profile[:, step % self.season]
+        return Anchored(past_BL=both[:, :context], future_BH=both[:, context:])
+
+
+class ScheduleOrSeason:
+    """A schedule where the panel knows it ahead, else the last seasons' mean."""
+
+    def __init__(self, *, column: str, season: int, cycles: int = 1) -> None:
+        self._known = KnownColumnAnchor(column=column)
+        self._seasonal = SeasonalAnchor(season=season, cycles=cycles)
+
+    def bind(self, panel: Panel) -> None:
+        """Decide by the panel's columns."""
+        self._known.bind(panel)
+
+    def __call__(self, batch: WindowBatch) -> Anchored:
+        """The known column where it is known, else the seasonal mean."""
+        return self._known(batch) if self._known.active else self._seasonal(batch)
+
+
+def _nothing(batch: WindowBatch) -> Anchored:
+    past_BL = torch.zeros_like(batch.past_BLP[..., 0])
+    horizon = batch.future_BHK.shape[1]
+    return Anchored(past_BL=past_BL, future_BH=past_BL.new_zeros(len(past_BL), horizon))

@@ -75,6 +75,12 @@ class DeepForecaster:
         """Roles that reach the network; all of them until it is built."""
         return self._module.network.uses if self._module else frozenset(Role)
 
+    @property
+    def static_names(self) -> tuple[str, ...]:
+        """The encoded static columns it was fitted on, to encode another table alike."""
+        names = (name.partition(":") for name in self._columns)
+        return tuple(name for kind, _, name in names if kind == "static")
+
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Train afresh on what is known at ``until``."""
         self._hardware.set_threads()
