@@ -55,12 +55,7 @@ class MultiQuantile(Loss):
 
     def __init__(self, *, levels: Sequence[float]) -> None:
         super().__init__()
-        self.levels = tuple(float(level) for level in levels)
-        inside = all(0 < level < 1 for level in self.levels)
-        if not inside or list(self.levels) != sorted(set(self.levels)) or 0.5 not in self.levels:
-            raise ConfigError(
-                f"loss.levels={list(self.levels)} must rise strictly within (0, 1) and contain 0.5"
-            )
+        self.levels = _checked(levels)
         self.outputs = len(self.levels)
         self.register_buffer("levels_Q", torch.tensor(self.levels))
 
@@ -119,7 +114,7 @@ class Parametric(Loss):
             raise ConfigError(f"loss.family={family!r} is not one of normal, laplace, student_t")
         self.family = family
         self.outputs = 2
-        self.levels = tuple(float(level) for level in levels)
+        self.levels = _checked(levels)
         self._unit_quantiles = torch.tensor([_unit_quantile(family, q) for q in self.levels])
 
     def pointwise(self, raw_BHm: Tensor, y_BH: Tensor) -> Tensor:
@@ -149,12 +144,20 @@ class Parametric(Loss):
         return Laplace(loc, spread) if self.family == "laplace" else StudentT(5.0, loc, spread)
 
 
+def _checked(levels: Sequence[float]) -> tuple[float, ...]:
+    found = [float(level) for level in levels]
+    inside = all(0 < level < 1 for level in found)
+    if not inside or found != sorted(set(found)) or 0.5 not in found:
+        raise ConfigError(f"loss.levels={found} must rise strictly within (0, 1) and contain 0.5")
+    return tuple(found)
+
+
 def _unit_quantile(family: str, level: float) -> float:
     """Quantile of the family at location 0 and scale 1."""
     if family == "normal":
         return float(_NORMAL.icdf(torch.tensor(level)))
     if family == "laplace":
-        return -math.copysign(math.log1p(-2 * abs(level - 0.5)), level - 0.5)
+        return math.copysign(math.log1p(-2 * abs(level - 0.5)), level - 0.5)
     from scipy.stats import t
 
     return float(t.ppf(level, 5.0))
