@@ -42,9 +42,10 @@ class Optimization:
             raise ConfigError(f"optim.schedule={self.schedule!r} is not one of {SCHEDULES}")
         if self.objective not in OBJECTIVES:
             raise ConfigError(f"optim.objective={self.objective!r} is not one of {OBJECTIVES}")
-        for name in ("max_steps", "batch_size", "val_every", "patience"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"optim.{name}={getattr(self, name)} must be at least 1")
+        for name in ("max_steps", "batch_size", "val_steps", "val_stride", "val_every", "patience"):
+            low = 0 if name == "val_steps" else 1
+            if getattr(self, name) < low:
+                raise ConfigError(f"optim.{name}={getattr(self, name)} must be at least {low}")
 
     def configure(self, parameters: Any, steps: int) -> dict[str, Any]:
         """Optimizer and schedule in Lightning's form."""
