@@ -20,6 +20,7 @@ from lanecast.data.windows import Split, WindowIndex, WindowSpec, split, windows
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
 from lanecast.models.anchors import Anchor
 from lanecast.models.fitting import FitReport, fit_module
+from lanecast.models.inputs import Inputs, Selection
 from lanecast.models.losses import Loss
 from lanecast.models.module import ForecastModule
 from lanecast.models.networks import Network, NetworkShape
@@ -52,12 +53,14 @@ class DeepForecaster:
         optim: Optimization,
         hardware: Hardware,
         seed: int,
+        inputs: Inputs | None = None,
         anchor: Anchor | None = None,
         resume: str | None = None,
         keep_checkpoints: int = 1,
     ) -> None:
         self.name, self.windows, self.seed = name, windows, seed
         self._network, self._loss, self._scaler, self._anchor = network, loss, scaler, anchor
+        self._inputs = inputs or Inputs()
         self._optim, self._hardware, self._resume = optim, hardware, resume
         self._keep_checkpoints = keep_checkpoints
         self.fitted_until: int | None = None
@@ -172,6 +175,7 @@ class DeepForecaster:
             "shape": asdict(self._shape),
             "columns": self._columns,
             "levels": list(self._levels),
+            "selection": asdict(module.selection),
             "fitted_until": self.fitted_until,
             "calibrated_on": self.calibrated_on,
             "scaler": module.scaler.facts(),
@@ -192,7 +196,8 @@ class DeepForecaster:
                 f" {ours}; use the run's own config: run=<run folder>"
             )
         state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
-        module = self._assemble(shape, self._scaler().restore(facts["scaler"], _scaler(state)))
+        scaler = self._scaler().restore(facts["scaler"], _scaler(state))
+        module = self._assemble(shape, scaler, Selection(**facts["selection"]))
         try:
             module.load_state_dict(state["module"])
         except RuntimeError as err:
@@ -208,26 +213,31 @@ class DeepForecaster:
         return self
 
     def _build(self, panel: Panel, *, scaler_until: int) -> ForecastModule:
+        selection = self._inputs.bind(panel)
         self._shape = NetworkShape(
             context=self.windows.context,
             horizon=self.windows.horizon,
-            num_observed=len(panel.schema.observed),
-            num_known=len(panel.known_names),
-            num_static=panel.statics.shape[1] if panel.statics.numel() else 0,
+            num_observed=len(selection.past) - 1,
+            num_known=len(selection.known),
+            num_static=selection.num_static,
             num_outputs=self._loss.outputs,
             num_series=panel.num_series,
         )
         self._columns = _columns(panel)
         if self._anchor is not None:
             self._anchor.bind(panel)
-        return self._assemble(self._shape, self._scaler().fit(panel, until=scaler_until))
+        scaler = self._scaler().fit(panel, until=scaler_until)
+        return self._assemble(self._shape, scaler, selection)
 
-    def _assemble(self, shape: NetworkShape, scaler: Scaler) -> ForecastModule:
+    def _assemble(
+        self, shape: NetworkShape, scaler: Scaler, selection: Selection
+    ) -> ForecastModule:
         return ForecastModule(
             network=self._network(shape=shape),
             loss=self._loss,
             scaler=scaler,
             anchor=self._anchor,
+            selection=selection,
             plan=self._optim,
             total_steps=min(
                 self._optim.max_steps, self._hardware.step_limit or self._optim.max_steps
@@ -296,7 +306,10 @@ class DeepForecaster:
             grids.append(module.scaler.inverse(grid, output.scale).cpu().numpy())
         horizon = self.windows.horizon
         if not points:
-            return np.zeros((0, horizon), np.float32), np.zeros((0, horizon, 1), np.float32)
+            num_levels = len(self._levels)
+            return np.zeros((0, horizon), np.float32), np.zeros(
+                (0, horizon, num_levels), np.float32
+            )
         point_WH, grid_WHQ = np.concatenate(points), np.concatenate(grids)
         return (point_WH, grid_WHQ) if rows is None else (point_WH[rows], grid_WHQ[rows])
 

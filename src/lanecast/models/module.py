@@ -16,6 +16,7 @@ from lanecast.data.datamodule import Batch
 from lanecast.data.gather import WindowBatch
 from lanecast.data.scaling import Scale, Scaler
 from lanecast.models.anchors import Anchor
+from lanecast.models.inputs import Selection
 from lanecast.models.losses import Loss
 from lanecast.models.networks import Network
 from lanecast.models.optimization import Optimization
@@ -39,12 +40,14 @@ class ForecastModule(pl.LightningModule):
         loss: Loss,
         scaler: Scaler,
         anchor: Anchor | None,
+        selection: Selection,
         plan: Optimization,
         total_steps: int,
     ) -> None:
         super().__init__()
         self.network, self.loss, self.scaler = network, loss, scaler
         self.anchor, self.plan, self.total_steps = anchor, plan, total_steps
+        self.selection = selection
         self._train = torch.zeros(2)  # sum of step losses, steps
         self._val = torch.zeros(6)
 
@@ -52,11 +55,11 @@ class ForecastModule(pl.LightningModule):
         """Scale, take the anchor off, run the network, put the anchor back."""
         scaled, scale = self.scaler.transform(batch)
         if self.anchor is None:
-            return Output(raw_BHm=self.network(scaled), scale=scale)
+            return Output(raw_BHm=self.network(self.selection(scaled)), scale=scale)
         anchored = self.anchor(scaled)
         deviation = (scaled.past_BLP[..., 0] - anchored.past_BL) * scaled.seen_BLP[..., 0]
         past_BLP = torch.cat([deviation[..., None], scaled.past_BLP[..., 1:]], dim=-1)
-        raw = self.network(replace(scaled, past_BLP=past_BLP))
+        raw = self.network(self.selection(replace(scaled, past_BLP=past_BLP)))
         raw = self.loss.shift(raw, anchored.future_BH)
         return Output(raw_BHm=raw, scale=scale)
 
