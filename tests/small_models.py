@@ -29,7 +29,13 @@ NHITS: dict[str, Any] = {
     "mlp_units": [[16, 16], [16, 16]],
 }
 TFT: dict[str, Any] = {"hidden_size": 8, "n_head": 2, "dropout": 0.0}
-ITRANSFORMER: dict[str, Any] = {"hidden_size": 8, "n_heads": 2, "e_layers": 1, "d_ff": 8}
+ITRANSFORMER: dict[str, Any] = {
+    "hidden_size": 8,
+    "n_heads": 2,
+    "e_layers": 1,
+    "d_ff": 8,
+    "use_norm": False,
+}
 NETWORKS: dict[str, Callable[..., Network]] = {
     "linear": Linear,
     "nhits": partial(NeuralforecastNetwork, name="NHITS", options=NHITS),

@@ -7,12 +7,14 @@ Axes as in `lanecast.data.gather`; ``N`` series of a multivariate network, ``m``
 
 from __future__ import annotations
 
+import inspect
 import logging
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -80,6 +82,7 @@ class NeuralforecastNetwork(Network):
                 f"model.network.options of {name} may not set {sorted(reserved)}: windows, loss and"
                 " scaler own them"
             )
+        _check_options(model_class, options)
         arguments: dict[str, Any] = {"h": shape.horizon, "input_size": shape.context, **options}
         names = {
             "hist_exog_list": (Role.OBSERVED, shape.num_observed, "hist"),
@@ -140,9 +143,9 @@ class NeuralforecastNetwork(Network):
             inputs[key] = None if values is None else last_axis(values).contiguous()
         static = inputs["stat_exog"]
         inputs["stat_exog"] = None if static is None else static[:num]
-        raw = self.model(inputs)  # [b, H, N * m]
-        per_series = raw.unflatten(-1, (num, self._num_outputs))  # [b, H, N, m]
-        return per_series.permute(0, 2, 1, 3).flatten(0, 1)
+        # The classes fold [b, H * m, N] to [b, H, m * N]: a step's outputs first, then the series.
+        raw = self.model(inputs).unflatten(-1, (self._num_outputs, num))  # [b, H, m, N]
+        return raw.permute(0, 3, 1, 2).flatten(0, 1)
 
 
 @contextmanager
@@ -165,13 +168,22 @@ def _model_class(name: str) -> Any:
     import neuralforecast.models as zoo  # seconds: brings ray
 
     if not hasattr(zoo, name):
-        from difflib import get_close_matches
-
         near = get_close_matches(name, zoo.__all__, n=3, cutoff=0.4)
         raise ConfigError(
             f"model.network.name={name!r} is no neuralforecast model; nearest: {', '.join(near)}"
         )
     return getattr(zoo, name)
+
+
+def _check_options(model_class: Any, options: Mapping[str, Any]) -> None:
+    """ConfigError for an option that the class does not name: it would take it and ignore it."""
+    known = set(inspect.signature(model_class.__init__).parameters)
+    if unknown := sorted(set(options) - known):
+        near = get_close_matches(unknown[0], known, n=3, cutoff=0.4)
+        raise ConfigError(
+            f"model.network.options of {model_class.__name__}: there is no {unknown[0]!r};"
+            f" nearest: {', '.join(near) or 'none'}"
+        )
 
 
 def _output_size(num_outputs: int) -> Any:
