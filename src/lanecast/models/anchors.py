@@ -36,6 +36,19 @@ class Anchor(Protocol):
         ...
 
 
+class NoAnchor:
+    """The network starts from nothing."""
+
+    def bind(self, panel: Panel) -> None:
+        """Nothing to look up."""
+
+    def __call__(self, batch: WindowBatch) -> Anchored:
+        """Zeros."""
+        past_BL = torch.zeros_like(batch.past_BLP[..., 0])
+        horizon = batch.future_BHK.shape[1]
+        return Anchored(past_BL=past_BL, future_BH=past_BL.new_zeros(len(past_BL), horizon))
+
+
 class KnownColumnAnchor:
     """A known_future column in the target's unit (``scale: target``), such as a schedule.
 
@@ -63,7 +76,7 @@ class KnownColumnAnchor:
     def __call__(self, batch: WindowBatch) -> Anchored:
         """The column itself, 0 (the window's location) where it is missing."""
         if not self.active:
-            return _nothing(batch)
+            return NoAnchor()(batch)
         return Anchored(
             past_BL=batch.known_past_BLK[..., self._index],
             future_BH=batch.future_BHK[..., self._index],
@@ -114,9 +127,3 @@ class ScheduleOrSeason:
     def __call__(self, batch: WindowBatch) -> Anchored:
         """The known column where it is known, else the seasonal mean."""
         return self._known(batch) if self._known.active else self._seasonal(batch)
-
-
-def _nothing(batch: WindowBatch) -> Anchored:
-    past_BL = torch.zeros_like(batch.past_BLP[..., 0])
-    horizon = batch.future_BHK.shape[1]
-    return Anchored(past_BL=past_BL, future_BH=past_BL.new_zeros(len(past_BL), horizon))

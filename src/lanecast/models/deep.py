@@ -18,7 +18,7 @@ from lanecast.data.scaling import Scaler
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, split, windows_at
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
-from lanecast.models.anchors import Anchor
+from lanecast.models.anchors import Anchor, NoAnchor
 from lanecast.models.fitting import FitReport, fit_module
 from lanecast.models.inputs import Inputs, Selection
 from lanecast.models.losses import Loss
@@ -59,7 +59,8 @@ class DeepForecaster:
         keep_checkpoints: int = 1,
     ) -> None:
         self.name, self.windows, self.seed = name, windows, seed
-        self._network, self._loss, self._scaler, self._anchor = network, loss, scaler, anchor
+        self._network, self._loss, self._scaler = network, loss, scaler
+        self._anchor = anchor or NoAnchor()
         self._inputs = inputs or Inputs()
         self._optim, self._hardware, self._resume = optim, hardware, resume
         self._keep_checkpoints = keep_checkpoints
@@ -224,8 +225,7 @@ class DeepForecaster:
             num_series=panel.num_series,
         )
         self._columns = _columns(panel)
-        if self._anchor is not None:
-            self._anchor.bind(panel)
+        self._anchor.bind(panel)
         scaler = self._scaler().fit(panel, until=scaler_until)
         return self._assemble(self._shape, scaler, selection)
 
@@ -265,8 +265,7 @@ class DeepForecaster:
                 f"{self.name} was trained on other columns: missing {gone}, new {new}; supply the"
                 " columns of the training run, in its order"
             )
-        if self._anchor is not None:
-            self._anchor.bind(panel)
+        self._anchor.bind(panel)
         module.scaler.bind(panel)
         if module.network.multivariate and list(map(str, panel.series)) != list(
             module.scaler.known

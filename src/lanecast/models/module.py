@@ -15,7 +15,7 @@ from torch import Tensor
 from lanecast.data.datamodule import Batch
 from lanecast.data.gather import WindowBatch
 from lanecast.data.scaling import Scale, Scaler
-from lanecast.models.anchors import Anchor
+from lanecast.models.anchors import Anchor, NoAnchor
 from lanecast.models.inputs import Selection
 from lanecast.models.losses import Loss
 from lanecast.models.networks import Network
@@ -39,7 +39,7 @@ class ForecastModule(pl.LightningModule):
         network: Network,
         loss: Loss,
         scaler: Scaler,
-        anchor: Anchor | None,
+        anchor: Anchor,
         selection: Selection,
         plan: Optimization,
         total_steps: int,
@@ -54,7 +54,7 @@ class ForecastModule(pl.LightningModule):
     def forward(self, batch: WindowBatch) -> Output:
         """Scale, take the anchor off, run the network, put the anchor back."""
         scaled, scale = self.scaler.transform(batch)
-        if self.anchor is None:
+        if isinstance(self.anchor, NoAnchor):
             return Output(raw_BHm=self.network(self.selection(scaled)), scale=scale)
         anchored = self.anchor(scaled)
         deviation = (scaled.past_BLP[..., 0] - anchored.past_BL) * scaled.seen_BLP[..., 0]
