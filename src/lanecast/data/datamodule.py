@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import lightning.pytorch as pl
@@ -112,15 +114,23 @@ class ForecastDataModule(pl.LightningDataModule):
         return _Epoch(self, range(first, end))
 
     def val_dataloader(self) -> Any:
-        """Every validation window, in order; empty where nothing is held out."""
-        if not self.split.val_cutoffs:
+        """Every validation window, in order; empty where nothing is held out.
+
+        Ranks get equally many batches, since each forward synchronizes them; where there are fewer
+        windows than that takes, every rank gets all of them, which leaves the metrics as they are.
+        """
+        index = self.val_windows
+        if not len(index):
             return []
         world, rank = self._world()
-        index = self.val_windows
-        size = self.eval_batch_size
-        if self.whole_cutoffs:
-            size = max(1, size // self.panel.num_series) * self.panel.num_series
-        batches = [index[i : i + size] for i in range(0, len(index), size)]
+        group = self.panel.num_series if self.whole_cutoffs else 1
+        units = len(index) // group
+        count = math.ceil(units / max(1, self.eval_batch_size // group))
+        count = math.ceil(count / world) * world
+        if count > units:
+            count, world, rank = units, 1, 0
+        edges = group * np.array([units * i // count for i in range(count + 1)])
+        batches = [index[low:high] for low, high in pairwise(edges)]
         return _Evaluation(self.gatherer, batches[rank::world])
 
     def transfer_batch_to_device(

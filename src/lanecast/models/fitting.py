@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from lightning.pytorch.loggers.logger import Logger
 
 from lanecast.data.datamodule import ForecastDataModule
-from lanecast.errors import CheckpointError
+from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.module import ForecastModule
 from lanecast.models.optimization import Hardware, Optimization
 from lanecast.models.protocol import Reporter
@@ -61,7 +61,10 @@ class ReporterLogger(Logger):
 
 
 class _LastWords(pl.Callback):
-    """Ctrl-C writes ``last.ckpt``, so that no step is lost."""
+    """Ctrl-C writes ``last.ckpt``, so that no step is lost.
+
+    Not so during a validation, which Lightning cannot resume: the last epoch's file then stays.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "last.ckpt"
@@ -73,7 +76,7 @@ class _LastWords(pl.Callback):
         exception: BaseException,
     ) -> None:
         """Save after a stop from outside only: weights that diverged are of no use."""
-        if isinstance(exception, KeyboardInterrupt):
+        if isinstance(exception, KeyboardInterrupt) and trainer.training:
             trainer.save_checkpoint(self._path)
 
 
@@ -102,6 +105,11 @@ def fit_module(
     are kept and the objective is ``train/loss``.  Ctrl-C is passed on as KeyboardInterrupt after
     the last checkpoint is written.  The ``keep`` best checkpoints stay in the reporter's folder.
     """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        raise ConfigError(
+            f"trainer.devices={hardware.devices}: the other processes end with the first fit, so a"
+            " script can train once; set protocol.refit=never or trainer=cpu"
+        )
     objective = plan.objective if data.split.val_cutoffs else "train/loss"
     with tempfile.TemporaryDirectory() as scratch:
         kept = reporter is not None and keep > 0
@@ -112,6 +120,7 @@ def fit_module(
             monitor=objective if data.split.val_cutoffs else None,
             save_last=kept,
             save_top_k=max(1, keep) if data.split.val_cutoffs else 1,
+            save_on_train_epoch_end=True,  # what is saved in a validation cannot be resumed
             enable_version_counter=False,
         )
         callbacks = [best, _LastWords(folder)] if kept else [best]
@@ -176,6 +185,8 @@ def _run(
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+        # Our sums are reduced over the ranks before they are logged.
+        warnings.filterwarnings("ignore", message=".*logging on epoch level in distributed.*")
         try:
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)
         except SystemExit:

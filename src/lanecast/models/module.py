@@ -140,8 +140,22 @@ class ForecastModule(pl.LightningModule):
         checkpoint["generator"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on drawing where the checkpoint stopped."""
+        """Go on drawing where the checkpoint stopped, and with the next epoch if one had ended.
+
+        Lightning would end that epoch a second time, without the metrics of its validation.
+        """
         torch.set_rng_state(checkpoint["generator"].cpu())
+        for key, state in checkpoint["callbacks"].items():
+            if key.startswith("ModelCheckpoint"):  # the best so far counts in another folder too
+                state["dirpath"] = getattr(self.trainer.checkpoint_callback, "dirpath", None)
+        loops = checkpoint["loops"]["fit_loop"]
+        for counts in loops["epoch_progress"].values():
+            ended = counts["processed"] == counts["completed"] + 1
+            counts["completed"] = counts["processed"]
+        if ended:
+            batches = loops["epoch_loop.batch_progress"]
+            batches["is_last_batch"] = False
+            batches["current"] = dict.fromkeys(batches["current"], 0)
 
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the plan, over the network's parameters."""
