@@ -46,6 +46,10 @@ class Label:
     y_BH: Tensor
     seen_BH: Tensor
 
+    def rows(self, chosen: Tensor) -> Label:
+        """The labels of some windows."""
+        return Label(y_BH=self.y_BH[chosen], seen_BH=self.seen_BH[chosen])
+
 
 class Gatherer:
     """Reads windows from a panel that lies on one device; visibility is applied here, once."""

@@ -11,26 +11,22 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from lanecast.data.datamodule import ForecastDataModule, whole
-from lanecast.data.gather import Gatherer
+from lanecast.data.datamodule import ForecastDataModule
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.schema import TARGET, Role
-from lanecast.data.windows import Split, WindowIndex, WindowSpec, split, windows_at
+from lanecast.data.windows import WindowIndex, WindowSpec, split
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
 from lanecast.models.anchors import Anchor, NoAnchor
 from lanecast.models.fitting import FitReport, fit_module
+from lanecast.models.inference import Calibration, Inference, calibrate
 from lanecast.models.inputs import Inputs, Selection
 from lanecast.models.losses import Loss
 from lanecast.models.module import ForecastModule
 from lanecast.models.networks import Network, NetworkShape
 from lanecast.models.optimization import Hardware, Optimization
-from lanecast.models.paths import at_levels, horizon_correlation, sample_paths, scores_of
+from lanecast.models.paths import at_levels, sample_paths
 from lanecast.models.protocol import Forecasts, Reporter
-
-POINT_LEVELS = tuple(round(level, 3) for level in np.arange(0.025, 1.0, 0.025))
-_CALIBRATION_CUTOFFS = 28
-_BATCH = 1024
 
 
 class DeepForecaster:
@@ -66,13 +62,11 @@ class DeepForecaster:
         self._keep_checkpoints = keep_checkpoints
         self.fitted_until: int | None = None
         self.report: FitReport | None = None
-        self.calibrated_on = "nothing"
+        self.counts: dict[str, int] = {}
         self._module: ForecastModule | None = None
         self._shape: NetworkShape | None = None
         self._columns: list[str] = []
-        self._levels: tuple[float, ...] = ()
-        self._residual_HQ: torch.Tensor | None = None  # scaled, for point losses only
-        self._correlation_HH = np.eye(windows.horizon)
+        self._calibration: Calibration | None = None
 
     @property
     def uses(self) -> frozenset[Role]:
@@ -109,6 +103,11 @@ class DeepForecaster:
                 whole_cutoffs=module.network.multivariate,
                 device=self._hardware.device(),
             )
+            self.counts = {
+                "training_windows": len(data.train_windows),
+                "validation_windows": len(data.val_windows),
+                "parameters": sum(p.numel() for p in module.network.parameters()),
+            }
             self.report = fit_module(
                 module,
                 data,
@@ -121,7 +120,7 @@ class DeepForecaster:
             )
         self._module = module.eval()
         self.fitted_until = until
-        self._calibrate(panel, spans)
+        self._calibration = calibrate(self._inference(panel), spans)
         return self
 
     def predict(
@@ -135,30 +134,27 @@ class DeepForecaster:
     ) -> Forecasts:
         """Forecast the windows ``at`` in batched forwards."""
         self._check(panel, at)
-        point, grid = self._forward(panel, at)
-        if panel.schema.columns[TARGET].non_negative:
-            point, grid = np.maximum(point, 0.0), np.maximum(grid, 0.0)
+        unseen = set(map(str, panel.series)) - set(self._fitted().scaler.known)
+        self.counts["series_unseen_in_training"] = len(unseen)
+        inference, calibration = self._inference(panel), self._calibrated()
+        clip = panel.schema.columns[TARGET].non_negative
+        levels = tuple(quantiles or ())
+        if not levels and not samples:
+            return Forecasts(index=at, point_WH=_clipped(inference.points(at), clip))
+        point, grid = inference.grids(at, calibration)
+        grid = _clipped(grid, clip)
         paths = None
         if samples:
+            correlation = calibration.correlation_HH
             paths = sample_paths(
-                grid,
-                self._levels,
-                correlation_HH=self._correlation_HH,
-                samples=samples,
-                seed=seed,
+                grid, calibration.levels, correlation_HH=correlation, samples=samples, seed=seed
             )
-            if panel.schema.columns[TARGET].non_negative:
-                np.maximum(paths, 0.0, out=paths)
-        levels = tuple(quantiles or ())
-        wanted = at_levels(grid, self._levels, levels) if levels else None
-        if wanted is not None and panel.schema.columns[TARGET].non_negative:
-            wanted = np.maximum(wanted, 0.0)  # levels beyond the grid are extrapolated
         return Forecasts(
             index=at,
-            point_WH=point,
+            point_WH=_clipped(point, clip),
             levels=levels,
-            quantiles_WHQ=wanted,
-            samples_SWH=paths,
+            quantiles_WHQ=at_levels(grid, calibration.levels, levels) if levels else None,
+            samples_SWH=None if paths is None else _clipped(paths, clip),
         )
 
     def save(self, folder: Path) -> None:
@@ -166,19 +162,17 @@ class DeepForecaster:
         module = self._fitted()
         assert self._shape is not None
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {"correlation": torch.from_numpy(np.ascontiguousarray(self._correlation_HH))}
-        if self._residual_HQ is not None:
-            arrays["residuals"] = self._residual_HQ
-        state = {"module": module.state_dict(), "calibration": arrays}
+        calibration = self._calibrated()
+        state = {"module": module.state_dict(), "calibration": calibration.tensors()}
         torch.save(state, folder / "model.pt")
         facts = {
             "name": self.name,
             "shape": asdict(self._shape),
             "columns": self._columns,
-            "levels": list(self._levels),
+            "levels": list(calibration.levels),
             "selection": asdict(module.selection),
             "fitted_until": self.fitted_until,
-            "calibrated_on": self.calibrated_on,
+            "calibrated_on": calibration.source,
             "scaler": module.scaler.facts(),
         }
         (folder / "model.json").write_text(json.dumps(facts, indent=1))
@@ -207,10 +201,8 @@ class DeepForecaster:
                 " own config: run=<run folder>"
             ) from err
         self._module, self._shape = module.eval(), shape
-        self._columns, self._levels = facts["columns"], tuple(facts["levels"])
-        self.fitted_until, self.calibrated_on = facts["fitted_until"], facts["calibrated_on"]
-        self._residual_HQ = state["calibration"].get("residuals")
-        self._correlation_HH = state["calibration"]["correlation"].numpy()
+        self._columns, self.fitted_until = facts["columns"], facts["fitted_until"]
+        self._calibration = Calibration.restored(facts, state["calibration"])
         return self
 
     def _build(self, panel: Panel, *, scaler_until: int) -> ForecastModule:
@@ -249,6 +241,19 @@ class DeepForecaster:
             raise LeakageError(f"{self.name} was never fitted; call fit(panel, until=...) or load")
         return self._module
 
+    def _calibrated(self) -> Calibration:
+        if self._calibration is None:
+            raise LeakageError(f"{self.name} was never fitted; call fit(panel, until=...) or load")
+        return self._calibration
+
+    def _inference(self, panel: Panel) -> Inference:
+        return Inference(self._fitted(), panel, self.windows, self._hardware.device())
+
+    @property
+    def calibrated_on(self) -> str:
+        """Which windows intervals and paths were learned on."""
+        return self._calibrated().source
+
     def _check(self, panel: Panel, at: WindowIndex) -> None:
         """Refuse early windows, other columns and, for multivariate networks, other series."""
         module = self._fitted()
@@ -276,82 +281,9 @@ class DeepForecaster:
                 " refit, or choose a univariate network"
             )
 
-    @torch.inference_mode()
-    def _forward(self, panel: Panel, at: WindowIndex) -> tuple[np.ndarray, np.ndarray]:
-        """Point [W, H] and quantile grid [W, H, Q] in the target's unit."""
-        module = self._fitted()
-        device = self._hardware.device()
-        module = module.to(device).eval()
-        rows, index, size = None, at, _BATCH
-        if module.network.multivariate:
-            cutoffs, place = np.unique(at.cutoff_W, return_inverse=True)
-            index = whole(panel, cutoffs)
-            rows = place * panel.num_series + at.series_W
-            size = max(1, _BATCH // panel.num_series) * panel.num_series
-        gather = Gatherer(panel, self.windows, device)
-        points, grids = [], []
-        for first in range(0, len(index), size):
-            batch, _ = gather(index[first : first + size])
-            output = module(batch)
-            point = module.loss.point(output.raw_BHm)
-            grid = module.loss.grid(output.raw_BHm)
-            if grid is None:
-                grid = point[..., None] + (
-                    self._residual_HQ.to(point)
-                    if self._residual_HQ is not None
-                    else torch.zeros(1, device=device)
-                )
-            points.append(module.scaler.inverse(point, output.scale).cpu().numpy())
-            grids.append(module.scaler.inverse(grid, output.scale).cpu().numpy())
-        horizon = self.windows.horizon
-        if not points:
-            num_levels = len(self._levels)
-            return np.zeros((0, horizon), np.float32), np.zeros(
-                (0, horizon, num_levels), np.float32
-            )
-        point_WH, grid_WHQ = np.concatenate(points), np.concatenate(grids)
-        return (point_WH, grid_WHQ) if rows is None else (point_WH[rows], grid_WHQ[rows])
 
-    def _calibrate(self, panel: Panel, spans: Split) -> None:
-        """Learn what paths need: residual quantiles (point losses) and horizon correlation."""
-        module = self._fitted()
-        cutoffs: Sequence[int] = spans.val_cutoffs
-        self.calibrated_on = "validation windows"
-        if not cutoffs:
-            last = spans.until - panel.schema.delay_steps(TARGET) - self.windows.horizon
-            cutoffs = range(max(0, last - _CALIBRATION_CUTOFFS + 1), last + 1)
-            self.calibrated_on = "training windows"
-        index = windows_at(panel, cutoffs, self.windows)
-        _, label = Gatherer(panel, self.windows)(index)
-        y_WH, seen_WH = label.y_BH.numpy(), label.seen_BH.numpy()
-        self._residual_HQ = None
-        self._levels = module.loss.levels
-        if not self._levels:
-            self._levels = POINT_LEVELS
-            self._residual_HQ = self._residual_quantiles(panel, index)
-        _, grid = self._forward(panel, index)
-        z_WH = scores_of(grid, self._levels, y_WH)
-        self._correlation_HH = horizon_correlation(z_WH, seen_WH)
-
-    @torch.inference_mode()
-    def _residual_quantiles(self, panel: Panel, index: WindowIndex) -> torch.Tensor:
-        """Quantiles of the scaled residuals per step, pooled over windows, [H, Q]."""
-        module = self._fitted()
-        point, _ = self._forward(panel, index)
-        device = self._hardware.device()
-        residuals, seen = [], []
-        gather = Gatherer(panel, self.windows, device)
-        for first in range(0, len(index), _BATCH):
-            batch, label = gather(index[first : first + _BATCH])
-            _, scale = module.scaler.transform(batch)
-            y = module.scaler.scale_target(label.y_BH, scale)
-            p = torch.from_numpy(point[first : first + _BATCH]).to(device)
-            residuals.append((y - module.scaler.scale_target(p, scale)).cpu())
-            seen.append(label.seen_BH.cpu())
-        e_WH = torch.cat(residuals).masked_fill(~torch.cat(seen), float("nan"))
-        levels = torch.tensor(POINT_LEVELS)
-        grid_QH = torch.from_numpy(np.nanquantile(e_WH.numpy(), levels.numpy(), axis=0))
-        return grid_QH.T.float().nan_to_num(0.0).contiguous()
+def _clipped(values: np.ndarray, non_negative: bool) -> np.ndarray:
+    return np.maximum(values, 0.0, out=values) if non_negative else values
 
 
 def _columns(panel: Panel) -> list[str]:

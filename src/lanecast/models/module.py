@@ -29,6 +29,11 @@ class Output:
     raw_BHm: Tensor
     scale: Scale
 
+    def rows(self, chosen: Tensor) -> Output:
+        """The outputs of some windows."""
+        scale = Scale(loc_B=self.scale.loc_B[chosen], scale_B=self.scale.scale_B[chosen])
+        return Output(raw_BHm=self.raw_BHm[chosen], scale=scale)
+
 
 class ForecastModule(pl.LightningModule):
     """Trains one network.  Metrics are logged once per epoch; no step waits for the device."""

@@ -1,0 +1,149 @@
+"""Batched forwards of a trained module, and what its intervals and paths are calibrated on.
+
+Axes: ``W`` windows, ``H`` horizon, ``Q`` levels of the quantile grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lanecast.data.datamodule import whole
+from lanecast.data.gather import Gatherer, Label
+from lanecast.data.panel import Panel
+from lanecast.data.schema import TARGET
+from lanecast.data.windows import Split, WindowIndex, WindowSpec, windows_at
+from lanecast.models.module import ForecastModule, Output
+from lanecast.models.paths import horizon_correlation, scores_of
+
+POINT_LEVELS = tuple(round(level, 3) for level in np.arange(0.025, 1.0, 0.025))
+_CALIBRATION_CUTOFFS = 28
+_BATCH = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What turns a network's outputs into intervals and paths.
+
+    ``levels`` of the grid; ``residual_HQ`` quantiles of scaled residuals, for point losses only,
+    centered so that the median is the point forecast; ``correlation_HH`` of normal scores over the
+    horizon; ``source`` says which windows they come from.
+    """
+
+    levels: tuple[float, ...]
+    residual_HQ: Tensor | None
+    correlation_HH: np.ndarray
+    source: str
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The arrays, to be saved beside the weights."""
+        found = {"correlation": torch.from_numpy(np.ascontiguousarray(self.correlation_HH))}
+        return found if self.residual_HQ is None else {**found, "residuals": self.residual_HQ}
+
+    @classmethod
+    def restored(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Calibration:
+        """From what `tensors` gave and the levels and source of the saved facts."""
+        return cls(
+            levels=tuple(facts["levels"]),
+            residual_HQ=tensors.get("residuals"),
+            correlation_HH=tensors["correlation"].numpy(),
+            source=facts["calibrated_on"],
+        )
+
+
+class Inference:
+    """Forecasts windows of one panel with one module, batch by batch on one device."""
+
+    def __init__(
+        self, module: ForecastModule, panel: Panel, spec: WindowSpec, device: torch.device
+    ) -> None:
+        self.module, self.panel, self.spec = module.to(device).eval(), panel, spec
+        self._gather = Gatherer(panel, spec, device)
+
+    def points(self, at: WindowIndex) -> np.ndarray:
+        """Point forecasts in the target's unit, [W, H]."""
+        found = np.zeros((len(at), self.spec.horizon), dtype=np.float32)
+        for rows, output, _ in self._outputs(at):
+            point = self.module.loss.point(output.raw_BHm)
+            found[rows] = self.module.scaler.inverse(point, output.scale).cpu().numpy()
+        return found
+
+    def grids(self, at: WindowIndex, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+        """Points [W, H] and the quantile grid [W, H, Q] at the calibration's levels."""
+        shape = (len(at), self.spec.horizon)
+        points = np.zeros(shape, dtype=np.float32)
+        grids = np.zeros((*shape, len(calibration.levels)), dtype=np.float32)
+        for rows, output, _ in self._outputs(at):
+            point = self.module.loss.point(output.raw_BHm)
+            grid = self.module.loss.grid(output.raw_BHm)
+            if grid is None:
+                assert calibration.residual_HQ is not None
+                grid = point[..., None] + calibration.residual_HQ.to(point)
+            points[rows] = self.module.scaler.inverse(point, output.scale).cpu().numpy()
+            grids[rows] = self.module.scaler.inverse(grid, output.scale).cpu().numpy()
+        return points, grids
+
+    def residual_quantiles(self, at: WindowIndex) -> Tensor:
+        """Quantiles of scaled residuals by step, pooled over windows, median 0, [H, Q]."""
+        e_WH = np.full((len(at), self.spec.horizon), np.nan, dtype=np.float32)
+        for rows, output, label in self._outputs(at):
+            y = self.module.scaler.scale_target(label.y_BH, output.scale)
+            residual = y - self.module.loss.point(output.raw_BHm)
+            e_WH[rows] = residual.masked_fill(~label.seen_BH, float("nan")).cpu().numpy()
+        e_WH = e_WH[np.isfinite(e_WH).any(axis=1)]
+        if not len(e_WH):
+            return torch.zeros(self.spec.horizon, len(POINT_LEVELS))
+        grid_QH = np.nan_to_num(np.nanquantile(e_WH, POINT_LEVELS, axis=0))
+        return torch.from_numpy((grid_QH - grid_QH[POINT_LEVELS.index(0.5)]).T.copy()).float()
+
+    def _outputs(self, at: WindowIndex) -> Iterator[tuple[np.ndarray, Output, Label]]:
+        """Rows of ``at`` with the network's outputs and labels for them."""
+        if self.module.network.multivariate:
+            yield from self._whole_cutoffs(at)
+            return
+        for first in range(0, len(at), _BATCH):
+            rows = np.arange(first, min(first + _BATCH, len(at)))
+            batch, label = self._gather(at[rows])
+            with torch.inference_mode():
+                yield rows, self.module(batch), label
+
+    def _whole_cutoffs(self, at: WindowIndex) -> Iterator[tuple[np.ndarray, Output, Label]]:
+        """As `_outputs`: all series of a cutoff go through at once, the ones asked come back."""
+        for cutoff in np.unique(at.cutoff_W):
+            rows = np.flatnonzero(at.cutoff_W == cutoff)
+            batch, label = self._gather(whole(self.panel, np.array([cutoff])))
+            with torch.inference_mode():
+                output = self.module(batch)
+            chosen = torch.from_numpy(at.series_W[rows]).to(output.raw_BHm.device)
+            yield rows, output.rows(chosen), label.rows(chosen)
+
+
+def calibrate(inference: Inference, spans: Split) -> Calibration:
+    """Learn intervals and paths on the validation windows, or on the last training windows."""
+    panel, spec = inference.panel, inference.spec
+    cutoffs: Sequence[int] = spans.val_cutoffs
+    source = "validation windows"
+    if not cutoffs:
+        last = spans.until - panel.schema.delay_steps(TARGET) - spec.horizon
+        cutoffs = range(max(0, last - _CALIBRATION_CUTOFFS + 1), last + 1)
+        source = "training windows"
+    at = windows_at(panel, cutoffs, spec)
+    levels = inference.module.loss.levels or POINT_LEVELS
+    residual = None if inference.module.loss.levels else inference.residual_quantiles(at)
+    first = Calibration(
+        levels=levels, residual_HQ=residual, correlation_HH=np.eye(spec.horizon), source=source
+    )
+    _, grid = inference.grids(at, first)
+    _, label = Gatherer(panel, spec)(at)
+    z_WH = scores_of(grid, levels, label.y_BH.numpy())
+    return Calibration(
+        levels=levels,
+        residual_HQ=residual,
+        correlation_HH=horizon_correlation(z_WH, label.seen_BH.numpy()),
+        source=source,
+    )
