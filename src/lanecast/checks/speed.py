@@ -27,7 +27,9 @@ from lanecast.data.scaling import Scaler
 from lanecast.data.schema import Column, Role, Schema
 from lanecast.data.windows import WindowSpec, split
 from lanecast.errors import ConfigError
+from lanecast.models.anchors import NoAnchor
 from lanecast.models.fitting import fit_module
+from lanecast.models.inputs import Inputs
 from lanecast.models.losses import Loss
 from lanecast.models.module import ForecastModule
 from lanecast.models.networks import Network, NetworkShape
@@ -191,7 +193,8 @@ def _module(panel: Panel, setting: Setting, *, until: int) -> _Clocked:
         network=setting.network(shape=shape),
         loss=setting.loss,
         scaler=setting.scaler().fit(panel, until=until),
-        anchor=None,
+        anchor=NoAnchor(),
+        selection=Inputs().bind(panel),
         plan=setting.optim,
         total_steps=setting.warmup + setting.steps,
     )

@@ -26,7 +26,10 @@ class Anchored:
 
 
 class Anchor(Protocol):
-    """Maps a scaled batch to an `Anchored`, from what the batch shows and nothing else."""
+    """Maps a scaled batch to an `Anchored`, from what the batch shows and nothing else.
+
+    Its ``repr`` tells it from any other anchor: a checkpoint is checked against it.
+    """
 
     def bind(self, panel: Panel) -> None:
         """Look up what the panel calls its columns."""
@@ -38,6 +41,9 @@ class Anchor(Protocol):
 
 class NoAnchor:
     """The network starts from nothing."""
+
+    def __repr__(self) -> str:
+        return "NoAnchor()"
 
     def bind(self, panel: Panel) -> None:
         """Nothing to look up."""
@@ -60,6 +66,9 @@ class KnownColumnAnchor:
         self.column = column
         self.active = False
         self._index = -1
+
+    def __repr__(self) -> str:
+        return f"KnownColumnAnchor(column={self.column!r})"
 
     def bind(self, panel: Panel) -> None:
         """Find the column; ConfigError if it is not in the target's unit."""
@@ -92,6 +101,9 @@ class SeasonalAnchor:
     def __init__(self, *, season: int, cycles: int = 1) -> None:
         self.season, self.cycles = season, cycles
 
+    def __repr__(self) -> str:
+        return f"SeasonalAnchor(season={self.season}, cycles={self.cycles})"
+
     def bind(self, panel: Panel) -> None:
         """Nothing to look up."""
 
@@ -119,6 +131,9 @@ class ScheduleOrSeason:
     def __init__(self, *, column: str, season: int, cycles: int = 1) -> None:
         self._known = KnownColumnAnchor(column=column)
         self._seasonal = SeasonalAnchor(season=season, cycles=cycles)
+
+    def __repr__(self) -> str:
+        return f"ScheduleOrSeason({self._known!r}, {self._seasonal!r})"
 
     def bind(self, panel: Panel) -> None:
         """Decide by the panel's columns."""

@@ -149,11 +149,13 @@ class DeepForecaster:
             paths = sample_paths(
                 grid, calibration.levels, correlation_HH=correlation, samples=samples, seed=seed
             )
+        # Clipped again: levels beyond the grid are extrapolated.
+        wanted = at_levels(grid, calibration.levels, levels) if levels else None
         return Forecasts(
             index=at,
             point_WH=_clipped(point, clip),
             levels=levels,
-            quantiles_WHQ=at_levels(grid, calibration.levels, levels) if levels else None,
+            quantiles_WHQ=None if wanted is None else _clipped(wanted, clip),
             samples_SWH=None if paths is None else _clipped(paths, clip),
         )
 
@@ -166,7 +168,7 @@ class DeepForecaster:
         state = {"module": module.state_dict(), "calibration": calibration.tensors()}
         torch.save(state, folder / "model.pt")
         facts = {
-            "name": self.name,
+            "choices": self._choices(),
             "shape": asdict(self._shape),
             "columns": self._columns,
             "levels": list(calibration.levels),
@@ -183,13 +185,12 @@ class DeepForecaster:
             raise CheckpointError(f"{folder} holds no model.json; is it the checkpoint of a run?")
         facts = json.loads((folder / "model.json").read_text())
         shape = NetworkShape(**facts["shape"])
-        ours = (self.name, self.windows.context, self.windows.horizon)
-        theirs = (facts["name"], shape.context, shape.horizon)
-        if ours != theirs:
-            raise CheckpointError(
-                f"{folder} was trained as (model, context, horizon) {theirs}, this config is"
-                f" {ours}; use the run's own config: run=<run folder>"
-            )
+        for choice, ours in self._choices().items():
+            if (theirs := facts["choices"].get(choice)) != ours:
+                raise CheckpointError(
+                    f"{folder} was trained with {choice} {theirs}, this config has {ours}; use the"
+                    " run's own config: run=<run folder>"
+                )
         state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
         scaler = self._scaler().restore(facts["scaler"], _scaler(state))
         module = self._assemble(shape, scaler, Selection(**facts["selection"]))
@@ -204,6 +205,17 @@ class DeepForecaster:
         self._columns, self.fitted_until = facts["columns"], facts["fitted_until"]
         self._calibration = Calibration.restored(facts, state["calibration"])
         return self
+
+    def _choices(self) -> dict[str, Any]:
+        """What a checkpoint shares with the config that loads it, though no weight shows it."""
+        return {
+            "model": self.name,
+            "context": self.windows.context,
+            "horizon": self.windows.horizon,
+            "loss": f"{type(self._loss).__name__} {self._loss.kind}",
+            "levels": list(self._loss.levels),
+            "anchor": repr(self._anchor),
+        }
 
     def _build(self, panel: Panel, *, scaler_until: int) -> ForecastModule:
         selection = self._inputs.bind(panel)

@@ -23,6 +23,7 @@ _NORMAL = Normal(0.0, 1.0)
 class Loss(nn.Module, ABC):
     """Base: ``levels`` is the quantile grid of `grid`, ``outputs`` the m of the network."""
 
+    kind: str
     outputs: int
     levels: tuple[float, ...]
 
@@ -51,6 +52,7 @@ class Loss(nn.Module, ABC):
 class MultiQuantile(Loss):
     """Mean pinball loss over a grid of levels (Koenker and Bassett 1978)."""
 
+    kind = "quantiles"
     levels_Q: Tensor
 
     def __init__(self, *, levels: Sequence[float]) -> None:
@@ -86,7 +88,7 @@ class Point(Loss):
         losses["huber"] = nn.functional.huber_loss
         if kind not in losses:
             raise ConfigError(f"loss.kind={kind!r} is not one of {', '.join(losses)}")
-        self._loss = losses[kind]
+        self._loss, self.kind = losses[kind], kind
         self.outputs, self.levels = 1, ()
 
     def pointwise(self, raw_BHm: Tensor, y_BH: Tensor) -> Tensor:
@@ -112,7 +114,7 @@ class Parametric(Loss):
         super().__init__()
         if family not in ("normal", "laplace", "student_t"):
             raise ConfigError(f"loss.family={family!r} is not one of normal, laplace, student_t")
-        self.family = family
+        self.family = self.kind = family
         self.outputs = 2
         self.levels = _checked(levels)
         self._unit_quantiles = torch.tensor([_unit_quantile(family, q) for q in self.levels])
