@@ -1,0 +1,199 @@
+"""End to end through the scripts: a table of one's own is trained on, backtested, forecast."""
+
+from __future__ import annotations
+
+import logging
+import runpy
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hydra.core.hydra_config import HydraConfig
+
+from lanecast.tracking.record import read_record
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+DAYS, HORIZON = 150, 14
+LAST = pd.Timestamp("2024-01-01") + pd.Timedelta(days=DAYS - 1)
+TABLE = [
+    "data=panel_csv",
+    "data.path=lanes.csv",
+    "data.future_path=future.csv",
+    "+data.schema.columns.promo.role=known_future",
+    "+data.schema.columns.late.role=observed",
+]
+SMALL = [
+    "trainer=smoke",
+    "trainer.progress=false",
+    "optim.batch_size=16",
+    "optim.val_every=2",
+    "tracking=none",
+    "paths.runs=runs",
+]
+ROLLING = ["protocol.first_cutoff=2024-04-20", "protocol.step=7", "protocol.count=2"]
+
+
+def lanes() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two series with a promotion known ahead, and the promotions of the days to forecast."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2024-01-01", periods=DAYS + HORIZON, freq="D")
+    frame = pd.DataFrame(
+        {"unique_id": np.repeat(["A>B", "A>C"], len(days)), "ds": np.tile(days, 2)}
+    )
+    frame["promo"] = rng.integers(0, 2, len(frame))
+    frame["y"] = rng.poisson(20 + 10 * frame["promo"])
+    frame["late"] = rng.poisson(2, len(frame))
+    past = frame["ds"] <= LAST
+    return frame[past], frame.loc[~past, ["unique_id", "ds", "promo"]]
+
+
+Script = Callable[..., int]
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+    """Run a script in this process as the command line would; gives its exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    table, future = lanes()
+    table.to_csv("lanes.csv", index=False)
+    future.to_csv("future.csv", index=False)
+    threads = torch.get_num_threads()
+    handlers = logging.getLogger().handlers[:]
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(verb: str, *argv: str) -> int:
+        monkeypatch.setattr(sys, "argv", [str(SCRIPTS / f"{verb}.py"), *argv])
+        try:
+            runpy.run_path(str(SCRIPTS / f"{verb}.py"), run_name="__main__")
+        except SystemExit as end:
+            return int(end.code or 0)
+        finally:
+            HydraConfig.instance().cfg = None
+            logging.getLogger().handlers[:] = handlers
+            for number, handler in signals.items():
+                signal.signal(number, handler)
+        return 0
+
+    yield run
+    torch.set_num_threads(threads)
+
+
+def run_folder(name: str) -> Path:
+    (folder,) = Path("runs").glob(f"{name}/*/*")
+    return folder.absolute()
+
+
+def record_of(name: str) -> dict[str, Any]:
+    record = read_record(run_folder(name))
+    assert record["status"] == "completed", record["error"]
+    return record
+
+
+def test_train_leaves_record_curves_checkpoints_and_model(script: Script) -> None:
+    assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
+    trained = run_folder("train")
+    record = record_of("train")
+    assert record["objective"]["name"] == "val/wape"
+    assert record["objective"]["step"] == 2
+    assert record["data"]["series"] == 2
+    for path in ("metrics.csv", "checkpoints/best.ckpt", "model/model.pt", ".hydra/config.yaml"):
+        assert (trained / path).is_file(), path
+
+
+def test_run_trained_on_the_labels_is_not_backtested_on_them(
+    script: Script, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
+    command = [f"run={run_folder('train')}", "name=test", "tracking=none", "paths.runs=runs"]
+    assert script("backtest", *command, *ROLLING) == 1
+    assert "may not forecast from the earlier cutoff 2024-04-20" in capfd.readouterr().err
+    assert read_record(run_folder("test"))["status"] == "failed"
+
+
+def test_cutoffs_past_the_last_label_are_refused(
+    script: Script, capfd: pytest.CaptureFixture[str]
+) -> None:
+    late = ["protocol.first_cutoff=2024-05-29", "protocol.count=null"]
+    assert script("backtest", *TABLE, *SMALL, *late, "model=linear", "name=late") == 2
+    assert "asks for 1 cutoffs from 2024-05-29" in capfd.readouterr().err
+
+
+def test_backtest_writes_forecasts_and_scores(script: Script) -> None:
+    code = script("backtest", *TABLE, *SMALL, *ROLLING, "model=linear", "name=bt")
+    assert code == 0
+    record, folder = record_of("bt"), run_folder("bt")
+    frame = pd.read_parquet(folder / "forecasts.parquet")
+    assert len(frame) == 2 * 2 * HORIZON
+    assert {"unique_id", "ds", "cutoff", "linear", "linear-q0.1", "linear-q0.9"} <= set(frame)
+    assert frame["cutoff"].unique().tolist() == [
+        pd.Timestamp("2024-04-20"),
+        pd.Timestamp("2024-04-27"),
+    ]
+    assert record["objective"]["name"] == "test/wape"
+    assert np.isfinite(record["objective"]["value"])
+    assert "test/wape" in (folder / "metrics.csv").read_text()
+
+
+def test_trained_run_is_backtested_as_it_is(script: Script) -> None:
+    held = ["protocol.last_cutoff=2024-04-20"]
+    assert script("train", *TABLE, *SMALL, *held, "model=linear", "name=train") == 0
+    trained = run_folder("train")
+    again = ["tracking=none", "paths.runs=runs", "name=again", *ROLLING]
+    assert script("backtest", f"run={trained}", *again) == 0
+    record, folder = record_of("again"), run_folder("again")
+    source = read_record(trained)
+    assert record["config"]["evaluates"] == f"{source['config_hash']}/seed{source['seed']}"
+    assert len(pd.read_parquet(folder / "forecasts.parquet")) == 2 * 2 * HORIZON
+    assert not (folder / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("refit", ["each", "2"])
+def test_backtest_refits(script: Script, refit: str) -> None:
+    code = script(
+        "backtest", *TABLE, *SMALL, *ROLLING, "model=linear", "name=refit",
+        f"protocol.refit={refit}", "protocol.window=90", "protocol.count=3", "protocol.step=5",
+    )  # fmt: skip
+    assert code == 0
+    until = record_of("refit")["split"]["fitted_until"]
+    assert len(until) == (3 if refit == "each" else 2)
+
+
+def test_forecast_goes_beyond_the_last_row(script: Script) -> None:
+    assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
+    trained = run_folder("train")
+    code = script("forecast", f"run={trained}", "name=ahead", "tracking=none", "paths.runs=runs")
+    assert code == 0
+    frame = pd.read_parquet(run_folder("ahead") / "forecasts.parquet")
+    assert len(frame) == 2 * HORIZON
+    assert frame["cutoff"].unique().tolist() == [LAST]
+    assert frame["ds"].min() == LAST + pd.Timedelta(days=1)
+    assert frame["ds"].max() == LAST + pd.Timedelta(days=HORIZON)
+    assert np.isfinite(frame["linear"]).all()
+    assert (frame["linear-q0.9"] >= frame["linear-q0.1"]).all()
+
+
+def test_missing_known_future_is_named(script: Script, capfd: pytest.CaptureFixture[str]) -> None:
+    assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
+    trained = run_folder("train")
+    _, future = lanes()
+    late = (future["unique_id"] == "A>C") & (future["ds"] > LAST + pd.Timedelta(days=3))
+    future[~late].to_csv("short.csv", index=False)
+    command = [f"run={trained}", "tracking=none", "paths.runs=runs"]
+    assert script("forecast", *command, "name=short", "data.future_path=short.csv") == 1
+    told = capfd.readouterr().err
+    assert "column 'promo' is known_future but missing for series 'A>C' from 2024-06-02" in told
+    assert read_record(run_folder("short"))["status"] == "failed"
+
+
+def test_same_command_gives_the_same_losses(script: Script) -> None:
+    for name in ("one", "two"):
+        assert script("train", *TABLE, *SMALL, "model=nhits", f"name={name}") == 0
+    one, two = (run_folder(name) / "metrics.csv" for name in ("one", "two"))
+    assert one.read_text() == two.read_text()
