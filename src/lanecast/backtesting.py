@@ -80,8 +80,9 @@ def cutoffs_of(panel: Panel, protocol: Any, horizon: int) -> list[int]:
     if count > room or room < 1:
         raise ConfigError(
             f"protocol asks for {max(count, 1)} cutoffs from {protocol.first_cutoff}, {step} steps"
-            f" apart, but the last target is {panel.time_of(panel.last_step)} and only {max(room, 0)} fit"
-            f" with a horizon of {horizon}; lower protocol.count or move protocol.first_cutoff"
+            f" apart, but the last target is {panel.time_of(panel.last_step)} and only"
+            f" {max(room, 0)} fit with a horizon of {horizon}; lower protocol.count or move"
+            " protocol.first_cutoff"
         )
     return [first + k * step for k in range(count)]
 
