@@ -34,7 +34,6 @@ class Optimization:
     objective: str = "val/wape"
     clip: float | None = 1.0
     weight: float = 0.0
-    average: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
