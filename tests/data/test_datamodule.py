@@ -151,6 +151,11 @@ def test_no_training_window_is_refused_with_the_date(panel: Panel) -> None:
         data_of(panel, Split(train_until=10, val_cutoffs=(), until=10))
 
 
+def test_no_validation_window_is_refused_with_the_date(panel: Panel) -> None:
+    with pytest.raises(SchemaError, match=r"no validation window.*7 targets.*from 2026-"):
+        data_of(panel, Split(train_until=110, val_cutoffs=(800, 801), until=810))
+
+
 # --- validation -----------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,24 @@ def test_without_validation_the_last_weights_and_the_training_loss_count(
     assert (model.report.objective, model.report.step) == ("train/loss", 4)
     assert model.report.value == pytest.approx(notes.curve("train/loss")[-1])
     assert not notes.curve("val/wape")
+
+
+@pytest.mark.parametrize("val_steps", [0, 14])
+def test_fit_without_a_bar_says_nothing(
+    panel: Panel, val_steps: int, caplog: pytest.LogCaptureFixture, recwarn: Any
+) -> None:
+    """Also where neuralforecast has turned Lightning's log lines to a logger of its own."""
+    small("nhits", val_steps=val_steps).fit(panel, until=UNTIL)
+    assert caplog.messages == []
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_objective_without_a_value_is_warned_of(panel: Panel, tmp_path: Path) -> None:
+    zero = replace(panel, values=torch.zeros_like(panel.values))
+    notes = Notes(tmp_path)
+    small().fit(zero, until=UNTIL, reporter=notes)
+    (warning,) = notes.warnings
+    assert "val/wape is not a number" in warning
 
 
 def test_patience_stops_early(panel: Panel) -> None:

@@ -95,6 +95,13 @@ class ForecastDataModule(pl.LightningDataModule):
         size = len(self.cutoffs) if whole_cutoffs else len(self.train_windows)
         self.sampler = Sampler(num_windows=size, seed=seed)
         self.gatherer = Gatherer(panel, spec, device)
+        if split.val_cutoffs and not len(self.val_windows):
+            raise SchemaError(
+                f"no validation window: no series has {spec.min_context} targets in the"
+                f" {spec.context} steps up to any cutoff from"
+                f" {panel.time_of(split.val_cutoffs[0])} on; lower windows.min_context, or set"
+                " optim.val_steps=0"
+            )
 
     @cached_property
     def val_windows(self) -> WindowIndex:

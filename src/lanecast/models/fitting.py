@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import tempfile
 import warnings
@@ -21,6 +20,7 @@ from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.module import ForecastModule
 from lanecast.models.optimization import Hardware, Optimization
 from lanecast.models.protocol import Reporter
+from lanecast.models.quiet import quiet_lightning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,33 +110,53 @@ def fit_module(
             f"trainer.devices={hardware.devices}: the other processes end with the first fit, so a"
             " script can train once; set protocol.refit=never or trainer=cpu"
         )
-    objective = plan.objective if data.split.val_cutoffs else "train/loss"
-    with tempfile.TemporaryDirectory() as scratch:
+    monitor = plan.objective if data.split.val_cutoffs else None
+    with tempfile.TemporaryDirectory() as scratch, quiet_lightning():
         kept = reporter is not None and keep > 0
         folder = reporter.folder / "checkpoints" if reporter and kept else Path(scratch)
         best = ModelCheckpoint(
             dirpath=folder,
             filename="best" if keep <= 1 else "best-{step}",
-            monitor=objective if data.split.val_cutoffs else None,
+            monitor=monitor,
             save_last=kept,
-            save_top_k=max(1, keep) if data.split.val_cutoffs else 1,
+            save_top_k=max(1, keep) if monitor else 1,
             save_on_train_epoch_end=True,  # what is saved in a validation cannot be resumed
             enable_version_counter=False,
         )
         callbacks = [best, _LastWords(folder)] if kept else [best]
-        trainer = _trainer(plan, hardware, steps, reporter, callbacks, objective, data)
+        trainer = _trainer(plan, hardware, steps, reporter, callbacks, data)
         _run(trainer, module, data, resume)
         if trainer.global_rank != 0:
             raise SystemExit(0)  # the script of another DDP rank: rank 0 goes on alone
-        step = trainer.global_step
-        if data.split.val_cutoffs and best.best_model_path:
-            state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
-            module.load_state_dict(state["state_dict"])
-            step = int(state["global_step"])
-            value = float(best.best_model_score) if best.best_model_score is not None else math.nan
-        else:
-            value = float(trainer.callback_metrics.get("train/loss", math.nan))
-    return FitReport(objective=objective, value=value, step=step, steps_run=trainer.global_step)
+        report = _outcome(trainer, module, best)
+    if monitor and reporter is not None and not math.isfinite(report.value):
+        reporter.warn(
+            f"{monitor} is not a number, so that the fit ended at its first validation: are the"
+            " targets there all 0 or missing? choose optim.objective=val/mse or a longer"
+            " optim.val_steps"
+        )
+    return report
+
+
+def _outcome(trainer: pl.Trainer, module: ForecastModule, best: ModelCheckpoint) -> FitReport:
+    """Take up the best weights where there was a validation; say what the fit came to."""
+    steps = trainer.global_step
+    if best.monitor is None:
+        value = float(trainer.callback_metrics.get("train/loss", math.nan))
+        return FitReport(objective="train/loss", value=value, step=steps, steps_run=steps)
+    if best.best_model_score is None or not Path(best.best_model_path).is_file():
+        raise CheckpointError(
+            f"the best checkpoint {best.best_model_path!r} of this fit is gone; train without"
+            " model.resume, or put it back"
+        )
+    state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
+    module.load_state_dict(state["state_dict"])
+    return FitReport(
+        objective=best.monitor,
+        value=float(best.best_model_score),
+        step=int(state["global_step"]),
+        steps_run=steps,
+    )
 
 
 def _trainer(
@@ -145,13 +165,11 @@ def _trainer(
     steps: int,
     reporter: Reporter | None,
     callbacks: list[Any],
-    objective: str,
     data: ForecastDataModule,
 ) -> pl.Trainer:
-    for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    if data.split.val_cutoffs:
-        callbacks.append(EarlyStopping(monitor=objective, patience=plan.patience))
+    validated = bool(data.split.val_cutoffs)
+    if validated:
+        callbacks.append(EarlyStopping(monitor=plan.objective, patience=plan.patience))
     if hardware.progress:
         callbacks.append(_Bar(refresh_rate=20))
     return pl.Trainer(
@@ -161,6 +179,7 @@ def _trainer(
         precision=hardware.precision,  # type: ignore[arg-type]
         max_steps=steps,
         gradient_clip_val=plan.clip,
+        limit_val_batches=None if validated else 0,
         logger=ReporterLogger(reporter) if reporter is not None else False,
         callbacks=callbacks,
         log_every_n_steps=data.steps_per_epoch,

@@ -8,12 +8,11 @@ Axes as in `lanecast.data.gather`; ``N`` series of a multivariate network, ``m``
 from __future__ import annotations
 
 import inspect
-import logging
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from lanecast.data.gather import WindowBatch
 from lanecast.data.schema import Role
 from lanecast.errors import ConfigError
+from lanecast.models.quiet import quiet_lightning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,13 +152,10 @@ class NeuralforecastNetwork(Network):
 def _quiet_seeding() -> Iterator[None]:
     """Keep a model's constructor from reseeding Python and numpy, and from saying so."""
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
-    log = logging.getLogger("lightning_fabric.utilities.seed")
-    level = log.level
-    log.setLevel(logging.ERROR)
     try:
-        yield
+        with quiet_lightning():
+            yield
     finally:
-        log.setLevel(level)
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
 
@@ -209,8 +206,3 @@ class Linear(Network):
         parts = (batch.past_BLP, mask_BL1, batch.known_past_BLK, batch.future_BHK)
         flat = torch.cat([*(part.flatten(1) for part in parts), batch.static_BC], dim=1)
         return self.layer(flat).unflatten(1, self._outputs)
-
-
-def shape_facts(shape: NetworkShape) -> dict[str, int]:
-    """The shape as JSON, to check a checkpoint against."""
-    return asdict(shape)

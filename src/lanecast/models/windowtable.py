@@ -5,7 +5,6 @@ Axes: ``W`` windows, ``T`` steps relative to the cutoff.
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex
 from lanecast.models import reading
 from lanecast.models.longframe import columns_at, fill_gaps, stack
+from lanecast.models.quiet import quiet_lightning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,20 +108,11 @@ def quiet(threads: int) -> Iterator[None]:
     """neuralforecast without its log lines, on ``threads`` threads, leaving torch's state alone."""
     import torch
 
-    loggers = [
-        logging.getLogger(name)
-        for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning")
-    ]
-    before = [logger.level for logger in loggers]
     num_threads = torch.get_num_threads()
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
     try:
         torch.set_num_threads(threads)
-        with torch.random.fork_rng(), warnings.catch_warnings():
+        with quiet_lightning(), torch.random.fork_rng(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         torch.set_num_threads(num_threads)
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
