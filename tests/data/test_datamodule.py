@@ -101,7 +101,7 @@ def test_no_label_is_later_than_what_is_known_when_the_target_is_late(
 
 def test_ranks_take_disjoint_shares_that_together_are_complete(panel: Panel) -> None:
     alone = data_of(panel, batch_size=8)
-    shares = [as_rank(data_of(panel, batch_size=4), rank, 2) for rank in (0, 1)]
+    shares = [as_rank(data_of(panel, batch_size=8), rank, 2) for rank in (0, 1)]
     total = len(alone.train_windows)
     seen = []
     for step in range(total // 8):
@@ -109,6 +109,12 @@ def test_ranks_take_disjoint_shares_that_together_are_complete(panel: Panel) -> 
         assert parts[0] + parts[1] == pairs(alone.train_batch(step))
         seen += parts[0] + parts[1]
     assert len(set(seen)) == len(seen) == total // 8 * 8
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(8, [3, 3, 2]), (1, [1, 1, 1])])
+def test_no_rank_goes_without(panel: Panel, batch_size: int, sizes: list[int]) -> None:
+    ranks = [as_rank(data_of(panel, batch_size=batch_size), rank, 3) for rank in range(3)]
+    assert [len(pairs(data.train_batch(0))) for data in ranks] == sizes
 
 
 def test_epochs_continue_the_order(panel: Panel) -> None:

@@ -59,7 +59,7 @@ def wrong() -> Iterator[tuple[dict[str, Any], str]]:
     yield {"val_stride": 0}, "optim.val_stride=0 must be at least 1"
 
 
-@pytest.mark.parametrize(("changes", "message"), wrong())
+@pytest.mark.parametrize(("changes", "message"), list(wrong()))
 def test_what_cannot_be_meant_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         plan(**changes)
@@ -79,4 +79,11 @@ def test_hardware_names_the_device_and_sets_threads(monkeypatch: pytest.MonkeyPa
     Hardware(threads=3).set_threads()
     assert seen == [3]
     assert Hardware().device().type == "cpu"
-    assert Hardware(accelerator="gpu").device().type == "cuda"
+    assert Hardware(accelerator="gpu").device() == torch.device("cuda", 0)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert Hardware(accelerator="gpu").device() == torch.device("cuda", 1)
+
+
+def test_accelerator_that_the_panel_cannot_lie_on_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.accelerator='mps' is not one of cpu, gpu"):
+        Hardware(accelerator="mps")

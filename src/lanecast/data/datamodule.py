@@ -58,8 +58,9 @@ class Sampler:
 class ForecastDataModule(pl.LightningDataModule):
     """Training and validation batches of one fit.  ``split`` says what each may see.
 
-    An epoch is ``steps_per_epoch`` batches; under DDP each rank takes its share of each batch.
-    For a multivariate network a batch holds whole cutoffs, all series of each.
+    An epoch is ``steps_per_epoch`` batches.  ``batch_size`` counts windows of one optimizer step,
+    whatever the number of processes: under DDP each rank takes its share of the same batch.  For a
+    multivariate network a batch holds whole cutoffs, all series of each.
     """
 
     def __init__(
@@ -154,8 +155,9 @@ class ForecastDataModule(pl.LightningDataModule):
         world, rank = self._world()
         per_step = self.batch_size
         if self.whole_cutoffs:
-            per_step = max(1, self.batch_size // self.panel.num_series)
-        rows = self.sampler.rows((step * world + rank) * per_step, per_step)
+            per_step = self.batch_size // self.panel.num_series
+        per_step = max(world, per_step)  # nobody goes without
+        rows = np.array_split(self.sampler.rows(step * per_step, per_step), world)[rank]
         if self.whole_cutoffs:
             return self.gatherer(whole(self.panel, self.cutoffs[rows]))
         return self.gatherer(self.train_windows.decode(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from lanecast.errors import ConfigError
 
 OBJECTIVES = ("val/wape", "val/wql", "val/mse", "val/loss", "train/loss")
+ACCELERATORS = ("cpu", "gpu", "cuda")
 SCHEDULES = ("constant", "cosine", "onecycle")
 
 
@@ -20,6 +22,7 @@ class Optimization:
 
     ``val_steps`` is the length of the validation span, in steps of the panel, at the end of what is
     known; 0 trains on everything for exactly ``max_steps``.  ``patience`` counts validations.
+    ``batch_size`` counts windows of one step, over all processes together.
     ``weight`` 1 weighs each window by the size of its series, as WAPE does; 0 weighs all alike.
     """
 
@@ -75,9 +78,18 @@ class Hardware:
     progress: bool = True
     step_limit: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse an accelerator that the panel cannot lie on."""
+        if self.accelerator not in ACCELERATORS:
+            raise ConfigError(
+                f"trainer.accelerator={self.accelerator!r} is not one of {', '.join(ACCELERATORS)}"
+            )
+
     def device(self) -> torch.device:
-        """The device on which panel and network lie for gathering and prediction."""
-        return torch.device("cuda" if self.accelerator in ("gpu", "cuda") else "cpu")
+        """The device on which panel and network lie; under DDP each process has its own."""
+        if self.accelerator == "cpu":
+            return torch.device("cpu")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
     def set_threads(self) -> None:
         """Apply ``threads``; None keeps what the process has."""
