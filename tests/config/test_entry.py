@@ -41,6 +41,14 @@ def test_all_wrong_overrides_are_told_at_once_also_in_a_sweep(toy, capfd):
     assert "model.depht" in told
 
 
+def test_several_processes_are_refused_in_a_sweep_before_a_job_starts(toy, capfd):
+    assert toy("-m", "seed=1,2", "+trainer.devices=2", "name=sweep") == 1
+    assert "trainer.devices=2 does not work with -m" in capfd.readouterr().out
+    assert [record["status"] for record in toy.records("sweep")] == ["failed", "failed"]
+    assert not list((toy.folder / "runs").rglob("metrics.csv"))
+    assert toy("seed=1", "+trainer.devices=2", "name=alone") == 0
+
+
 def test_a_key_of_a_chosen_model_is_valid_wherever_the_choice_stands(toy, capfd):
     assert toy("model.depth=4", "sed=1", "model=large") == 2
     assert "depth" not in capfd.readouterr().err

@@ -17,12 +17,13 @@ from typing import Any
 
 import hydra
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import DictConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.config.help import help_text
 from lanecast.config.recipe import check_targets, omegaconf_message
-from lanecast.config.recorded import OF_THIS_CALL, effective_config
+from lanecast.config.recorded import OF_THIS_CALL, effective_config, invocation
 from lanecast.errors import ConfigError, LanecastError
 
 Verb = Callable[[DictConfig], Any]
@@ -114,7 +115,19 @@ def _run(task: Verb, cfg: DictConfig) -> Any:
         value = finished_objective(Path(str(cfg.paths.output)))
         if value is not None:
             return value
+    _refuse_sweep_of_processes(cfg)
     return task(cfg)
+
+
+def _refuse_sweep_of_processes(cfg: DictConfig) -> None:
+    """Lightning starts further processes with this command line: each would run the whole sweep."""
+    devices = OmegaConf.select(cfg, "trainer.devices", default=1)
+    asked = invocation().hydra
+    if devices != 1 and asked is not None and asked.mode == RunMode.MULTIRUN:
+        raise ConfigError(
+            f"trainer.devices={devices} does not work with -m: each further process would start the"
+            " sweep again; start one command per job, or set trainer.devices=1"
+        )
 
 
 def _launch(job: Verb, *, conf: Path, root: str, failures: list[Exception], full: bool) -> int:
