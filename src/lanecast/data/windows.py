@@ -147,8 +147,9 @@ def split(*, until: int, horizon: int, val_steps: int, val_stride: int, delay: i
         return Split(train_until=until, val_cutoffs=(), until=until)
     if val_steps < horizon:
         raise ConfigError(
-            f"windows.val_steps={val_steps} is shorter than windows.horizon={horizon}: not one"
-            f" validation window would fit; set windows.val_steps to 0 or to at least {horizon}"
+            f"val_steps={val_steps} is shorter than windows.horizon={horizon}: not one validation"
+            f" window would fit; set optim.val_steps and protocol.val_steps to 0 or to at least"
+            f" {horizon}"
         )
     first = until - delay - val_steps
     cutoffs = tuple(range(until - delay - horizon, first - 1, -val_stride))[::-1]
