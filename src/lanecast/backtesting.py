@@ -66,7 +66,7 @@ def run(cfg: DictConfig) -> RunResult:
         scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season)
         folder.note(**scores.to_record())
         folder.log(0, **{f"test/{name}": value for name, value in scores.values.items()})
-        _draw(forecasts, panel, folder)
+        _draw(forecasts, panel, folder, unit=cfg.data.get("unit", "y"))
         objective = Objective(name="test/wape", value=scores.values["wape"])
         folder.set_objective(objective)
         return RunResult(objective=objective, folder=folder.folder, scores=scores.values)
@@ -151,7 +151,7 @@ def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
         paths.to_parquet(folder.folder / "samples.parquet", index=False)
 
 
-def _draw(forecasts: Forecasts, panel: Panel, folder: Run) -> None:
+def _draw(forecasts: Forecasts, panel: Panel, folder: Run, *, unit: str) -> None:
     """One picture per run: the busiest series at its last cutoff; only a warning if it fails."""
     import numpy as np
 
@@ -163,7 +163,7 @@ def _draw(forecasts: Forecasts, panel: Panel, folder: Run) -> None:
     path = folder.folder / "forecast.png"
     series = str(panel.series[forecasts.index.series_W[row]])
     try:
-        forecast_figure(panel, forecasts, series=series, cutoff=int(last), path=path)
+        forecast_figure(panel, forecasts, series=series, cutoff=int(last), path=path, unit=unit)
     except ImportError as err:
         folder.warn(f"no forecast plot ({err}); pip install lanecast[demo] brings matplotlib")
         return
