@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+import re
+import shutil
+import sys
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from lanecast.errors import RunFolderError
 from lanecast.report.table import Comparison
 
+SHORT = {"coverage": "cover", "difference": "diff", "seconds": "sec"}  # words of printed heads
+REFERENCES = ("hash", "baseline")  # printed where there is room, always in the files
+PAGE = 100  # columns of a printed table that no terminal bounds
+GAP, BAR = "  ", " | "
+
 
 def write(comparison: Comparison, folder: Path) -> None:
     """Write ``compare.csv``, ``compare_runs.csv`` (one row per run) and ``compare.md``."""
-    lines = [_line(comparison.shown), _line(["---"] * len(comparison.shown))]
-    lines += [_line(cells) for cells in _cells(comparison)]
+    columns = _columns(comparison)
+    lines = _markdown(columns, heads=[column.name for column in columns])
     lines += ["", *(f"- {note}" for note in comparison.notes), "", "Runs of each row:", ""]
     rows = zip(comparison.table["hash"], comparison.table["runs"], strict=True)
     lines += [f"- `{config_hash[:8]}`: {names}" for config_hash, names in rows]
@@ -33,48 +40,110 @@ def write(comparison: Comparison, folder: Path) -> None:
 
 def show(comparison: Comparison, folder: Path) -> None:
     """Print the table, its notes and where it was written."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for name in comparison.shown:
-        numeric = pd.api.types.is_numeric_dtype(comparison.table[name])
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for cells in _cells(comparison):
-        table.add_row(*cells)
-    console = Console()
-    console.print(table)
-    for note in comparison.notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
-    console.print(
-        f"Written: {folder / 'compare.csv'}, compare_runs.csv, compare.md",
-        markup=False,
-        soft_wrap=True,
-    )
+    if sys.stdout.isatty():
+        lines = terminal_lines(comparison, room=shutil.get_terminal_size().columns)
+    else:
+        lines = plain_lines(comparison)
+    written = f"Written: {folder / 'compare.csv'}, compare_runs.csv, compare.md"
+    print("\n".join([*lines, "", *comparison.notes, written]))
 
 
-def _cells(comparison: Comparison) -> list[list[str]]:
+def plain_lines(comparison: Comparison) -> list[str]:
+    """An aligned Markdown table, for a pipe or a README."""
+    columns = _bounded(_columns(comparison), room=PAGE, gap=len(BAR))
+    return _markdown(columns, heads=[" ".join(column.head) for column in columns])
+
+
+def terminal_lines(comparison: Comparison, *, room: int) -> list[str]:
+    """Aligned columns that never wrap: what does not fit follows below, the first ones repeated."""
+    columns = _bounded(_columns(comparison), room=room, gap=len(GAP))
+    lines: list[str] = []
+    for block in _blocks(columns, num_keys=comparison.num_keys, room=room):
+        height = max(len(column.head) for column in block)
+        heads = [("",) * (height - len(column.head)) + column.head for column in block]
+        cells = [*zip(*heads, strict=True), *zip(*(column.cells for column in block), strict=True)]
+        lines += ["", *(GAP.join(_padded(row, block)).rstrip() for row in cells)]
+    return lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """One column as text; ``head`` is its name in short, one word to a line."""
+
+    name: str
+    head: tuple[str, ...]
+    cells: tuple[str, ...]
+    right: bool
+
+    @property
+    def width(self) -> int:
+        return max(map(len, (*self.head, *self.cells)))
+
+
+def _columns(comparison: Comparison) -> list[_Column]:
     rows = comparison.table.astype(object).to_dict("records")
-    return [[_cell(row, name) for name in comparison.shown] for row in rows]
+    return [
+        _Column(
+            name=name,
+            head=tuple(SHORT.get(word, word) for word in re.split("[_/]", name)),
+            cells=tuple(_cell(row, name) for row in rows),
+            right=comparison.table[name].dtype.kind in "if",
+        )
+        for name in comparison.shown
+    ]
+
+
+def _bounded(columns: list[_Column], *, room: int, gap: int) -> list[_Column]:
+    """Without the `REFERENCES` where the table would be wider than ``room``."""
+    if sum(column.width + gap for column in columns) <= room:
+        return columns
+    return [column for column in columns if column.name not in REFERENCES]
+
+
+def _blocks(columns: list[_Column], *, num_keys: int, room: int) -> Iterator[list[_Column]]:
+    keys, block = columns[:num_keys], columns[:num_keys]
+    for column in columns[num_keys:]:
+        wide = sum(one.width + len(GAP) for one in block) + column.width > room
+        if wide and len(block) > num_keys:
+            yield block
+            block = keys
+        block = [*block, column]
+    yield block
+
+
+def _markdown(columns: list[_Column], *, heads: Sequence[str]) -> list[str]:
+    both = list(zip(heads, columns, strict=True))
+    widths = [max(len(head), column.width, 4) for head, column in both]
+    rules = ["---:" if column.right else "---" for column in columns]
+    rules = [rule.rjust(width, "-") for rule, width in zip(rules, widths, strict=True)]
+    rows = [heads, rules, *zip(*(column.cells for column in columns), strict=True)]
+    return [f"| {BAR.join(_padded(row, columns, widths))} |" for row in rows]
+
+
+def _padded(
+    row: Sequence[str], columns: list[_Column], widths: Sequence[int] | None = None
+) -> list[str]:
+    wide = widths or [column.width for column in columns]
+    return [
+        text.rjust(width) if column.right else text.ljust(width)
+        for text, width, column in zip(row, wide, columns, strict=True)
+    ]
 
 
 def _cell(row: Mapping[Hashable, Any], column: str) -> str:
     text = _text(column, row[column])
     if not column.endswith("_difference") or math.isnan(row["difference_low"]):
         return text
-    bounds = (_text(name, row[name]) for name in ("difference_low", "difference_high"))
-    return f"{text} [{', '.join(bounds)}]"
+    return f"{text} +-{(row['difference_high'] - row['difference_low']) / 2:.4f}"
 
 
 def _text(column: str, value: Any) -> str:
-    if column in ("hash", "baseline"):
+    if column in REFERENCES:
         return str(value)[:8]
     if not isinstance(value, float):
         return "" if value is None else str(value)
     if math.isnan(value):
         return ""
-    return f"{value:.1f}" if column == "seconds" or abs(value) >= 1000 else f"{value:.4f}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    if column == "seconds":
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 1000 else f"{value:.4f}"

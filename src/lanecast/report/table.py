@@ -37,12 +37,14 @@ PAIRED = MappingProxyType(
 class Comparison:
     """``table`` has one row per config, sorted by the first metric; ``by_run`` one per run.
 
-    ``shown``: the columns for people.  ``notes`` say how to read the table and what is not in it.
+    ``shown``: the columns for people, of which the first ``num_keys`` name the row.  ``notes`` say
+    how to read the table and what is not in it.
     """
 
     table: pd.DataFrame
     by_run: pd.DataFrame
     shown: tuple[str, ...]
+    num_keys: int
     notes: tuple[str, ...]
 
 
@@ -102,15 +104,21 @@ def compare(
             base = _baseline_of(row, rows, baseline, tuple(columns))
             pair = (groups[row["hash"]], groups[base["hash"]])
             row |= dict(zip(difference, _difference(*pair, paired, confidence), strict=True))
-        notes.append(_how_paired(paired, confidence))
+        notes.append(_how_paired(paired, baseline, confidence))
     notes += [f"Left out: {folder}: {why}." for folder, why in (*found.skipped, *blank)]
     deviations = tuple(f"{name}_sd" for name in metrics if name != "seconds")
-    leading = ("model", *columns, *metrics, "num_runs")
-    table = pd.DataFrame(rows)[[*leading, *deviations, *difference, "seeds", "hash", "runs"]]
-    repeated = bool((table["num_runs"] > 1).any())
-    shown = (*leading, *deviations[: int(repeated)], *difference[::3], "hash")
+    keys = ("model", *columns)
+    order = (*keys, *metrics, "num_runs", *deviations, *difference, "seeds", "hash", "runs")
+    table = pd.DataFrame(rows)[list(order)]
+    repeated = ("num_runs", *deviations[:1]) if (table["num_runs"] > 1).any() else ()
     by_run = [_run_row(one, columns, metrics) for row in rows for one in groups[row["hash"]]]
-    return Comparison(table=table, by_run=pd.DataFrame(by_run), shown=shown, notes=tuple(notes))
+    return Comparison(
+        table=table,
+        by_run=pd.DataFrame(by_run),
+        shown=(*keys, *metrics, *repeated, *difference[::3], "hash"),
+        num_keys=len(keys),
+        notes=tuple(notes),
+    )
 
 
 def _check_metrics(metrics: Sequence[str], runs: Sequence[Run]) -> None:
@@ -190,10 +198,11 @@ def _row(members: list[Run], factors: Mapping[str, str], metrics: Sequence[str])
     return row
 
 
-def _how_paired(metric: str, confidence: float) -> str:
+def _how_paired(metric: str, baseline: str, confidence: float) -> str:
     return (
-        f"{metric}_difference is the row minus its baseline, paired by cutoff after averaging over"
-        f" seeds; the interval is {confidence:.0%} Student-t over cutoffs as independent blocks."
+        f"{metric}_difference is the row minus its baseline ({baseline}), paired by cutoff after"
+        f" averaging over seeds; +- is half its {confidence:.0%} interval, Student-t over cutoffs"
+        " as independent blocks."
     )
 
 
