@@ -103,6 +103,7 @@ def test_train_leaves_record_curves_checkpoints_and_model(script: Script) -> Non
     assert record["objective"]["name"] == "val/wape"
     assert record["objective"]["step"] == 2
     assert record["data"]["series"] == 2
+    assert record["model"]["calibrated_on"] == "validation windows"
     for path in ("metrics.csv", "checkpoints/best.ckpt", "model/model.pt", ".hydra/config.yaml"):
         assert (trained / path).is_file(), path
 

@@ -42,12 +42,14 @@ def panel_facts(panel: Panel) -> dict[str, Any]:
 
 
 def model_facts(forecaster: Forecaster) -> dict[str, Any]:
-    """What the record says of the model."""
+    """What the record says of the model, and which windows a network is calibrated on."""
+    calibrated_on = getattr(forecaster, "calibrated_on", None)
     return {
         "name": forecaster.name,
         "uses": sorted(str(role) for role in forecaster.uses),
         "do_validity": forecaster.do_validity,
         "counts": dict(getattr(forecaster, "counts", {})),
+        **({} if calibrated_on is None else {"calibrated_on": calibrated_on}),
     }
 
 

@@ -84,6 +84,11 @@ def test_hardware_names_the_device_and_sets_threads(monkeypatch: pytest.MonkeyPa
     assert Hardware(accelerator="gpu").device() == torch.device("cuda", 1)
 
 
+def test_step_limit_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.step_limit=0 must be at least 1, or null"):
+        Hardware(step_limit=0)
+
+
 def test_accelerator_that_the_panel_cannot_lie_on_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"trainer\.accelerator='mps' is not one of cpu, gpu"):
         Hardware(accelerator="mps")

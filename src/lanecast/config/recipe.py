@@ -110,14 +110,7 @@ def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
 
 def _resolved_in_place(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Resolve a node where it stands: ``cfg.model`` may point at ``${windows}`` above it."""
-    if not isinstance(cfg, DictConfig):
-        return resolved_config(cfg)
-    try:
-        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as broken:
-        raise ConfigError(omegaconf_message(broken)) from broken
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return _resolve(cfg) if isinstance(cfg, DictConfig) else resolved_config(cfg)
 
 
 def _locate(path: str, target: str) -> Any:

@@ -91,8 +91,8 @@ class DeepForecaster:
         )
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            module = self._build(panel, scaler_until=spans.train_until)
-            steps = min(self._optim.max_steps, self._hardware.step_limit or self._optim.max_steps)
+            module = self._build(panel, scaler_until=spans.train_until).train()
+            steps = self._hardware.steps(self._optim.max_steps)
             data = ForecastDataModule(
                 panel,
                 spec=self.windows,
@@ -243,9 +243,7 @@ class DeepForecaster:
             anchor=self._anchor,
             selection=selection,
             plan=self._optim,
-            total_steps=min(
-                self._optim.max_steps, self._hardware.step_limit or self._optim.max_steps
-            ),
+            total_steps=self._hardware.steps(self._optim.max_steps),
         )
 
     def _fitted(self) -> ForecastModule:

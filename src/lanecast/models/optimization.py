@@ -79,11 +79,17 @@ class Hardware:
     step_limit: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an accelerator that the panel cannot lie on."""
+        """Refuse an accelerator that the panel cannot lie on, and a fit without a step."""
+        if self.step_limit is not None and self.step_limit < 1:
+            raise ConfigError(f"trainer.step_limit={self.step_limit} must be at least 1, or null")
         if self.accelerator not in ACCELERATORS:
             raise ConfigError(
                 f"trainer.accelerator={self.accelerator!r} is not one of {', '.join(ACCELERATORS)}"
             )
+
+    def steps(self, budget: int) -> int:
+        """Optimizer steps of a fit whose plan allows ``budget``."""
+        return budget if self.step_limit is None else min(budget, self.step_limit)
 
     def device(self) -> torch.device:
         """The device on which panel and network lie; under DDP each process has its own."""
