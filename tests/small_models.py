@@ -89,6 +89,7 @@ def small(
     anchor: Any = None,
     resume: str | None = None,
     name: str | None = None,
+    keep: int = 1,
     **changes: Any,
 ) -> DeepForecaster:
     """A forecaster of `NETWORKS`; ``changes`` go to `plan`."""
@@ -103,6 +104,7 @@ def small(
         seed=seed,
         anchor=anchor,
         resume=resume,
+        keep_checkpoints=keep,
     )
 
 

@@ -166,6 +166,14 @@ def test_backtest_refits(script: Script, refit: str) -> None:
     assert len(until) == (3 if refit == "each" else 2)
 
 
+def test_refits_do_not_go_on_with_one_checkpoint(
+    script: Script, capfd: pytest.CaptureFixture[str]
+) -> None:
+    refits = ["protocol.refit=each", "model.resume=last.ckpt", "name=resumed"]
+    assert script("backtest", *TABLE, *SMALL, *ROLLING, "model=linear", *refits) == 2
+    assert "protocol.refit=each asks for 2" in capfd.readouterr().err
+
+
 def test_forecast_goes_beyond_the_last_row(script: Script) -> None:
     assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
     trained = run_folder("train")
@@ -178,6 +186,20 @@ def test_forecast_goes_beyond_the_last_row(script: Script) -> None:
     assert frame["ds"].max() == LAST + pd.Timedelta(days=HORIZON)
     assert np.isfinite(frame["linear"]).all()
     assert (frame["linear-q0.9"] >= frame["linear-q0.1"]).all()
+
+
+def test_series_without_history_is_left_out_and_said(script: Script) -> None:
+    assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
+    table, future = lanes()
+    silent = (table["unique_id"] == "A>C") & (table["ds"] > LAST - pd.Timedelta(days=90))
+    table[~silent].to_csv("newer.csv", index=False)
+    future[future["unique_id"] == "A>B"].to_csv("future.csv", index=False)
+    command = [f"run={run_folder('train')}", "tracking=none", "paths.runs=runs", "name=left"]
+    assert script("forecast", *command, "data.path=newer.csv") == 0
+    record = record_of("left")
+    assert record["windows"]["windows_without_history"] == 1
+    (warning,) = record["warnings"]
+    assert "1 of 2 series are not forecast, the first of them 'A>C'" in warning
 
 
 def test_missing_known_future_is_named(script: Script, capfd: pytest.CaptureFixture[str]) -> None:

@@ -53,13 +53,24 @@ def run(cfg: DictConfig) -> RunResult:
         folds = folds_of(cutoffs, cfg.protocol.refit)
         if cfg.get("run") is not None:
             folds = [Fold(until=cutoffs[0], cutoffs=tuple(cutoffs))]
+        elif len(folds) > 1 and cfg.model.get("resume") is not None:
+            raise ConfigError(
+                f"model.resume={cfg.model.resume} goes on with one fit, but"
+                f" protocol.refit={cfg.protocol.refit} asks for {len(folds)}; set"
+                " protocol.refit=never, or leave model.resume out"
+            )
         folder.note(
             data=panel_facts(panel),
             split={
                 "cutoffs": [str(panel.time_of(step)) for step in cutoffs],
                 "fitted_until": [str(panel.time_of(fold.until)) for fold in folds],
             },
-            windows=window_facts(panel, windows_at(panel, cutoffs, spec), spec.context),
+            windows=window_facts(
+                panel,
+                windows_at(panel, cutoffs, spec),
+                context=spec.context,
+                num_cutoffs=len(cutoffs),
+            ),
         )
         forecasts = _forecast(cfg, panel, spec, folds, folder)
         _write(forecasts, panel, cfg.model.name, folder)
@@ -152,7 +163,7 @@ def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
 
 
 def _draw(forecasts: Forecasts, panel: Panel, folder: Run, *, unit: str) -> None:
-    """One picture per run: the busiest series at its last cutoff; only a warning if it fails."""
+    """One picture per run: the busiest series at the last cutoff; a warning without matplotlib."""
     import numpy as np
 
     from lanecast.report.figures import forecast_figure

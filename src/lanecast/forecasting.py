@@ -16,6 +16,8 @@ def run(cfg: DictConfig) -> RunResult:
 
     The objective is the number of series forecast: nothing can be scored yet.
     """
+    import numpy as np
+
     from lanecast.config import instantiate
     from lanecast.data.frames import check_future, forecast_frame
     from lanecast.data.loading import load_panel
@@ -37,11 +39,19 @@ def run(cfg: DictConfig) -> RunResult:
         last = cfg.get("cutoff") in (None, "last")
         cutoff = panel.last_step if last else panel.step_of(cfg.cutoff)
         at = windows_at(panel, [cutoff], spec)
+        silent = np.setdiff1d(np.arange(panel.num_series), at.series_W)
+        if len(silent):
+            folder.warn(
+                f"{len(silent)} of {panel.num_series} series are not forecast, the first of them"
+                f" {str(panel.series[silent[0]])!r}: they have fewer than {spec.min_context}"
+                f" targets in the {spec.context} steps up to {panel.time_of(cutoff)}"
+                " (windows.min_context)"
+            )
         check_future(panel, at, spec)
         folder.note(
             data=panel_facts(panel),
             split={"cutoff": str(panel.time_of(cutoff))},
-            windows=window_facts(panel, at, spec.context),
+            windows=window_facts(panel, at, context=spec.context, num_cutoffs=1),
             model=model_facts(forecaster),
         )
         quantiles = list(cfg.protocol.quantiles)

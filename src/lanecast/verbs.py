@@ -53,12 +53,17 @@ def model_facts(forecaster: Forecaster) -> dict[str, Any]:
     }
 
 
-def window_facts(panel: Panel, index: WindowIndex, context: int) -> dict[str, int]:
-    """How many windows are asked for, and how many of them start before their series does."""
+def window_facts(
+    panel: Panel, index: WindowIndex, *, context: int, num_cutoffs: int
+) -> dict[str, int]:
+    """How many windows are asked for, how many of them start before their series does, and how
+    many series x cutoffs have too little history for one.
+    """
     short = index.cutoff_W - context + 1 < panel.start[index.series_W]
     new = panel.start[index.series_W] > int(index.cutoff_W.min()) if len(index) else short
     return {
         "windows": len(index),
+        "windows_without_history": num_cutoffs * panel.num_series - len(index),
         "windows_left_padded": int(short.sum()),
         "windows_of_series_newer_than_first_cutoff": int(new.sum()),
     }

@@ -205,6 +205,26 @@ def test_checkpoint_that_is_not_there_is_refused_with_its_path(
         small(resume=str(tmp_path / "gone.ckpt")).fit(panel, until=UNTIL)
 
 
+def test_checkpoint_of_another_config_is_refused_with_what_differs(
+    panel: Panel, tmp_path: Path
+) -> None:
+    small().fit(panel, until=UNTIL, reporter=Notes(tmp_path))
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    longer = replace(SPEC, context=35)
+    with pytest.raises(CheckpointError, match=r"belongs to another config: network\.layer\.weight"):
+        small(windows=longer, resume=str(last)).fit(panel, until=UNTIL)
+
+
+def test_refits_of_a_run_keep_the_checkpoints_of_the_last_fit_alone(
+    panel: Panel, tmp_path: Path
+) -> None:
+    for max_steps in (6, 4):
+        model = small(**diverging(max_steps=max_steps), keep=3)
+        model.fit(panel, until=UNTIL, reporter=Notes(tmp_path))
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["best-step=2.ckpt", "best-step=4.ckpt", "last.ckpt"]
+
+
 def test_no_reporter_leaves_no_file(
     panel: Panel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

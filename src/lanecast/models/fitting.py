@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -103,7 +104,8 @@ def fit_module(
 
     Best is by ``plan.objective`` over the validations; without validation windows the last weights
     are kept and the objective is ``train/loss``.  Ctrl-C is passed on as KeyboardInterrupt after
-    the last checkpoint is written.  The ``keep`` best checkpoints stay in the reporter's folder.
+    the last checkpoint is written.  The ``keep`` best checkpoints stay in the reporter's folder,
+    in the place of those of an earlier fit.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         raise ConfigError(
@@ -114,6 +116,8 @@ def fit_module(
     with tempfile.TemporaryDirectory() as scratch, quiet_lightning():
         kept = reporter is not None and keep > 0
         folder = reporter.folder / "checkpoints" if reporter and kept else Path(scratch)
+        if kept and resume is None:
+            shutil.rmtree(folder, ignore_errors=True)  # what an earlier fit of this run left
         best = ModelCheckpoint(
             dirpath=folder,
             filename="best" if keep <= 1 else "best-{step}",
@@ -195,15 +199,15 @@ def _trainer(
 def _run(
     trainer: pl.Trainer, module: ForecastModule, data: ForecastDataModule, resume: str | None
 ) -> None:
-    if resume is not None and not Path(resume).is_file():
-        raise CheckpointError(
-            f"no checkpoint at {resume}; give the path of a run's checkpoints/last.ckpt"
-        )
+    if resume is not None:
+        _check_resumable(module, Path(resume))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+        # Ours is: it starts at the step that the trainer has reached.
+        warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         # Our sums are reduced over the ranks before they are logged.
         warnings.filterwarnings("ignore", message=".*logging on epoch level in distributed.*")
         try:
@@ -212,3 +216,21 @@ def _run(
             if trainer.interrupted:  # Lightning turns Ctrl-C into exit(1)
                 raise KeyboardInterrupt from None
             raise
+
+
+def _check_resumable(module: ForecastModule, resume: Path) -> None:
+    """CheckpointError if the checkpoint is not there, or belongs to other weights."""
+    if not resume.is_file():
+        raise CheckpointError(
+            f"no checkpoint at {resume}; give the path of a run's checkpoints/last.ckpt"
+        )
+    # Lightning's own file: it holds the optimizer's state as pickles.
+    theirs = torch.load(resume, map_location="cpu", weights_only=False)["state_dict"]
+    ours = module.state_dict()
+    for name in sorted(theirs.keys() | ours.keys()):
+        shapes = [tuple(one[name].shape) if name in one else None for one in (theirs, ours)]
+        if shapes[0] != shapes[1]:
+            raise CheckpointError(
+                f"{resume} belongs to another config: {name} is {shapes[0]} there and {shapes[1]}"
+                " here; resume with the run's own config: run=<run folder> model.resume=<path>"
+            )
