@@ -122,3 +122,19 @@ def test_no_features_make_an_empty_calendar():
     values, names = calendar_features(YEAR, freq="D", features=[])
     assert values.shape == (365, 0)
     assert names == ()
+
+
+def test_a_span_marks_every_day_between_its_ends_each_year() -> None:
+    times = pd.date_range("2023-05-30", "2024-06-30", freq="D")
+    values, names = calendar_features(
+        times, freq="D", features=["sale"], days={"sale": ["06-01/06-20"]}
+    )
+    marked = times[values[:, names.index("sale")] == 1.0]
+    expected = [day for day in times if day.month == 6 and day.day <= 20]
+    assert list(marked) == expected
+
+
+def test_a_span_that_ends_before_it_begins_is_refused() -> None:
+    times = pd.date_range("2024-01-01", periods=10, freq="D")
+    with pytest.raises(ConfigError, match="06-20/06-01"):
+        calendar_features(times, freq="D", features=["sale"], days={"sale": ["06-20/06-01"]})

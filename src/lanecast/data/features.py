@@ -101,22 +101,34 @@ def _around(
 
 
 def _resolve(name: str, dates: Sequence[str], times_T: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """``MM-DD`` in every year of the grid, or a whole date once."""
+    """``MM-DD`` in every year of the grid, or a whole date once; ``first/last`` for a span."""
     years = range(times_T[0].year - 1, times_T[-1].year + 2)
     whole: list[pd.Timestamp] = []
     for date in dates:
-        yearly = len(str(date)) == len("MM-DD")
+        first, _, last = str(date).partition("/")
         try:
-            texts = [f"{year}-{date}" for year in years] if yearly else [str(date)]
-            if date == "02-29":
-                texts = [text for text in texts if pd.Timestamp(f"{text[:4]}-01-01").is_leap_year]
-            whole += [pd.Timestamp(text) for text in texts]
+            starts, ends = _dates(first, years), _dates(last or first, years)
+            if len(starts) != len(ends) or any(a > b for a, b in zip(starts, ends, strict=True)):
+                raise ValueError(date)
         except ValueError as err:
             raise ConfigError(
                 f"data.calendar.days.{name}: {date!r} is no date;"
-                ' write "06-18" for every year or "2024-06-18" for one (quoted)'
+                ' write "06-18" for every year, "2024-06-18" for one (quoted), or a span:'
+                ' "06-01/06-20"'
             ) from err
+        for start, end in zip(starts, ends, strict=True):
+            whole.extend(pd.date_range(start, end, freq="D"))
     return pd.DatetimeIndex(whole, dtype="datetime64[ns]")
+
+
+def _dates(date: str, years: range) -> list[pd.Timestamp]:
+    """One date, or the same month and day of every year that has it."""
+    if len(date) != len("MM-DD"):
+        return [pd.Timestamp(date)]
+    texts = [f"{year}-{date}" for year in years]
+    if date == "02-29":
+        texts = [text for text in texts if pd.Timestamp(f"{text[:4]}-01-01").is_leap_year]
+    return [pd.Timestamp(text) for text in texts]
 
 
 def _cycle(name: str, phase: np.ndarray) -> dict[str, np.ndarray]:
