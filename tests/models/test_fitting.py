@@ -215,6 +215,14 @@ def test_checkpoint_of_another_config_is_refused_with_what_differs(
         small(windows=longer, resume=str(last)).fit(panel, until=UNTIL)
 
 
+def test_checkpoint_of_another_budget_is_refused(panel: Panel, tmp_path: Path) -> None:
+    """Its cosine would rise again after the steps it was made for."""
+    small().fit(panel, until=UNTIL, reporter=Notes(tmp_path))
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    with pytest.raises(CheckpointError, match=r"'optim\.max_steps': 4, .* but here it is .*: 8"):
+        small(max_steps=8, resume=str(last)).fit(panel, until=UNTIL)
+
+
 def test_refits_of_a_run_keep_the_checkpoints_of_the_last_fit_alone(
     panel: Panel, tmp_path: Path
 ) -> None:

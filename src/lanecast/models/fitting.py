@@ -113,6 +113,7 @@ def fit_module(
             " script can train once; set protocol.refit=never or trainer=cpu"
         )
     monitor = plan.objective if data.split.val_cutoffs else None
+    module.budget = {"optim.max_steps": steps, "optim.val_every": data.steps_per_epoch}
     with tempfile.TemporaryDirectory() as scratch, quiet_lightning():
         kept = reporter is not None and keep > 0
         folder = reporter.folder / "checkpoints" if reporter and kept else Path(scratch)
@@ -219,14 +220,19 @@ def _run(
 
 
 def _check_resumable(module: ForecastModule, resume: Path) -> None:
-    """CheckpointError if the checkpoint is not there, or belongs to other weights."""
+    """CheckpointError if the checkpoint is not there, or is of other weights or another budget."""
     if not resume.is_file():
         raise CheckpointError(
             f"no checkpoint at {resume}; give the path of a run's checkpoints/last.ckpt"
         )
     # Lightning's own file: it holds the optimizer's state as pickles.
-    theirs = torch.load(resume, map_location="cpu", weights_only=False)["state_dict"]
-    ours = module.state_dict()
+    state = torch.load(resume, map_location="cpu", weights_only=False)
+    if (budget := state.get("budget")) != module.budget:
+        raise CheckpointError(
+            f"{resume} is of a fit with the budget {budget}, on which its schedule and order of"
+            f" windows depend, but here it is {module.budget}; resume with the same, or train anew"
+        )
+    theirs, ours = state["state_dict"], module.state_dict()
     for name in sorted(theirs.keys() | ours.keys()):
         shapes = [tuple(one[name].shape) if name in one else None for one in (theirs, ours)]
         if shapes[0] != shapes[1]:

@@ -53,6 +53,7 @@ class ForecastModule(pl.LightningModule):
         self.network, self.loss, self.scaler = network, loss, scaler
         self.anchor, self.plan, self.total_steps = anchor, plan, total_steps
         self.selection = selection
+        self.budget: dict[str, int] = {}  # of the fit; a checkpoint resumes under the same one
         self._train = torch.zeros(2)  # sum of step losses, steps
         self._val = torch.zeros(6)
 
@@ -141,8 +142,9 @@ class ForecastModule(pl.LightningModule):
             self.log(f"val/{name}", ratio, prog_bar=name == "wape")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the state of the generator, so that a resumed fit draws the same dropout."""
+        """Keep the budget, and the generator, so that a resumed fit draws the same dropout."""
         checkpoint["generator"] = torch.get_rng_state()
+        checkpoint["budget"] = self.budget
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on drawing where the checkpoint stopped, and with the next epoch if one had ended.
