@@ -18,6 +18,13 @@ def test_a_failed_job_is_recorded_and_the_others_finish(toy, capfd):
     assert not list((toy.folder / "runs" / "sweep").glob(".jobs-*"))
 
 
+def test_a_finished_job_says_its_objective_and_its_folder(toy, capfd):
+    assert toy("name=one") == 0
+    (record,) = toy.records("one")
+    folder = record["folder"].relative_to(toy.folder)
+    assert f"completed: val/wape 0.25 at step 3; see {folder}\n" in capfd.readouterr().out
+
+
 def test_batches_after_a_failed_job_still_run(toy):
     batches = "hydra.sweeper.max_batch_size=1"
     assert toy("-m", "seed=2,3", "job=second", "name=sweep", batches) == 1

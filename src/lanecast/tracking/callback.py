@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lanecast.config.entry import RunInterrupted, Stop
 from lanecast.errors import LanecastError
+from lanecast.tracking.folder import short
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class RunRecord(Callback):
     def _write(self, folder: Path, failure: Exception | None) -> None:
         if self.journal is None:
             return
-        line = json.dumps({"folder": _short(folder), "failed": failure is not None})
+        line = json.dumps({"folder": short(folder), "failed": failure is not None})
         with self.journal.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 
@@ -113,8 +114,4 @@ def _open_for(config: DictConfig, folder: Path) -> Any:
 def _announce(job_return: JobReturn, folder: Path, failure: Exception) -> None:
     trace = None if isinstance(failure, LanecastError) else failure
     asked = " ".join(job_return.overrides or ())
-    log.error("job failed (%s): %s; see %s", asked, failure, _short(folder), exc_info=trace)
-
-
-def _short(folder: Path) -> str:
-    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+    log.error("job failed (%s): %s; see %s", asked, failure, short(folder), exc_info=trace)

@@ -60,6 +60,11 @@ def cannot_write(path: Path, trouble: OSError) -> RunFolderError:
     )
 
 
+def short(folder: Path) -> str:
+    """Return the folder as one would type it here."""
+    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+
+
 def claim(folder: Path, *, previous: int) -> None:
     """Make ``folder`` ready for a new run.
 

@@ -22,7 +22,7 @@ from lanecast.config import config_hash, instantiate, invocation, resolved_confi
 from lanecast.config.entry import RunInterrupted, signal_behind
 from lanecast.config.recorded import effective_choices
 from lanecast.errors import RunFolderError
-from lanecast.tracking.folder import cannot_write, claim, plain, read_record, write_record
+from lanecast.tracking.folder import cannot_write, claim, plain, read_record, short, write_record
 from lanecast.tracking.surroundings import device, git_state, versions
 from lanecast.tracking.wandb import Mirror, NoMirror
 
@@ -194,6 +194,8 @@ class Run:
             )
         self._save()
         self._bound()
+        if self.leads and status == "completed":
+            log.info("completed%s; see %s", _told(record["objective"]), short(self.folder))
 
     def __enter__(self) -> Self:
         return self
@@ -228,6 +230,13 @@ def status_after(error: BaseException | None) -> str:
         isinstance(error, (KeyboardInterrupt, SystemExit)) and signal_behind(error) is not None
     )
     return "interrupted" if stopped else "failed"
+
+
+def _told(objective: Mapping[str, Any] | None) -> str:
+    if not objective or objective["value"] is None:
+        return ""
+    step = "" if objective["step"] is None else f" at step {objective['step']}"
+    return f": {objective['name']} {objective['value']:.5g}{step}"
 
 
 def _write_inputs(
