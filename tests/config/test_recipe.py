@@ -107,3 +107,8 @@ def test_instantiate_refuses_a_foreign_function_behind_an_allowed_module():
 def test_instantiate_suggests_the_nearest_class():
     with pytest.raises(ConfigError, match="did you mean WindowSpec"):
         instantiate({"_target_": "lanecast.data.windows.WindowSpek"})
+
+
+def test_instantiate_passes_our_own_refusals_on_unwrapped():
+    with pytest.raises(ConfigError, match=r"windows\.horizon=0 must be at least 1"):
+        instantiate({"_target_": "lanecast.data.windows.WindowSpec", "context": 5, "horizon": 0})

@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lanecast.errors import ConfigError
+from lanecast.errors import ConfigError, LanecastError
 
 ALLOWED_TARGETS = ("lanecast.", "torch.optim.", "lightning.pytorch.")
 
@@ -97,6 +97,7 @@ def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
     A target must also be *defined* under an allowed name: ``lanecast.x.os.system`` is refused.
     """
     import hydra.utils
+    from hydra.errors import InstantiationException
 
     plain = _resolved_in_place(cfg)
     check_targets(plain)
@@ -105,7 +106,12 @@ def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
         home = f"{getattr(found, '__module__', '')}."
         if not home.startswith(ALLOWED_TARGETS):
             raise ConfigError(f"{path}={target!r} is defined in {home[:-1]!r}, outside lanecast")
-    return hydra.utils.instantiate(plain, _convert_="all", **values)
+    try:
+        return hydra.utils.instantiate(plain, _convert_="all", **values)
+    except InstantiationException as wrapped:
+        if isinstance(wrapped.__cause__, LanecastError):
+            raise wrapped.__cause__ from None  # our own message needs no wrapping
+        raise
 
 
 def _resolved_in_place(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
