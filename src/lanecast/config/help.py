@@ -17,8 +17,9 @@ $purpose
 
 Examples
   python scripts/train.py model=tft seed=2
-  python scripts/train.py -m model=nhits,tft seed=1,2 name=my-first-sweep
-  python scripts/backtest.py run=runs/my-first-sweep/<model>-<data>-<hash>/seed1
+  python scripts/backtest.py -m model=nhits,tft seed=1,2 name=my-first-sweep
+  python scripts/train.py model=tft protocol.last_cutoff=2013-07-04 name=once
+  python scripts/backtest.py run=runs/once/<model>-<data>-<hash>/seed1
 
 Groups (* is the default)
 $groups

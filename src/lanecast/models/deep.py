@@ -271,7 +271,8 @@ class DeepForecaster:
             raise LeakageError(
                 f"{self.name} was fitted until step {self.fitted_until}"
                 f" ({panel.time_of(self.fitted_until)}) and may not forecast from the earlier"
-                f" cutoff {panel.time_of(int(at.cutoff_W.min()))}; refit with an earlier until"
+                f" cutoff {panel.time_of(int(at.cutoff_W.min()))}; train it with an"
+                " earlier protocol.last_cutoff, or choose a later cutoff"
             )
         if _columns(panel) != self._columns:
             gone = sorted(set(self._columns) - set(_columns(panel)))
