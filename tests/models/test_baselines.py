@@ -89,7 +89,7 @@ def test_residuals_end_at_until(panel):
 
 def test_prediction_before_the_end_of_the_fit_is_refused(panel):
     model = SeasonalNaive(windows=SPEC, season=7).fit(panel, until=90)
-    with pytest.raises(LeakageError, match="seasonal_naive was fitted on data up to 2024-03-31"):
+    with pytest.raises(LeakageError, match="seasonal_naive was fitted until 2024-03-31"):
         model.predict(panel, at=windows_at(panel, [89, 95], SPEC))
 
 

@@ -179,7 +179,7 @@ def test_intervals_say_what_they_were_calibrated_on(
 
 def test_early_cutoff_is_refused(panel: Panel) -> None:
     model = small().fit(panel, until=UNTIL)
-    with pytest.raises(LeakageError, match=r"fitted until step 100 .*cutoff 2024-04-09.*refit"):
+    with pytest.raises(LeakageError, match=r"until 2024-04-10 .*earlier cutoff 2024-04-09.*train"):
         forecast(model, panel, 99, UNTIL)
 
 

@@ -17,6 +17,7 @@ from lanecast.data.scaling import Scaler
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec, split
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
+from lanecast.models import reading
 from lanecast.models.anchors import Anchor, NoAnchor
 from lanecast.models.fitting import FitReport, fit_module
 from lanecast.models.inference import Calibration, Inference, calibrate
@@ -267,13 +268,7 @@ class DeepForecaster:
     def _check(self, panel: Panel, at: WindowIndex) -> None:
         """Refuse early windows, other columns and, for multivariate networks, other series."""
         module = self._fitted()
-        if len(at) and self.fitted_until is not None and int(at.cutoff_W.min()) < self.fitted_until:
-            raise LeakageError(
-                f"{self.name} was fitted until step {self.fitted_until}"
-                f" ({panel.time_of(self.fitted_until)}) and may not forecast from the earlier"
-                f" cutoff {panel.time_of(int(at.cutoff_W.min()))}; train it with an"
-                " earlier protocol.last_cutoff, or choose a later cutoff"
-            )
+        reading.refuse_early(self.name, self.fitted_until, panel, at)
         if _columns(panel) != self._columns:
             gone = sorted(set(self._columns) - set(_columns(panel)))
             new = sorted(set(_columns(panel)) - set(self._columns))

@@ -82,7 +82,7 @@ def refuse_early(name: str, fitted_until: int | None, panel: Panel, at: WindowIn
         raise LeakageError(f"{name} has not been fitted; call fit(panel, until=...) or load first")
     if len(at) and (first := int(at.cutoff_W.min())) < fitted_until:
         raise LeakageError(
-            f"{name} was fitted on data up to {panel.time_of(fitted_until)}, but is asked to"
-            f" forecast from {panel.time_of(first)}; fit it with an earlier until or drop that"
-            " cutoff"
+            f"{name} was fitted until {panel.time_of(fitted_until)} and may not forecast from the"
+            f" earlier cutoff {panel.time_of(first)}; train it with an earlier"
+            " protocol.last_cutoff, or choose a later cutoff"
         )
