@@ -77,7 +77,7 @@ def run(cfg: DictConfig) -> RunResult:
         scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season)
         folder.note(**scores.to_record())
         folder.log(0, **{f"test/{name}": value for name, value in scores.values.items()})
-        _draw(forecasts, panel, folder, unit=cfg.data.get("unit", "y"))
+        _draw(forecasts, panel, folder, unit=cfg.data.get("unit") or "y")
         objective = Objective(name="test/wape", value=scores.values["wape"])
         folder.set_objective(objective)
         return RunResult(objective=objective, folder=folder.folder, scores=scores.values)

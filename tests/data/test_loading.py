@@ -67,7 +67,7 @@ def test_every_data_config_declares_a_schema_and_nothing_unknown(name):
     allowed = {"source", "schema", "calendar", "keep"} | (
         {"path", "future_path"} if name in OWN else set()
     )
-    assert set(config) == allowed
+    assert set(config) - {"unit"} == allowed
     assert set(config["keep"]) == {"min_rows", "until", "busiest"}
 
 
