@@ -21,7 +21,7 @@ class Inputs:
     """``observed``, ``known_future``, ``static``: whether columns of that role reach the network.
 
     ``calendar``: prefixes of calendar columns (weekday, holiday), or None for all.
-    ``known_past``: False blanks known columns over the context, where they tell the date
+    ``known_past``: False blanks known columns over the context, where they tell the date.
     """
 
     observed: bool = True
