@@ -35,3 +35,32 @@ def test_help_lists_every_model(root):
     told = help_text(CONF, root)
     for path in (CONF / "model").glob("[a-z]*.yaml"):
         assert path.stem in told
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda p: p.stem)
+def test_experiment_composes_and_names_its_runs_after_itself(path, tmp_path):
+    overrides = [f"experiment={path.stem}", f"paths.output={tmp_path}"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("backtest", overrides=overrides)
+    check_targets(cfg)
+    assert len(config_hash(cfg)) == 8
+    assert cfg.name == path.stem
+
+
+GROUPS = [
+    (group.name, choice.stem)
+    for group in sorted(CONF.iterdir())
+    if group.is_dir() and group.name not in ("experiment", "hydra", "protocol")
+    for choice in sorted(group.glob("[a-z]*.yaml"))
+]
+
+
+@pytest.mark.parametrize(("group", "choice"), GROUPS)
+def test_every_choice_of_every_group_composes(group, choice, tmp_path):
+    overrides = [f"{group}={choice}", f"paths.output={tmp_path}"]
+    if choice.startswith("panel_"):
+        overrides.append("data.path=table.csv")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("backtest", overrides=overrides)
+    check_targets(cfg)
+    assert len(config_hash(cfg)) == 8
