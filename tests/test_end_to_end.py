@@ -202,6 +202,27 @@ def test_series_without_history_is_left_out_and_said(script: Script) -> None:
     assert "1 of 2 series are not forecast, the first of them 'A>C'" in warning
 
 
+def test_series_without_any_history_is_no_forecast(
+    script: Script, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
+    command = [f"run={run_folder('train')}", "tracking=none", "paths.runs=runs", "name=none"]
+    assert script("forecast", *command, "cutoff=2024-01-02") == 1
+    assert "2 of 2 series are not forecast" in capfd.readouterr().err
+
+
+def test_series_new_since_training_is_forecast_and_counted(script: Script) -> None:
+    assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
+    for number, part in enumerate(lanes()):
+        new = part[part["unique_id"] == "A>C"].assign(unique_id="B>D")
+        pd.concat([part, new]).to_csv(("lanes.csv", "future.csv")[number], index=False)
+    command = [f"run={run_folder('train')}", "tracking=none", "paths.runs=runs", "name=new"]
+    assert script("forecast", *command) == 0
+    assert record_of("new")["model"]["counts"]["series_unseen_in_training"] == 1
+    frame = pd.read_parquet(run_folder("new") / "forecasts.parquet")
+    assert frame["unique_id"].unique().tolist() == ["A>B", "A>C", "B>D"]
+
+
 def test_missing_known_future_is_named(script: Script, capfd: pytest.CaptureFixture[str]) -> None:
     assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
     trained = run_folder("train")

@@ -119,15 +119,7 @@ def fit_module(
         folder = reporter.folder / "checkpoints" if reporter and kept else Path(scratch)
         if kept and resume is None:
             shutil.rmtree(folder, ignore_errors=True)  # what an earlier fit of this run left
-        best = ModelCheckpoint(
-            dirpath=folder,
-            filename="best" if keep <= 1 else "best-{step}",
-            monitor=monitor,
-            save_last=kept,
-            save_top_k=max(1, keep) if monitor else 1,
-            save_on_train_epoch_end=True,  # what is saved in a validation cannot be resumed
-            enable_version_counter=False,
-        )
+        best = _checkpoints(folder, monitor, keep=keep, last=kept)
         callbacks = [best, _LastWords(folder)] if kept else [best]
         trainer = _trainer(plan, hardware, steps, reporter, callbacks, data)
         _run(trainer, module, data, resume)
@@ -141,6 +133,18 @@ def fit_module(
             " optim.val_steps"
         )
     return report
+
+
+def _checkpoints(folder: Path, monitor: str | None, *, keep: int, last: bool) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename="best" if keep <= 1 else "best-{step}",
+        monitor=monitor,
+        save_last=last,
+        save_top_k=max(1, keep) if monitor else 1,
+        save_on_train_epoch_end=True,  # what is saved in a validation cannot be resumed
+        enable_version_counter=False,
+    )
 
 
 def _outcome(trainer: pl.Trainer, module: ForecastModule, best: ModelCheckpoint) -> FitReport:
