@@ -99,11 +99,8 @@ def compare(
     difference: tuple[str, ...] = ()
     if baseline is not None:
         paired = _paired_metric(metrics)
-        difference = (f"{paired}_difference", "difference_low", "difference_high", "baseline")
-        for row in rows:
-            base = _baseline_of(row, rows, baseline, tuple(columns))
-            pair = (groups[row["hash"]], groups[base["hash"]])
-            row |= dict(zip(difference, _difference(*pair, paired, confidence), strict=True))
+        bases = [_baseline_of(row, rows, baseline, tuple(columns)) for row in rows]
+        difference = _add_differences(rows, bases, groups, paired, confidence)
         notes.append(_how_paired(paired, baseline, confidence))
     notes += [f"Left out: {folder}: {why}." for folder, why in (*found.skipped, *blank)]
     deviations = tuple(f"{name}_sd" for name in metrics if name != "seconds")
@@ -244,6 +241,21 @@ def _baseline_of(
         f" factors of {row['model']} {row['hash'][:8]}; name the hash, or declare what differs in"
         " factors="
     )
+
+
+def _add_differences(
+    rows: list[dict[str, Any]],
+    bases: list[dict[str, Any]],
+    groups: Mapping[str, list[Run]],
+    metric: str,
+    confidence: float,
+) -> tuple[str, ...]:
+    """Add to each row its difference to its baseline; the names of the new columns."""
+    names = (f"{metric}_difference", "difference_low", "difference_high", "baseline")
+    for row, base in zip(rows, bases, strict=True):
+        pair = groups[row["hash"]], groups[base["hash"]]
+        row |= dict(zip(names, _difference(*pair, metric, confidence), strict=True))
+    return names
 
 
 def _difference(
