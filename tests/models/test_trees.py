@@ -109,6 +109,13 @@ def test_a_fit_with_little_history_has_no_width_and_says_so(panel, tmp_path):
     assert "too little history" in Told.said[0]
 
 
+def test_statics_of_the_fit_are_named_also_after_loading(panel, plain_panel, tmp_path):
+    model = make().fit(panel, until=90)
+    model.save(tmp_path)
+    assert model.static_names == make().load(tmp_path).static_names == ("size",)
+    assert make().fit(plain_panel, until=90).static_names == ()
+
+
 def test_panel_with_other_columns_is_refused(panel, plain_panel):
     with pytest.raises(SchemaError, match=r"was fitted with the columns \['scheduled'"):
         make().fit(panel, until=90).predict(plain_panel, at=window(0, 95))

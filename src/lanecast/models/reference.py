@@ -98,6 +98,11 @@ class Reference:
         return self._table.counts
 
     @property
+    def static_names(self) -> tuple[str, ...] | None:
+        """The encoded static columns it was fitted on; None if it reads none."""
+        return self._table.columns.stat or None
+
+    @property
     def options(self) -> dict[str, Any]:
         """What decides the forecasts; a checkpoint of other options is refused."""
         names = ("network", "max_steps", "season", "covariates", "max_history", "seed")

@@ -95,6 +95,11 @@ class LightGBM(Baseline):
             "seed": self.seed,
         }
 
+    @property
+    def static_names(self) -> tuple[str, ...]:
+        """The encoded static columns it was fitted on, to encode another table alike."""
+        return tuple(n.removeprefix("static ") for n in self._columns if n.startswith("static "))
+
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit before the calibration origins for the residuals, then on all until ``until``."""
         self.windows.check_against(panel)
