@@ -105,6 +105,16 @@ def test_negative_values_are_refused_where_declared():
     says(refused(frame, declared), "'y'", "'a'", "2024-01-03", "-1.0", "remove non_negative")
 
 
+def test_fractions_are_refused_where_counts_are_declared():
+    frame = long_table()
+    frame["y"] = frame["y"].round()
+    frame.loc[2, "y"] = 1.5
+    declared = Schema.from_config(
+        {"freq": "D", "columns": {"y": {"role": "target", "integer": True}}}
+    )
+    says(refused(frame, declared), "'y'", "'a'", "2024-01-03", "1.5", "remove integer")
+
+
 def test_a_missing_known_future_value_is_refused():
     frame = long_table(promo=1.0)
     frame.loc[15, "promo"] = np.nan

@@ -158,6 +158,9 @@ def clean_values(
             checks.append(
                 pa.Check.ge(0, name="is negative; correct it, or remove non_negative: true")
             )
+        if schema.columns[name].integer:
+            name_of_check = "is no whole number; correct it, or remove integer: true"
+            checks.append(pa.Check(lambda x: x.isna() | (x % 1 == 0), name=name_of_check))
         nullable = schema.columns[name].role is not Role.KNOWN_FUTURE
         columns[name] = numbers.astype(np.float64)
         rules[name] = pa.Column(float, checks, nullable=nullable)

@@ -42,7 +42,7 @@ class Column:
 
     ``scale="target"`` says that the column is in the target's unit, so that it is scaled with the
     target's own location and scale (a schedule beside the flights flown).  ``manipulable`` marks
-    what a planner can set.
+    what a planner can set, ``integer`` a count: forecasts of it are whole numbers.
     """
 
     role: Role
@@ -50,6 +50,7 @@ class Column:
     lead: str | None = None
     manipulable: bool = False
     non_negative: bool = False
+    integer: bool = False
     scale: str = "own"
 
     def __post_init__(self) -> None:

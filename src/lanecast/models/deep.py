@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 
 from lanecast.data.datamodule import ForecastDataModule
@@ -28,6 +27,7 @@ from lanecast.models.networks import Network, NetworkShape
 from lanecast.models.optimization import Hardware, Optimization
 from lanecast.models.paths import at_levels, sample_paths
 from lanecast.models.protocol import Forecasts, Reporter
+from lanecast.models.support import on_support
 
 
 class DeepForecaster:
@@ -138,13 +138,12 @@ class DeepForecaster:
         unseen = set(map(str, panel.series)) - set(self._fitted().scaler.known)
         self.counts["series_unseen_in_training"] = len(unseen)
         inference, calibration = self._inference(panel), self._calibrated()
-        clip = panel.schema.columns[TARGET].non_negative
+        target = panel.schema.columns[TARGET]
         levels = tuple(quantiles or ())
         if not levels and not samples:
-            return Forecasts(index=at, point_WH=_clipped(inference.points(at), clip))
+            return Forecasts(index=at, point_WH=on_support(inference.points(at), target))
         point, grid = inference.grids(at, calibration)
-        grid = _clipped(grid, clip)
-        paths = None
+        grid = on_support(grid, target)
         if samples:
             correlation = calibration.correlation_HH
             paths = sample_paths(
@@ -154,10 +153,10 @@ class DeepForecaster:
         wanted = at_levels(grid, calibration.levels, levels) if levels else None
         return Forecasts(
             index=at,
-            point_WH=_clipped(point, clip),
+            point_WH=on_support(point, target),
             levels=levels,
-            quantiles_WHQ=None if wanted is None else _clipped(wanted, clip),
-            samples_SWH=None if paths is None else _clipped(paths, clip),
+            quantiles_WHQ=None if wanted is None else on_support(wanted, target),
+            samples_SWH=None if paths is None else on_support(paths, target),
         )
 
     def save(self, folder: Path) -> None:
@@ -286,10 +285,6 @@ class DeepForecaster:
                 f" series it was trained on, in order; this panel has {panel.num_series} others;"
                 " refit, or choose a univariate network"
             )
-
-
-def _clipped(values: np.ndarray, non_negative: bool) -> np.ndarray:
-    return np.maximum(values, 0.0, out=values) if non_negative else values
 
 
 def _columns(panel: Panel) -> list[str]:

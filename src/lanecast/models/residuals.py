@@ -22,6 +22,7 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex
 from lanecast.models.protocol import Forecasts
+from lanecast.models.support import on_support
 
 STRENGTH = 4.0  # residual paths that the error shared by all series counts for, when shrinking
 MAX_PATHS = 20_000  # more paths change no quantile visibly, but cost memory
@@ -156,17 +157,17 @@ def finish(
     quantiles_WHQ: np.ndarray | None,
     samples_SWH: np.ndarray | None,
 ) -> Forecasts:
-    """Sort the quantiles along Q and clip a non-negative target at 0."""
-    least = 0.0 if panel.schema.columns[TARGET].non_negative else -np.inf
+    """Sort the quantiles along Q and keep everything on the target's support."""
+    target = panel.schema.columns[TARGET]
     if quantiles_WHQ is not None:
         rank_Q = np.argsort(np.argsort(levels))
-        quantiles_WHQ = np.maximum(np.sort(quantiles_WHQ, axis=-1)[..., rank_Q], least)
+        quantiles_WHQ = on_support(np.sort(quantiles_WHQ, axis=-1)[..., rank_Q], target)
     return Forecasts(
         index=at,
-        point_WH=np.maximum(point_WH, least),
+        point_WH=on_support(point_WH, target),
         levels=levels,
         quantiles_WHQ=quantiles_WHQ,
-        samples_SWH=None if samples_SWH is None else np.maximum(samples_SWH, least),
+        samples_SWH=None if samples_SWH is None else on_support(samples_SWH, target),
     )
 
 
