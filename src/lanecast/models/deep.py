@@ -143,13 +143,12 @@ class DeepForecaster:
         if not levels and not samples:
             return Forecasts(index=at, point_WH=on_support(inference.points(at), target))
         point, grid = inference.grids(at, calibration)
-        grid = on_support(grid, target)
+        paths = None
         if samples:
             correlation = calibration.correlation_HH
             paths = sample_paths(
                 grid, calibration.levels, correlation_HH=correlation, samples=samples, seed=seed
             )
-        # Clipped again: levels beyond the grid are extrapolated.
         wanted = at_levels(grid, calibration.levels, levels) if levels else None
         return Forecasts(
             index=at,
