@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from lanecast.config import check_targets, config_hash
+from lanecast.config import check_targets, config_hash, resolved_config
 from lanecast.config.help import help_text
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -28,6 +28,12 @@ def test_root_composes_with_allowed_targets_and_a_hash(root, tmp_path):
     check_targets(cfg)
     assert cfg.verb == root
     assert len(config_hash(cfg)) == 8
+
+
+def test_the_benchmark_composes_and_resolves():
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("benchmark")
+    assert resolved_config(cfg)["model"]["name"] == "nhits"
 
 
 @pytest.mark.parametrize("root", ["train", "backtest", "forecast"])
