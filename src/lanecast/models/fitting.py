@@ -217,10 +217,13 @@ def _run(
         warnings.filterwarnings("ignore", message=".*logging on epoch level in distributed.*")
         try:
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)
-        except SystemExit:
-            if trainer.interrupted:  # Lightning turns Ctrl-C into exit(1)
-                raise KeyboardInterrupt from None
-            raise
+        except SystemExit as left:
+            if not trainer.interrupted:
+                raise
+            # Lightning turns Ctrl-C into exit(1); what was raised first knows the signal.
+            first = left.__context__
+            stop = first if isinstance(first, KeyboardInterrupt) else KeyboardInterrupt()
+            raise stop from None
 
 
 def _check_resumable(module: ForecastModule, resume: Path) -> None:
