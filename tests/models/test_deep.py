@@ -19,6 +19,7 @@ from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
 from lanecast.models.anchors import NoAnchor, SeasonalAnchor
 from lanecast.models.deep import DeepForecaster
+from lanecast.models.inference import Calibration
 from lanecast.models.losses import Loss, MultiQuantile, Parametric, Point
 from lanecast.models.protocol import Forecasts
 from small_models import LEVELS, NETWORKS, SPEC, Notes, small
@@ -287,3 +288,13 @@ def test_anchored_network_starts_from_its_anchor(panel: Panel, network: str) -> 
     assert anchored.report is not None
     assert free.report is not None
     assert anchored.report.value < free.report.value
+
+
+def test_calibration_says_when_paths_ignore_the_dependence_between_steps():
+    def calibration(correlation_HH: np.ndarray) -> Calibration:
+        return Calibration(
+            levels=(0.1, 0.5, 0.9), residual_HQ=None, correlation_HH=correlation_HH, source="tests"
+        )
+
+    assert calibration(np.eye(3)).independent
+    assert not calibration(np.full((3, 3), 0.2) + 0.8 * np.eye(3)).independent

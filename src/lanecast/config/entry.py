@@ -56,6 +56,7 @@ def main(root: str) -> Callable[[Verb], Callable[[], None]]:
     """Make ``task`` the main function of a script, configured by ``conf/<root>.yaml``."""
 
     def decorate(task: Verb) -> Callable[[], None]:
+        """Wrap ``task``; the script's folder says where ``conf/`` is."""
         conf = Path(inspect.getfile(task)).resolve().parent.parent / "conf"
         failures: list[Exception] = []
 

@@ -122,6 +122,12 @@ class DeepForecaster:
         self._module = module.eval()
         self.fitted_until = until
         self._calibration = calibrate(self._inference(panel), spans)
+        self.counts["paths_of_independent_steps"] = int(self._calibration.independent)
+        if self._calibration.independent and reporter is not None:
+            reporter.warn(
+                f"{self.name}: too few complete windows to learn how steps depend on each other;"
+                " sample paths are drawn step by step"
+            )
         return self
 
     def predict(

@@ -40,6 +40,11 @@ class Calibration:
     correlation_HH: np.ndarray
     source: str
 
+    @property
+    def independent(self) -> bool:
+        """Whether paths ignore the dependence between steps: too few windows to learn it."""
+        return len(self.correlation_HH) > 1 and not np.triu(self.correlation_HH, k=1).any()
+
     def tensors(self) -> dict[str, Tensor]:
         """The arrays, to be saved beside the weights."""
         found = {"correlation": torch.from_numpy(np.ascontiguousarray(self.correlation_HH))}
