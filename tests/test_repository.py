@@ -26,6 +26,7 @@ ROOMS = (
     "errors",
     "config",
     "seeding",
+    "interventions",
     "sources",
     "data",
     "causal",
@@ -38,6 +39,8 @@ ROOMS = (
     "training",
     "backtesting",
     "forecasting",
+    "scenarios",
+    "generating",
     "checks",
 )
 # The entry takes a finished run's result from its record before any verb is imported.

@@ -23,3 +23,15 @@ class CheckpointError(LanecastError, ValueError):
 
 class RunFolderError(LanecastError, OSError):
     """A run folder cannot be written, or holds a run that would be overwritten."""
+
+
+class GraphError(LanecastError, ValueError):
+    """A declared causal graph contradicts itself, the data config or the windows."""
+
+
+class NotIdentified(LanecastError, ValueError):
+    """A causal effect cannot be told from hidden confounding under the declared graph."""
+
+
+class ScenarioError(LanecastError, ValueError):
+    """A question about an action that cannot be answered: what it means, or what is trained."""

@@ -1,7 +1,7 @@
 """Windows gathered by index: a batch is one read of the flat store, on the device where it lies.
 
 Axes: ``B`` windows, ``L`` context, ``H`` horizon, ``P`` past columns (target first),
-``K`` known columns (known_future, then calendar), ``C`` static columns.
+``K`` known columns (known_future, then calendar, then issued), ``C`` static columns.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Gatherer:
         self._values = panel.values.to(self.device)
         self._calendar = panel.calendar.to(self.device)
         self._statics = panel.statics.to(self.device)
+        self._issued = panel.issued.to(self.device) if panel.issued_names else None
         self._low = torch.from_numpy(panel.offsets[:-1]).to(self.device)
         self._high = torch.from_numpy(panel.offsets[1:]).to(self.device)
         self._base = torch.from_numpy(panel.offsets[:-1] - panel.start).to(self.device)
@@ -112,6 +113,16 @@ class Gatherer:
             known_past_seen = torch.cat([known_past_seen, dated[:, :context]], dim=-1)
             future = torch.cat([future, dates[:, context:]], dim=-1)
             future_seen = torch.cat([future_seen, dated[:, context:]], dim=-1)
+        if self._issued is not None:
+            issued = self._issued[cell_BT[:, context - 1], : self.spec.horizon]
+            there = (inside_BT[:, context - 1, None, None] & torch.isfinite(issued)).expand_as(
+                issued
+            )
+            future = torch.cat([future, issued.masked_fill(~there, 0.0)], dim=-1)
+            future_seen = torch.cat([future_seen, there], dim=-1)
+            blank = known_past.new_zeros((*known_past.shape[:2], issued.shape[-1]))
+            known_past = torch.cat([known_past, blank], dim=-1)
+            known_past_seen = torch.cat([known_past_seen, blank.bool()], dim=-1)
         batch = WindowBatch(
             past_BLP=past,
             seen_BLP=past_seen,

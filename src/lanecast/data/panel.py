@@ -28,6 +28,8 @@ class Panel:
     ``C`` encoded static columns, ``T`` steps of the grid (at least up to the last row).
 
     ``attributes`` keeps the static columns as they were given, for slices and hierarchies.
+    ``issued`` holds forecasts of ``V`` further columns as they were issued at each cell's step, for
+    the 1st, 2nd ... step after it: a window reads those of its cutoff, so it sees no later issue.
     ``counts`` says what the border did on the way in (rows, filled gaps, zeros, dropped series).
     """
 
@@ -43,6 +45,8 @@ class Panel:
     static_names: tuple[str, ...] = ()
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    issued: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))  # [cells, H, V] float32
+    issued_names: tuple[str, ...] = ()
 
     @property
     def num_series(self) -> int:
@@ -61,8 +65,8 @@ class Panel:
 
     @property
     def known_names(self) -> tuple[str, ...]:
-        """The ``K`` axis of a window: known_future columns, then the calendar."""
-        return (*self.schema.known, *self.calendar_names)
+        """The ``K`` axis of a window: known_future columns, the calendar, what was issued."""
+        return (*self.schema.known, *self.calendar_names, *self.issued_names)
 
     @cached_property
     def seen_before(self) -> np.ndarray:
@@ -88,6 +92,8 @@ class Panel:
         digest.update("\x00".join(map(str, self.series)).encode())
         digest.update(self.statics.numpy().tobytes())
         digest.update(repr(self.calendar_names).encode() + self.calendar.numpy().tobytes())
+        if self.issued_names:
+            digest.update(repr(self.issued_names).encode() + self.issued.numpy().tobytes())
         return digest.hexdigest()[:16]
 
     def step_of(self, time: str | pd.Timestamp | np.datetime64) -> int:
@@ -133,6 +139,7 @@ class Panel:
             offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             start=self.start[chosen],
             values=self.values[rows],
+            issued=self.issued[rows] if self.issued_names else self.issued,
             statics=self.statics[torch.from_numpy(chosen)]
             if self.statics.numel()
             else self.statics,
@@ -152,4 +159,5 @@ class Panel:
             offsets=np.concatenate([[0], np.cumsum(lengths - keep_from)]).astype(np.int64),
             start=self.start + keep_from,
             values=self.values[kept],
+            issued=self.issued[kept] if self.issued_names else self.issued,
         )

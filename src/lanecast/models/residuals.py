@@ -23,6 +23,7 @@ from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex
 from lanecast.models.protocol import Forecasts
 from lanecast.models.support import on_support
+from lanecast.seeding import hashed_uniforms
 
 STRENGTH = 4.0  # residual paths that the error shared by all series counts for, when shrinking
 MAX_PATHS = 20_000  # more paths change no quantile visibly, but cost memory
@@ -174,20 +175,6 @@ def finish(
 def window_uniforms(at: WindowIndex, *, num: int, size: int, seed: int) -> np.ndarray:
     """Uniform numbers in (0, 1), [num, W, size], that depend on (seed, series, cutoff) alone.
 
-    A window draws the same numbers whatever else is forecast beside it (splitmix64 as a hash).
+    A window draws the same numbers whatever else is forecast beside it.
     """
-    key_W = _mix(
-        _mix(np.uint64(seed % 2**64) + at.series_W.astype(np.uint64))
-        ^ at.cutoff_W.astype(np.uint64)
-    )
-    count = np.arange(num * size, dtype=np.uint64).reshape(num, 1, size)
-    bits = _mix(key_W[None, :, None] + count * np.uint64(0x9E3779B97F4A7C15))
-    return np.asarray(((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        x = x + np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray(x ^ (x >> np.uint64(31)))
+    return hashed_uniforms(at.series_W, at.cutoff_W, num=num, size=size, seed=seed)
