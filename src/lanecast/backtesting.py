@@ -15,6 +15,7 @@ from lanecast.errors import ConfigError
 from lanecast.verbs import (
     MODEL,
     RunResult,
+    build_forecaster,
     model_facts,
     panel_facts,
     saved_model,
@@ -113,11 +114,10 @@ def _forecast(
     cfg: DictConfig, panel: Panel, spec: WindowSpec, folds: Sequence[Fold], folder: Run
 ) -> Forecasts:
     """Fit and predict fold by fold; the last fitted model is saved."""
-    from lanecast.config import instantiate
     from lanecast.data.windows import windows_at
     from lanecast.models.protocol import joined
 
-    forecaster: Forecaster = instantiate(cfg.model)
+    forecaster: Forecaster = build_forecaster(cfg)
     parts, seconds = [], {"fit": 0.0, "predict": 0.0}
     for fold in folds:
         started = time.perf_counter()

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lanecast.errors import ConfigError, SchemaError
-from lanecast.verbs import RunResult, model_facts, panel_facts, saved_model, window_facts
+from lanecast.verbs import (
+    RunResult,
+    build_forecaster,
+    model_facts,
+    panel_facts,
+    saved_model,
+    window_facts,
+)
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,7 +38,7 @@ def run(cfg: DictConfig) -> RunResult:
     if cfg.get("run") is None:
         raise ConfigError("forecast.py needs the folder of a trained run: run=runs/.../seed1")
     with Run.open(cfg) as folder:
-        forecaster = instantiate(cfg.model).load(saved_model(cfg.run))
+        forecaster = build_forecaster(cfg).load(saved_model(cfg.run))
         names = getattr(forecaster, "static_names", None)
         vocabulary = None
         if names is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from lanecast.verbs import MODEL, RunResult, model_facts, panel_facts
+from lanecast.verbs import MODEL, RunResult, build_forecaster, model_facts, panel_facts
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -19,14 +19,13 @@ def run(cfg: DictConfig) -> RunResult:
     The objective of a network is that of its best checkpoint; a model without one (a baseline) is
     fitted before the validation span and scored on it, with the same windows.
     """
-    from lanecast.config import instantiate
     from lanecast.data.loading import load_panel
     from lanecast.tracking.record import Objective, Run
 
     with Run.open(cfg) as folder:
+        forecaster = build_forecaster(cfg)
         panel = load_panel(cfg.data)
         until = training_end(panel, cfg.protocol)
-        forecaster = instantiate(cfg.model)
         folder.note(
             data=panel_facts(panel),
             split={"until": str(panel.time_of(until)), "val_steps": cfg.protocol.val_steps},
@@ -69,7 +68,7 @@ def _validate(cfg: DictConfig, panel: Panel, until: int) -> dict[str, float]:
         val_stride=spec.horizon,
         delay=panel.schema.delay_steps(TARGET),
     )
-    forecaster = instantiate(cfg.model).fit(panel, until=spans.train_until)
+    forecaster = build_forecaster(cfg).fit(panel, until=spans.train_until)
     at = windows_at(panel, spans.val_cutoffs, spec)
     forecasts = forecaster.predict(panel, at=at)
     scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season, slices=()).values

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lanecast.errors import CheckpointError
+from lanecast.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowIndex
     from lanecast.models.protocol import Forecaster
@@ -25,6 +27,42 @@ class RunResult:
     objective: Objective
     folder: Path
     scores: Mapping[str, float]
+
+
+def build_forecaster(cfg: DictConfig) -> Forecaster:
+    """The model of a config, coupled to its graph where it declares one (``dag=``, ``coupling=``).
+
+    The graph is validated before any data is read; ConfigError where a coupling lacks its graph.
+    """
+    from lanecast.config import instantiate
+
+    declared, coupling = cfg.get("dag"), cfg.get("coupling")
+    if not declared:
+        mode = coupling.mode if coupling else "auto"
+        if mode not in ("auto", "none"):
+            raise ConfigError(
+                f"coupling={mode} needs a causal graph; choose one, such as dag=midmile, or leave"
+                " coupling out"
+            )
+        model: Forecaster = instantiate(cfg.model)
+        return model
+    from lanecast.causal.graph import Graph
+    from lanecast.data.schema import Schema
+
+    graph = Graph.from_config(plain_config(declared))
+    schema = Schema.from_config(plain_config(cfg.data.schema))
+    graph.check(schema, context=int(cfg.windows.context), attributes=schema.static)
+    coupled: Forecaster = instantiate(coupling)(inner=instantiate(cfg.model), graph=graph)
+    return coupled
+
+
+def plain_config(node: Any) -> dict[str, Any]:
+    """A config node as plain mappings and lists, resolved."""
+    from omegaconf import OmegaConf
+
+    found = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
 
 
 def panel_facts(panel: Panel) -> dict[str, Any]:
@@ -44,12 +82,14 @@ def panel_facts(panel: Panel) -> dict[str, Any]:
 def model_facts(forecaster: Forecaster) -> dict[str, Any]:
     """What the record says of the model, and which windows a network is calibrated on."""
     calibrated_on = getattr(forecaster, "calibrated_on", None)
+    causal = getattr(forecaster, "causal_facts", None)
     return {
         "name": forecaster.name,
         "uses": sorted(str(role) for role in forecaster.uses),
         "do_validity": forecaster.do_validity,
         "counts": dict(getattr(forecaster, "counts", {})),
         **({} if calibrated_on is None else {"calibrated_on": calibrated_on}),
+        **({} if causal is None else {"causal": causal}),
     }
 
 

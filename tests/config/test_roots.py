@@ -21,7 +21,7 @@ def test_the_entry_imports_nothing_heavy():
     assert done.stderr.strip() == ""
 
 
-@pytest.mark.parametrize("root", ["train", "backtest", "forecast"])
+@pytest.mark.parametrize("root", ["train", "backtest", "forecast", "scenario"])
 def test_root_composes_with_allowed_targets_and_a_hash(root, tmp_path):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose(root, overrides=[f"paths.output={tmp_path}"])
@@ -67,6 +67,6 @@ def test_every_choice_of_every_group_composes(group, choice, tmp_path):
     if choice.startswith("panel_"):
         overrides.append("data.path=table.csv")
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("backtest", overrides=overrides)
+        cfg = compose("scenario" if group == "scenario" else "backtest", overrides=overrides)
     check_targets(cfg)
     assert len(config_hash(cfg)) == 8

@@ -61,6 +61,9 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
     for key in BOOKKEEPING:
         if key in plain:
             plain[key] = _blanked(plain[key])
+    if not plain.get("dag"):  # without a graph nothing reads how it would be coupled
+        plain.pop("dag", None)
+        plain.pop("coupling", None)
     if "trainer" in plain:
         plain["trainer"] = _without_machine(plain["trainer"])
     resolved = _resolve(OmegaConf.create(plain))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -263,6 +264,24 @@ class DeepForecaster:
 
     def _inference(self, panel: Panel) -> Inference:
         return Inference(self._fitted(), panel, self.windows, self._hardware.device())
+
+    def with_horizon(self, horizon: int) -> Self:
+        """An unfitted copy that forecasts another number of steps, all else alike."""
+        other = copy.copy(self)
+        other.windows = replace(self.windows, horizon=horizon)
+        other.fitted_until = other.report = other._module = other._calibration = None
+        other.counts = {}
+        return other
+
+    @property
+    def module(self) -> ForecastModule:
+        """The trained module; LeakageError before any fit."""
+        return self._fitted()
+
+    def bind(self, panel: Panel) -> None:
+        """Look up this panel's series and columns, as `predict` does before a forward."""
+        self._anchor.bind(panel)
+        self._fitted().scaler.bind(panel)
 
     @property
     def calibrated_on(self) -> str:

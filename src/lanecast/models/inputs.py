@@ -42,7 +42,7 @@ class Inputs:
                         f" {list(panel.calendar_names)}; add it to data.calendar.features"
                     )
             wanted = tuple(n for n in wanted if n.startswith(tuple(self.calendar)))
-        names = (schema.known if self.known_future else ()) + wanted
+        names = (schema.known + panel.issued_names if self.known_future else ()) + wanted
         num_static = panel.statics.shape[1] if panel.statics.numel() else 0
         return Selection(
             past=tuple(range(len(schema.past) if self.observed else 1)),

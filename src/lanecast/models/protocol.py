@@ -54,9 +54,17 @@ class Forecaster(Protocol):
     """
 
     name: str
-    uses: frozenset[Role]  # roles of the columns it reads
-    do_validity: str  # "associational" until an audit has shown more
     fitted_until: int | None
+
+    @property
+    def uses(self) -> frozenset[Role]:
+        """Roles of the columns it reads."""
+        ...
+
+    @property
+    def do_validity(self) -> str:
+        """What it may be asked about actions: "associational" unless its construction says more."""
+        ...
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Learn from what is known at step ``until``."""

@@ -1,0 +1,24 @@
+"""Pictures that a run keeps in its folder and hands to the mirror."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lanecast.models.protocol import Forecaster
+    from lanecast.tracking.record import Run
+
+
+def keep_graph_picture(forecaster: Forecaster, folder: Run) -> None:
+    """Draw the graph that a model is coupled to as ``dag.png``; nothing where it has none."""
+    graph = getattr(forecaster, "graph", None)
+    if graph is None or not folder.leads:
+        return
+    from lanecast.report.graph_figure import graph_figure
+
+    try:
+        path = graph_figure(graph, folder.folder / "dag.png")
+    except ImportError as err:
+        folder.warn(f"no picture of the graph ({err}); pip install lanecast[demo] has matplotlib")
+        return
+    folder.image("dag", path)
