@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowSpec
+    from lanecast.evaluation.futures import OtherFutures
     from lanecast.models.protocol import Forecaster, Forecasts
     from lanecast.tracking.record import Run
 
@@ -44,6 +45,7 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.config import instantiate
     from lanecast.data.loading import load_panel
     from lanecast.data.windows import windows_at
+    from lanecast.evaluation.futures import OtherFutures, futures_lines
     from lanecast.evaluation.score import evaluate
     from lanecast.tracking.record import Objective, Run
 
@@ -73,11 +75,14 @@ def run(cfg: DictConfig) -> RunResult:
                 num_cutoffs=len(cutoffs),
             ),
         )
-        forecasts = _forecast(cfg, panel, spec, folds, folder)
+        others = OtherFutures()
+        forecasts = _forecast(cfg, panel, spec, folds, folder, others)
         _write(forecasts, panel, cfg.model.name, folder)
         scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season)
-        folder.note(**scores.to_record())
-        folder.log(0, **{f"test/{name}": value for name, value in scores.values.items()})
+        told = others.scores(scores.values["wape"], panel, spec, season=cfg.protocol.season)
+        folder.note(**scores.to_record(), **({"futures": told} if told else {}))
+        folder.log(0, **{f"test/{name}": value for name, value in (scores.values | told).items()})
+        print("\n".join(futures_lines(told)), end="\n" if told else "")
         _draw(forecasts, panel, folder, unit=cfg.data.get("unit") or "y")
         objective = Objective(name="test/wape", value=scores.values["wape"])
         folder.set_objective(objective)
@@ -111,7 +116,12 @@ def folds_of(cutoffs: Sequence[int], refit: str | int) -> list[Fold]:
 
 
 def _forecast(
-    cfg: DictConfig, panel: Panel, spec: WindowSpec, folds: Sequence[Fold], folder: Run
+    cfg: DictConfig,
+    panel: Panel,
+    spec: WindowSpec,
+    folds: Sequence[Fold],
+    folder: Run,
+    others: OtherFutures,
 ) -> Forecasts:
     """Fit and predict fold by fold; the last fitted model is saved."""
     from lanecast.data.windows import windows_at
@@ -126,10 +136,11 @@ def _forecast(
         else:
             forecaster.fit(_history(panel, cfg, fold), until=fold.until, reporter=folder)
         fitted = time.perf_counter()
+        at = windows_at(panel, fold.cutoffs, spec)
         parts.append(
             forecaster.predict(
                 panel,
-                at=windows_at(panel, fold.cutoffs, spec),
+                at=at,
                 quantiles=list(cfg.protocol.quantiles),
                 samples=int(cfg.protocol.samples) or None,
                 seed=int(cfg.seed),
@@ -137,6 +148,7 @@ def _forecast(
         )
         seconds["fit"] += fitted - started
         seconds["predict"] += time.perf_counter() - fitted
+        others.ask(forecaster, panel, at, seed=int(cfg.seed))
     if cfg.get("run") is None:
         forecaster.save(folder.folder / MODEL)
     folder.note(timings=seconds, model=model_facts(forecaster))

@@ -12,6 +12,7 @@ from lanecast.errors import CheckpointError, ConfigError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lanecast.causal.layer import CausalLayer
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowIndex
     from lanecast.models.protocol import Forecaster
@@ -29,10 +30,11 @@ class RunResult:
     scores: Mapping[str, float]
 
 
-def build_forecaster(cfg: DictConfig) -> Forecaster:
+def build_forecaster(cfg: DictConfig, *, layer: CausalLayer | None = None) -> Forecaster:
     """The model of a config, coupled to its graph where it declares one (``dag=``, ``coupling=``).
 
     The graph is validated before any data is read; ConfigError where a coupling lacks its graph.
+    Couplings of one panel may share a causal layer, which is then fitted once.
     """
     from lanecast.config import instantiate
 
@@ -52,7 +54,9 @@ def build_forecaster(cfg: DictConfig) -> Forecaster:
     graph = Graph.from_config(plain_config(declared))
     schema = Schema.from_config(plain_config(cfg.data.schema))
     graph.check(schema, context=int(cfg.windows.context), attributes=schema.static)
-    coupled: Forecaster = instantiate(coupling)(inner=instantiate(cfg.model), graph=graph)
+    shared = {} if layer is None else {"layer": layer}
+    build = instantiate(coupling)
+    coupled: Forecaster = build(inner=instantiate(cfg.model), graph=graph, **shared)
     return coupled
 
 

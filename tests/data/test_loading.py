@@ -18,7 +18,7 @@ from lanecast.errors import ConfigError, SchemaError
 CONF = Path(__file__).parents[2] / "conf" / "data"
 FILES = sorted(path.stem for path in CONF.glob("*.yaml"))
 EMBEDDED = ("flights", "flights_hourly")
-GENERATED = ("midmile", "midmile_network")
+GENERATED = ("midmile", "midmile_committed", "midmile_network")
 OWN = ("panel_csv", "panel_parquet")
 
 

@@ -5,11 +5,13 @@ Axes: ``N`` series, ``T`` steps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from lanecast.causal.graph import Graph
 from lanecast.causal.layer import CausalLayer
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Column, Role, step_length
@@ -19,7 +21,8 @@ from lanecast.data.views import with_roles, with_values
 def reference_panel(layer: CausalLayer, panel: Panel) -> Panel:
     """De-actioned history: no column in it carries a trace of a treatment, if the graph is right.
 
-    Treatments and columns outside the graph are left out (they might carry an action), and each
+    Treatments and columns outside the graph are left out (they might carry an action), and so are
+    the ones that by the graph tell nothing of the target that its own past does not (`idle`).  Each
     recomputed column is published as late as the latest value it was recomputed from.  Cells that
     were missing stay missing; the first ``wiring.lag`` steps of a series stay as they were.
     """
@@ -34,9 +37,10 @@ def reference_panel(layer: CausalLayer, panel: Panel) -> Panel:
     columns: dict[str, np.ndarray] = {}
     roles: dict[str, Column | None] = dict.fromkeys(outside(layer, panel))
     delays = effective_delays(layer, panel)
+    idle_nodes = idle(graph, delays)
     for name in graph.order:
         column = str(graph.nodes[name].column)
-        if name in graph.treatments:
+        if name in graph.treatments or name in idle_nodes:
             roles[column] = None
         elif name in moved:
             number = layer.node(name)
@@ -55,6 +59,24 @@ def descendants_of_treatments(layer: CausalLayer) -> frozenset[str]:
     for name in graph.treatments:
         reached |= graph.descendants(name, include_policy=False)
     return frozenset(reached & set(graph.order)) - set(graph.treatments)
+
+
+def idle(graph: Graph, delays: Mapping[str, int]) -> frozenset[str]:
+    """Nodes that tell nothing of the target's future which its own past does not tell.
+
+    They are no ancestor of the target, share no hidden cause with one, and are not published before
+    it: given the target's past, its future does not depend on them.  A network would only fit their
+    noise.
+    """
+    matters = {graph.target} | graph.ancestors(graph.target, include_policy=False)
+    found = set()
+    for name in graph.order:
+        line = {name} | graph.ancestors(name, include_policy=False)
+        shared = {node for node in line & matters if graph.nodes[node].latent}
+        tied = any(({a, b} & line) and ({a, b} & matters) for a, b in graph.bidirected)
+        if name not in matters and not shared and not tied:
+            found.add(name)
+    return frozenset(name for name in found if delays[name] >= delays[graph.target])
 
 
 def outside(layer: CausalLayer, panel: Panel) -> list[str]:

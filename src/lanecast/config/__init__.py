@@ -4,6 +4,7 @@ Nothing here imports more than the standard library, hydra and omegaconf, so tha
 a misspelled key answer at once.
 """
 
+from lanecast.config.composing import composed_roots, conf_folder
 from lanecast.config.entry import RunInterrupted, main
 from lanecast.config.recipe import (
     ALLOWED_TARGETS,
@@ -19,6 +20,8 @@ __all__ = [
     "Invocation",
     "RunInterrupted",
     "check_targets",
+    "composed_roots",
+    "conf_folder",
     "config_hash",
     "instantiate",
     "invocation",

@@ -44,6 +44,7 @@ PROMO: dict[str, Scenario] = {
 }
 PRICE: dict[str, Scenario] = {
     "price_up_5": (Intervention(node="price", kind=Kind.SCALE, value=1.05),),
+    "price_up_10": (Intervention(node="price", kind=Kind.SCALE, value=1.1),),
     "price_down_5": (Intervention(node="price", kind=Kind.SCALE, value=0.95),),
     "price_up_20": (Intervention(node="price", kind=Kind.SCALE, value=1.2),),
     "price_up_5_from_8": (Intervention(node="price", kind=Kind.SCALE, value=1.05, first=8),),

@@ -58,14 +58,32 @@ def expected(
         )
     if branches < 1 or horizon < 1:
         raise ConfigError(f"midmile: branches={branches} and horizon={horizon} must be at least 1")
-    named = scenarios_of(do)
-    begun = starts(world, cutoffs)
-    means = []
-    for number, cutoff in enumerate(cutoffs):
-        here = {name: np.asarray(path)[:, number] for name, path in (paths or {}).items()}
-        future = begun[cutoff].under(list(named.values()), horizon=horizon, paths=here)
-        means.append(future.mean(node, branches=branches))
-    mean_CSNH = np.stack(means)
+    return means(
+        starts(world, cutoffs),
+        scenarios_of(do),
+        horizon=horizon,
+        branches=branches,
+        node=node,
+        paths=paths or {},
+    )
+
+
+def means(
+    begun: Mapping[int, Start],
+    named: Mapping[str, Sequence[Intervention]],
+    *,
+    horizon: int,
+    branches: int,
+    node: str,
+    paths: Paths,
+) -> dict[str, np.ndarray]:
+    """Means of the futures of each start, [N, C, H] per scenario, in the order of the starts."""
+    found = []
+    for number, start in enumerate(begun.values()):
+        here = {name: np.asarray(path)[:, number] for name, path in paths.items()}
+        future = start.under(list(named.values()), horizon=horizon, paths=here)
+        found.append(future.mean(node, branches=branches))
+    mean_CSNH = np.stack(found)
     return {name: mean_CSNH[:, s].swapaxes(0, 1) for s, name in enumerate(named)}
 
 
@@ -201,4 +219,4 @@ def starts(world: World, cutoffs: Sequence[int]) -> dict[int, Start]:
             found[day] = Start(world, day, state, sites)
         if day == max(cutoffs):
             break
-    return found
+    return {cutoff: found[cutoff] for cutoff in cutoffs}
