@@ -214,10 +214,10 @@ class Judge:
         }
 
 
-def _integral(levels: Sequence[float]) -> np.ndarray:
+def integral(levels: Sequence[float]) -> np.ndarray:
     """Weights of quantiles whose sum is the mean: each level stands for what is nearest to it."""
     edges = [0.0, *((a + b) / 2 for a, b in pairwise(levels)), 1.0]
     return np.diff(edges)
 
 
-_WEIGHTS = _integral(GRID)
+_WEIGHTS = integral(GRID)
