@@ -5,6 +5,8 @@ Axes: ``S`` samples, ``W`` windows, ``H`` horizon, ``Q`` levels.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from lanecast.data.schema import Column
@@ -14,6 +16,7 @@ from lanecast.models.protocol import Forecasts
 from lanecast.models.support import on_support
 from lanecast.seeding import hashed_uniforms
 
+POSITIONS: Literal["weibull"] = "weibull"  # of order statistics: intervals cover what they say
 GRID = tuple(round(k / 20, 2) for k in range(1, 20))  # levels a forecaster is asked for
 
 
@@ -40,10 +43,13 @@ def mixture(
     seed: int,
     target: Column,
 ) -> Forecasts:
-    """Forecasts from grids at `GRID` that are equally likely; the point is the mixture's median."""
+    """Forecasts from grids at `GRID` that are equally likely; the point is the mixture's median.
+
+    The quantiles of one grid are the grid itself: level k / 20 is the k-th of its 19 values.
+    """
     pooled = np.moveaxis(grids_SWHQ, 0, -2).reshape(*grids_SWHQ.shape[1:3], -1)
     wanted = [*quantiles, 0.5]
-    found = np.moveaxis(np.quantile(pooled, wanted, axis=-1), 0, -1)
+    found = np.moveaxis(np.quantile(pooled, wanted, axis=-1, method=POSITIONS), 0, -1)
     paths = None
     if samples:
         paths = _paths(at, grids_SWHQ, samples, seed)
@@ -64,7 +70,9 @@ def on_grid(
     target: Column,
 ) -> Forecasts:
     """Forecasts from joint paths: the point is their median, step by step."""
-    grid = np.moveaxis(np.quantile(paths_SWH, quantiles, axis=0), 0, -1) if quantiles else None
+    grid = None
+    if quantiles:
+        grid = np.moveaxis(np.quantile(paths_SWH, quantiles, axis=0, method=POSITIONS), 0, -1)
     return Forecasts(
         index=at,
         point_WH=on_support(np.median(paths_SWH, axis=0), target),
