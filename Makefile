@@ -9,9 +9,12 @@ export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT  := 0
 
 BACKTEST  := $(PYTHON) scripts/backtest.py -m experiment=demo skip_finished=true
+FULL      := networks=[nhits,tft] seeds=5 policies=[reactive,randomized,committed] paths=100 \
+	path_cutoffs=[0,1,2,3,4] 'samples={default: 128, mechanism: 4, lightgbm: 16, tft/none: 32}' \
+	out=runs/midmile-do-full
 SCHEDULED := data.schema.columns.scheduled.role
 
-.PHONY: help setup demo test test-slow lint types bench
+.PHONY: help setup demo test test-slow lint types bench midmile-do midmile-do-full
 .DEFAULT_GOAL := help
 
 help:        ## list the targets
@@ -40,6 +43,12 @@ types: setup  ## check the types
 
 bench: setup  ## time our training step against the bare network
 	$(PYTHON) scripts/benchmark.py
+
+midmile-do: setup  ## ask every coupling what-if questions whose answers are known (under 20 minutes)
+	OMP_NUM_THREADS=1 $(PYTHON) scripts/midmile_do.py
+
+midmile-do-full: setup  ## the same with TFT, 5 seeds, all policies, all cutoffs (hours; goes on where it stopped)
+	OMP_NUM_THREADS=1 $(PYTHON) scripts/midmile_do.py $(FULL)
 
 # python3.11 if there is one, else any python3 that is new enough.
 $(STAMP): pyproject.toml constraints.txt

@@ -115,10 +115,11 @@ def _left(
 
 
 def _ridge(inputs: Tensor, target: Tensor) -> Tensor:
+    """By Cholesky: LAPACK's pivoted least squares gives other bits from call to call."""
     gram = inputs.T @ inputs
     weight = _RIDGE * gram.diagonal().mean().clamp(min=1e-12)
     gram = gram + weight * torch.eye(len(gram), dtype=gram.dtype)
-    return torch.linalg.lstsq(gram, (inputs.T @ target)[:, None]).solution[:, 0]
+    return torch.cholesky_solve((inputs.T @ target)[:, None], torch.linalg.cholesky(gram))[:, 0]
 
 
 def _lagged(x: Tensor, wiring: Wiring, node: int, slots: Tensor, first: int) -> Tensor:

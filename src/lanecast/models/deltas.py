@@ -135,8 +135,8 @@ class Mechanism(Coupling):
 
         The roll without noise gives 0/1 treatments that are left open their probability.
         """
-        plain = self._rolled(asked, None)
         if not asked.quantiles and not asked.samples:
+            plain = self._rolled(asked, None)
             return Forecasts(index=asked.at, point_WH=on_support(plain[0], asked.target))
         count = max(self.policy_samples, asked.samples or 0)
         paths = self._rolled(asked, count)
