@@ -126,6 +126,7 @@ def _forecast(
     """Fit and predict fold by fold; the last fitted model is saved."""
     from lanecast.data.windows import windows_at
     from lanecast.models.protocol import joined
+    from lanecast.report.pictures import keep_graph_picture
 
     forecaster: Forecaster = build_forecaster(cfg)
     parts, seconds = [], {"fit": 0.0, "predict": 0.0}
@@ -151,6 +152,7 @@ def _forecast(
         others.ask(forecaster, panel, at, seed=int(cfg.seed))
     if cfg.get("run") is None:
         forecaster.save(folder.folder / MODEL)
+    keep_graph_picture(forecaster, folder)
     folder.note(timings=seconds, model=model_facts(forecaster))
     return joined(parts)
 

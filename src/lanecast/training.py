@@ -20,6 +20,7 @@ def run(cfg: DictConfig) -> RunResult:
     fitted before the validation span and scored on it, with the same windows.
     """
     from lanecast.data.loading import load_panel
+    from lanecast.report.pictures import keep_graph_picture
     from lanecast.tracking.record import Objective, Run
 
     with Run.open(cfg) as folder:
@@ -30,6 +31,7 @@ def run(cfg: DictConfig) -> RunResult:
             data=panel_facts(panel),
             split={"until": str(panel.time_of(until)), "val_steps": cfg.protocol.val_steps},
         )
+        keep_graph_picture(forecaster, folder)
         started = time.perf_counter()
         forecaster.fit(panel, until=until, reporter=folder)
         folder.note(timings={"fit": time.perf_counter() - started}, model=model_facts(forecaster))

@@ -110,10 +110,11 @@ def interruptible() -> Iterator[None]:
 def _run(task: Verb, cfg: DictConfig) -> Any:
     cfg = effective_config(cfg)
     check_targets(cfg)
-    if cfg.get("skip_finished"):
+    output = OmegaConf.select(cfg, "paths.output")
+    if cfg.get("skip_finished") and output is not None:  # an audit of such a run has no folder
         from lanecast.tracking.record import finished_objective
 
-        value = finished_objective(Path(str(cfg.paths.output)))
+        value = finished_objective(Path(str(output)))
         if value is not None:
             return value
     _refuse_sweep_of_processes(cfg)
@@ -141,6 +142,9 @@ def _launch(job: Verb, *, conf: Path, root: str, failures: list[Exception], full
         signum = signal_behind(stop) or signal.SIGINT
         _say("interrupted; the record of the running job says so")
         return 128 + signum
+    except RunInterrupted as stop:  # of a verb that keeps no record
+        _say(str(stop))
+        return 128 + stop.signum
     except Exception as failure:
         if full:
             traceback.print_exc()

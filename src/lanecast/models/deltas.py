@@ -133,13 +133,18 @@ class Mechanism(Coupling):
     def predict(self, asked: Question) -> Forecasts:
         """Point from the roll without noise; quantiles and paths from rolls with noise.
 
-        The roll without noise gives 0/1 treatments that are left open their probability.
+        The roll without noise gives 0/1 treatments that are left open their probability.  Where
+        none is, the paths are moved onto it, as those of `Delta`: few paths then do for a mean.
         """
         if not asked.quantiles and not asked.samples:
             plain = self._rolled(asked, None)
             return Forecasts(index=asked.at, point_WH=on_support(plain[0], asked.target))
         count = max(self.policy_samples, asked.samples or 0)
         paths = self._rolled(asked, count)
+        if not self.leaves_choices(asked):
+            kind = self.layer.graph.nodes[self.layer.graph.target].link
+            linked, plain = link(paths, kind), link(self._rolled(asked, None), kind)
+            paths = unlink(linked - np.median(linked, axis=0) + plain, kind)
         return on_grid(asked.at, paths, asked.quantiles, asked.samples, asked.target)
 
     def _rolled(self, asked: Question, samples: int | None) -> np.ndarray:
