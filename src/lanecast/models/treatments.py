@@ -88,17 +88,20 @@ def past_view(layer: CausalLayer, panel: Panel, *, inside: bool = False) -> Pane
 
 
 def one_step_view(layer: CausalLayer, panel: Panel) -> Panel:
-    """What a network may read that stands for the target's mechanism: target and treatments.
+    """What a network may read that stands for the target's mechanism: its own past and its parents.
 
-    A mechanism reads its own past up to the step before, published or rolled, so the target's
-    delay is taken off; whoever fits on this view must stop that many steps earlier.
+    Of the parents, those that are treatments or known ahead; anything else would let an action
+    move the target on a way that the graph does not have.  A mechanism reads its own past up to the
+    step before, published or rolled, so the target's delay is taken off; whoever fits on this view
+    must stop that many steps earlier.
     """
     graph = layer.graph
     roles: dict[str, Column | None] = dict.fromkeys(panel.schema.stored[1:])
-    roles |= {column: _as_known(panel, column) for column in columns_of(graph).values()}
-    for name in graph.order:
+    for name in sorted({edge.source for edge in graph.parents(graph.target)} - {graph.target}):
         column = str(graph.nodes[name].column)
-        if column in panel.schema.known and name not in graph.treatments:
+        if name in graph.treatments:
+            roles[column] = _as_known(panel, column)
+        elif column in panel.schema.known:
             roles.pop(column, None)
     roles[TARGET] = replace(panel.schema.columns[TARGET], delay=None)
     return with_roles(panel, roles)

@@ -101,7 +101,7 @@ def work(group: Group) -> int:
         else:
             forecaster.fit(panel, until=judge.cutoffs[0])
             seconds = {"fit": time.perf_counter() - started}
-            found = judge.score(forecaster)
+            found = judge.score(forecaster, badge=_badge(forecaster, panel, judge.cutoffs[0]))
         seconds["all"] = time.perf_counter() - started
         found |= {"facts": task.facts, "seconds": seconds, "cell": task.cell.name}
         _keep(Path(group.folder) / task.path, found)
@@ -112,6 +112,13 @@ def work(group: Group) -> int:
 def _composable(cell: Cell) -> Cell:
     """The oracle needs a world and a graph, for which any network's config will do."""
     return Cell(cell.policy, cell.seed, "linear", "no_future") if cell.network == ORACLE else cell
+
+
+def _badge(forecaster: Any, panel: Any, cutoff: int) -> str:
+    """What an audit measures on some windows of the first cutoff."""
+    from lanecast.checks.audit import audit
+
+    return audit(forecaster, panel, cutoff=cutoff, max_series=32, samples=8).badge
 
 
 def _judge(plan: Plan, cfg: Any, panel: Any, forecaster: Any, world: Any) -> Any:

@@ -110,18 +110,22 @@ class Judge:
             raise ConfigError("midmile-do: some lane has too little history for its windows")
         return found
 
-    def score(self, entrant: Entrant) -> dict[str, Any]:
-        """Rows by axis (wape, bias, badge), coverage by axis, and what moves before an action."""
-        rows = self._factual(entrant)
-        means_ = {}
+    def score(self, entrant: Entrant, *, badge: str | None = None) -> dict[str, Any]:
+        """Rows by axis (wape, bias, badge), coverage by axis, and what moves before an action.
+
+        ``badge`` is what an audit measured; without one, what the entrant says of itself.
+        """
+        badge = badge or entrant.do_validity
+        rows = self._factual(entrant, badge)
+        means = {}
         for axis in DO:
             if axis in self.hidden:
                 rows[axis] = {"wape": None, "bias": None, "badge": NOT_IDENTIFIED}
                 continue
-            means_[axis] = self._mean(entrant, axis)
-            rows[axis] = self._row(means_[axis], self.truth[axis], entrant.do_validity)
-        level = float(np.mean(means_["do_off"]))
-        early = np.abs(means_["do_delayed"] - means_["do_off"])[:, :7]
+            means[axis] = self._mean(entrant, axis)
+            rows[axis] = self._row(means[axis], self.truth[axis], badge)
+        level = float(np.mean(means["do_off"]))
+        early = np.abs(means["do_delayed"] - means["do_off"])[:, :7]
         return {
             "rows": rows,
             "coverage": {axis: self._coverage(entrant, axis) for axis in COVERED},
@@ -145,14 +149,14 @@ class Judge:
         rows = {axis: self._row(found[axis], self.truth[axis], ORACLE) for axis in DO}
         return {"rows": rows, "coverage": {}, "moved_before": None}
 
-    def _factual(self, entrant: Entrant) -> dict[str, dict[str, Any]]:
+    def _factual(self, entrant: Entrant, badge: str) -> dict[str, dict[str, Any]]:
         at = self.at(self.cutoffs)
         y_WH, seen_WH = labels(self.panel, at, self.horizon)
         rows = {}
         for axis, futures in (("factual", Futures.LOGGED), ("as_known", Futures.SAMPLED)):
             found = entrant.predict(self.panel, at=at, futures=futures)
             point = np.where(seen_WH, found.point_WH, 0.0)
-            rows[axis] = self._row(point, np.where(seen_WH, y_WH, 0.0), entrant.do_validity)
+            rows[axis] = self._row(point, np.where(seen_WH, y_WH, 0.0), badge)
         return rows
 
     def _mean(self, entrant: Entrant, axis: str) -> np.ndarray:
