@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import runpy
-import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from hydra.core.hydra_config import HydraConfig
 
 from lanecast.tracking.record import read_record
+from script_runner import Script, scripts_in
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 DAYS, HORIZON = 150, 14
 LAST = pd.Timestamp("2024-01-01") + pd.Timedelta(days=DAYS - 1)
 TABLE = [
@@ -53,36 +47,14 @@ def lanes() -> tuple[pd.DataFrame, pd.DataFrame]:
     return frame[past], frame.loc[~past, ["unique_id", "ds", "promo"]]
 
 
-Script = Callable[..., int]
-
-
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
-    """Run a script in this process as the command line would; gives its exit code."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    table, future = lanes()
-    table.to_csv("lanes.csv", index=False)
-    future.to_csv("future.csv", index=False)
-    threads = torch.get_num_threads()
-    handlers = logging.getLogger().handlers[:]
-    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(verb: str, *argv: str) -> int:
-        monkeypatch.setattr(sys, "argv", [str(SCRIPTS / f"{verb}.py"), *argv])
-        try:
-            runpy.run_path(str(SCRIPTS / f"{verb}.py"), run_name="__main__")
-        except SystemExit as end:
-            return int(end.code or 0)
-        finally:
-            HydraConfig.instance().cfg = None
-            logging.getLogger().handlers[:] = handlers
-            for number, handler in signals.items():
-                signal.signal(number, handler)
-        return 0
-
-    yield run
-    torch.set_num_threads(threads)
+    """Run a script in a folder with the table and its future; gives its exit code."""
+    with scripts_in(tmp_path, monkeypatch) as run:
+        table, future = lanes()
+        table.to_csv("lanes.csv", index=False)
+        future.to_csv("future.csv", index=False)
+        yield run
 
 
 def run_folder(name: str) -> Path:

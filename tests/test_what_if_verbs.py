@@ -1,0 +1,180 @@
+"""Through the scripts: a coupled run is trained, audited, asked what-if, backtested as known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lanecast.tracking.record import read_record
+from script_runner import Script, scripts_in
+
+TWIN = [
+    "data=midmile",
+    "data.source.preset=tiny",
+    "dag=midmile",
+    "model=linear",
+    "optim.max_steps=3",
+    "optim.val_steps=0",
+    "coupling.mechanisms.steps=5",
+    "coupling.policy_samples=4",
+    "trainer=smoke",
+    "trainer.progress=false",
+    "tracking=none",
+]
+ASK = ["samples=6", "tracking=none", "name=asked"]
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+    with scripts_in(tmp_path, monkeypatch) as run:
+        yield run
+
+
+def folder_of(name: str) -> Path:
+    (found,) = Path("runs").glob(f"{name}/*/*")
+    return found
+
+
+def trained(script: Script, *overrides: str, name: str = "trained") -> str:
+    assert script("train", *TWIN, *overrides, f"name={name}") == 0
+    return f"run={folder_of(name)}"
+
+
+def asked() -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    folder = folder_of("asked")
+    record = read_record(folder)
+    assert record["status"] == "completed", record["error"]
+    nodes = pd.read_parquet(folder / "scenario.parquet")
+    return record, nodes, pd.read_parquet(folder / "scenario_levels.parquet")
+
+
+def test_a_scenario_leaves_both_arms_their_difference_levels_and_pictures(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(script, "coupling=delta")
+    assert (folder_of("trained") / "dag.png").stat().st_size > 10_000
+    assert script("scenario", run, "scenario=promo_week2", *ASK) == 0
+    record, nodes, levels = asked()
+    assert record["scenario"]["badge"].startswith("do-valid under DAG")
+    assert record["scenario"]["changed_before_first_action"] == 0.0
+    assert set(nodes["node"]) == {"promo", "orders", "shipments", "backlog"}
+    assert (nodes["badge"] == record["scenario"]["badge"]).all()
+    assert np.allclose(nodes["difference"], nodes["scenario"] - nodes["baseline"], atol=1e-2)
+    orders = nodes[nodes["node"] == "orders"]
+    early = orders["ds"] <= orders["cutoff"] + pd.Timedelta(days=7)
+    assert (orders.loc[early, "difference"] == 0.0).all()
+    assert (orders.loc[~early, "difference"] != 0.0).any()
+    assert {"baseline-lo-80", "scenario-hi-90", "difference-lo-90"} <= set(nodes)
+    total = levels[(levels["level"] == "total") & (levels["node"] == "orders")]
+    by_day = orders.groupby("ds")["scenario"].sum()
+    assert np.allclose(total.set_index("ds")["scenario"], by_day, rtol=1e-5)
+    sites = levels[(levels["level"] == "dest") & (levels["node"] == "orders")]
+    assert np.allclose(sites.groupby("ds")["difference"].sum(), total["difference"], rtol=1e-5)
+    assert (folder_of("asked") / "scenario.png").stat().st_size > 10_000
+    assert "scenario promo_week2 (do-valid under DAG" in capsys.readouterr().out
+
+
+def test_a_question_may_stand_on_the_command_line(script: Script) -> None:
+    run = trained(script, "coupling=delta")
+    do = "scenario.do=[{node: promo, kind: hard, value: 0, where: {dest: D00}}]"
+    assert script("scenario", run, do, *ASK) == 0
+    record, nodes, _ = asked()
+    orders = nodes[nodes["node"] == "orders"]
+    there = orders["unique_id"].str.endswith(">D00")
+    assert (orders.loc[~there, "difference"] == 0.0).all()
+    assert (orders.loc[there, "difference"] != 0.0).any()
+    assert record["scenario"]["name"] == "inline"
+
+
+def test_a_plain_network_is_refused_unless_the_output_carries_the_badge(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(script, "coupling=none")
+    assert script("scenario", run, "scenario=promo_off", *ASK) == 1
+    told = capsys.readouterr().err
+    assert "is associational by construction (coupling=none)" in told
+    assert "coupling=delta" in told
+    again = [*ASK[:-1], "name=allowed", "allow_associational=true"]
+    assert script("scenario", run, "scenario=promo_off", *again) == 0
+    nodes = pd.read_parquet(folder_of("allowed") / "scenario.parquet")
+    assert (nodes["badge"] == "associational").all()
+
+
+def test_what_the_graph_does_not_identify_is_refused_and_bounded_on_request(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hidden = ["data.source.confounded_price=true", "+dag.bidirected=[[orders,price]]"]
+    run = trained(script, "coupling=delta", *hidden)
+    assert script("scenario", run, "scenario=price_up_5", *ASK) == 1
+    assert "hidden" in capsys.readouterr().err
+    assert script("scenario", run, "scenario=promo_off", *ASK[:-1], "name=fine") == 0
+
+
+def test_nothing_asked_and_no_graph_are_told_apart(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(script, "coupling=delta")
+    assert script("scenario", run, *ASK) == 2
+    assert "nothing is done" in capsys.readouterr().err
+    assert script("scenario", "scenario=promo_off", *ASK) == 2
+    assert "needs the folder of a trained run" in capsys.readouterr().err
+    plain = trained(script, "dag=none", name="plain")
+    assert script("scenario", plain, "scenario=promo_off", *ASK) == 1
+    assert "no causal graph" in capsys.readouterr().err
+
+
+def test_an_audit_writes_the_badge_and_a_scenario_reads_it(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(script, "coupling=delta")
+    assert script("audit", run, "samples=3", "max_series=8") == 0
+    assert "badge: do-valid under DAG" in capsys.readouterr().out
+    path = folder_of("trained") / "record.json"
+    record = json.loads(path.read_text())
+    assert record["status"] == "completed"
+    assert record["audit"]["measures"]["leakage"]["moved"] == 0.0
+    record["audit"]["badge"] = "associational"
+    path.write_text(json.dumps(record))
+    assert script("scenario", run, "scenario=promo_off", *ASK) == 1
+    assert "is associational by its audit" in capsys.readouterr().err
+
+
+def test_a_coupled_backtest_tells_what_the_logged_futures_are_worth(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rolling = ["protocol.first_cutoff=2023-05-15", "protocol.step=14", "protocol.count=2"]
+    assert script("backtest", *TWIN, "coupling=none", *rolling, "name=scored") == 0
+    futures = read_record(folder_of("scored"))["futures"]
+    sampled, logged = futures["wape/futures_sampled"], futures["wape/futures_logged"]
+    assert futures["leakage_wape_points"] == pytest.approx(100 * (sampled - logged))
+    assert sampled == read_record(folder_of("scored"))["scores"]["wape"]
+    assert "wape/futures_as_known" in futures
+    assert "leakage" in capsys.readouterr().out
+    # an audit of a run that says skip_finished has no folder of its own
+    assert script("audit", f"run={folder_of('scored')}", "samples=2", "max_series=4") == 0
+
+
+def test_a_backtest_without_a_graph_tells_nothing_of_futures(script: Script) -> None:
+    rolling = ["protocol.first_cutoff=2023-05-15", "protocol.step=14", "protocol.count=1"]
+    assert script("backtest", *TWIN, "dag=none", *rolling, "name=bare") == 0
+    assert "futures" not in read_record(folder_of("bare"))
+    assert not (folder_of("bare") / "dag.png").exists()
+
+
+def test_a_broken_graph_fails_before_data_are_read(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = (
+        "dag.edges=[{from: orders, to: backlog, lags: [0]}, {from: backlog, to: orders, lags: [0]}]"
+    )
+    missing = "data.source.preset=nowhere"  # would fail as soon as data are read
+    assert script("train", *TWIN, missing, loop, "name=broken") != 0
+    told = capsys.readouterr().err
+    assert "backlog" in told
+    assert "nowhere" not in told
