@@ -113,3 +113,20 @@ def coupled(mode: str, network: str = "nhits") -> CoupledForecaster:
 def at() -> WindowIndex:
     """Every series at `CUTOFF`."""
     return windows_at(world(), [CUTOFF], SPEC)
+
+
+@lru_cache
+def build_refit() -> CoupledForecaster:
+    """As ``coupled("delta")``, fitted anew with another seed."""
+    inner = small("nhits", windows=SPEC, hardware=HARDWARE, max_steps=20, val_steps=0)
+    inner.seed = 7
+    forecaster = CoupledForecaster(
+        inner=inner,
+        graph=Graph.from_config(GRAPH),
+        mode="delta",
+        windows=SPEC,
+        mechanisms=PLAN,
+        policy_samples=4,
+        seed=7,
+    )
+    return forecaster.fit(world(), until=CUTOFF)

@@ -113,6 +113,12 @@ def test_what_the_graph_does_not_identify_is_refused_and_bounded_on_request(
     run = trained(script, "coupling=delta", *hidden)
     assert script("scenario", run, "scenario=price_up_5", *ASK) == 1
     assert "hidden" in capsys.readouterr().err
+    assert script("scenario", run, "scenario=price_up_5", *ASK[:-1], "name=b", "bounds=0.3") == 0
+    bounds = pd.read_parquet(folder_of("b") / "bounds.parquet")
+    assert (bounds["low"] <= bounds["middle"]).all()
+    assert (bounds["middle"] <= bounds["high"]).all()
+    assert (bounds["high"] - bounds["low"]).max() > 0
+    assert read_record(folder_of("b"))["scenario"]["bounds"]["max_correlation"] == 0.3
     assert script("scenario", run, "scenario=promo_off", *ASK[:-1], "name=fine") == 0
 
 

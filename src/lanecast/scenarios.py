@@ -68,7 +68,8 @@ def run(cfg: DictConfig) -> RunResult:
         if audit is None:
             folder.warn(f"run={cfg.run} was not audited: its badge is what construction promises")
         case = _case(cfg, forecaster)
-        bands = _bands(case)
+        correlation = None if cfg.bounds is None else float(cfg.bounds)
+        bands = _bands(case, correlation, folder)
         answer = what_if(
             case.forecaster,
             case.panel,
@@ -146,15 +147,45 @@ def _case(cfg: DictConfig, forecaster: CoupledForecaster) -> Case:
     return Case(forecaster=forecaster, panel=panel, spec=spec, at=at, do=do, told=told)
 
 
-def _bands(case: Case) -> dict[str, Any] | None:
-    """The band of the target's effect where the graph does not identify it, or a refusal."""
-    target = case.forecaster.graph.target
-    if target not in case.told:
+def _bands(case: Case, correlation: float | None, folder: Run) -> dict[str, Any] | None:
+    """The band of the target where the graph does not identify the effect on it, or a refusal.
+
+    ``bounds.parquet`` holds it by series and step: where the target may lie under the action if
+    the residuals of target and treatment correlate by up to so much through hidden causes.
+    """
+    from lanecast.causal.confounding import band
+    from lanecast.models.actions import action_of
+    from lanecast.report.scenario_table import band_table
+
+    graph, horizon = case.forecaster.graph, case.spec.horizon
+    if graph.target not in case.told:
         return None
-    raise NotIdentified(
-        f"{case.told[target]}; here: bounds=<r> gives the band for hidden causes whose residuals"
-        " correlate by up to r"
+    if correlation is None:
+        raise NotIdentified(
+            f"{case.told[graph.target]}; here: bounds=<r> gives the band for hidden causes whose"
+            " residuals correlate by up to r"
+        )
+    acted = sorted({one.node for one in case.do})
+    if len(acted) != 1 or any(one.kind == "delay" for one in case.do):
+        raise ScenarioError("bounds= takes an action on one node, and no delay")
+    action = action_of(case.do, graph=graph, panel=case.panel, at=case.at, horizon=horizon)
+    found = band(
+        case.forecaster.layer,
+        case.panel,
+        case.at,
+        horizon=horizon,
+        action=action,
+        treatment=acted[0],
+        max_correlation=correlation,
     )
+    table = band_table(found, case.panel, case.at)
+    table.to_parquet(folder.folder / "bounds.parquet", index=False)
+    means = {name: float(table[name].mean()) for name in ("low", "middle", "high")}
+    print(
+        f"bounds of {graph.target} for correlations up to {correlation:g}, means over series and"
+        f" steps: {means['low']:.4g} .. {means['high']:.4g}"
+    )
+    return {"max_correlation": correlation, **means}
 
 
 def _kept(badge: str, answer: Answer, cfg: DictConfig, folder: Run) -> str:

@@ -14,9 +14,8 @@ Axes: ``W`` windows, ``H`` horizon, ``E`` slots, ``R`` rows, ``F`` calendar colu
 
 from __future__ import annotations
 
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -37,13 +36,16 @@ _POINTS = 5  # biases rolled across the band, its ends included
 class Sensitivity:
     """The lag-0 edge and how wrong it may be, in link space (each node over its own scale).
 
-    ``beta`` is the mean slope of the fit, the middle of ``low .. high``; these hold the bias of
-    hidden causes up to ``max_correlation`` and ``margin`` for the sampling error of ``beta``.
+    ``fitted`` is the mean slope of the fit, ``beta`` that slope with what the residuals still hold
+    of the treatment (one step toward the regression's own), the middle of ``low .. high``; these
+    hold the bias of hidden causes up to ``max_correlation`` and ``margin`` for the sampling error
+    of ``beta``.
     """
 
     treatment: str
     outcome: str
     max_correlation: float
+    fitted: float
     beta: float
     s_outcome: float
     s_treatment: float
@@ -110,36 +112,33 @@ def band(
     edge = _Edge.of(layer, panel, treatment, outcome or layer.graph.target)
     told = _sensitivity(edge, max_correlation, z)
     paths = []
-    for bias in np.linspace(-told.width, told.width, _POINTS):
-        rolled = chain(
-            edge.without(float(bias)), panel, at, horizon=horizon, action=action, how=how
-        )
+    for slope in (told.fitted, *np.linspace(told.low, told.high, _POINTS)):
+        twin = edge.without(told.fitted - float(slope))
+        rolled = chain(twin, panel, at, horizon=horizon, action=action, how=how)
         paths.append(rolled.natural(told.outcome).mean(axis=0))
     found = np.stack(paths)
     return Band(
-        sensitivity=told,
-        low_WH=found.min(axis=0),
-        middle_WH=found[_POINTS // 2],
-        high_WH=found.max(axis=0),
+        sensitivity=told, low_WH=found.min(axis=0), middle_WH=found[0], high_WH=found.max(axis=0)
     )
 
 
 def _sensitivity(edge: _Edge, max_correlation: float, z: float) -> Sensitivity:
-    s_outcome = float(np.sqrt((edge.residual_R**2).mean()))
-    s_treatment = edge.treatment_sd()
-    low, high = bounds(edge.slope(), s_outcome, s_treatment, max_correlation=max_correlation)
+    fitted, s_outcome, s_treatment = edge.slope(), edge.outcome_sd(), edge.treatment_sd()
     series_R, day_R = np.nonzero(edge.rows_NT)
-    error = product(edge.residual_R, edge.left_R, series_R=series_R, day_R=day_R).error
+    left = product(edge.residual_R, edge.left_R, series_R=series_R, day_R=day_R)
+    beta = fitted + left.slope
+    low, high = bounds(beta, s_outcome, s_treatment, max_correlation=max_correlation)
     return Sensitivity(
         treatment=edge.treatment,
         outcome=edge.outcome,
         max_correlation=max_correlation,
-        beta=edge.slope(),
+        fitted=fitted,
+        beta=beta,
         s_outcome=s_outcome,
         s_treatment=s_treatment,
-        margin=z * error,
-        low=low - z * error,
-        high=high + z * error,
+        margin=z * left.error,
+        low=low - z * left.error,
+        high=high + z * left.error,
     )
 
 
@@ -177,7 +176,7 @@ class _Edge:
         inputs_RE = found.input_NTJE[:, :, node][rows_NT].astype(np.float64)
         open_E = layer.wiring.mask_JE[node].numpy().copy()
         open_E[slot] = False
-        context_RF = found.context_TF[np.nonzero(rows_NT)[1]]
+        context_RF = found.context_NTF[rows_NT]
         told_RK = np.concatenate(
             [np.ones((len(inputs_RE), 1)), context_RF, inputs_RE[:, open_E]], axis=1
         )
@@ -199,6 +198,13 @@ class _Edge:
             others_E=others_E,
         )
 
+    def outcome_sd(self) -> float:
+        """Residual sd of the outcome, less the degrees of freedom of each series' own season."""
+        phases = self.layer.prepare(self.found.panel).context.profile_NPK.shape[1]
+        count_N = self.rows_NT.sum(axis=1)
+        free = np.maximum(count_N - phases, 1)[count_N > 0].sum()
+        return float(np.sqrt((self.residual_R**2).sum() / free))
+
     def treatment_sd(self) -> float:
         """Residual sd of the policy: its own surprise, in link space."""
         node = self.layer.node(self.treatment)
@@ -213,7 +219,7 @@ class _Edge:
         mechanisms, node = self.layer.mechanisms, self.layer.node(self.outcome)
         at, gates = torch.tensor([node]), mechanisms.gate_slots(mechanisms.gates())
         inputs = torch.from_numpy(self.found.input_NTJE[:, :, node][self.rows_NT])
-        context = torch.from_numpy(self.found.context_TF[np.nonzero(self.rows_NT)[1]]).float()
+        context = torch.from_numpy(self.found.context_NTF[self.rows_NT]).float()
         with torch.enable_grad():
             z = inputs[:, None].clone().requires_grad_()
             mu = mechanisms.action_part(z, context, gates, at)
@@ -223,7 +229,7 @@ class _Edge:
 
     def without(self, bias: float) -> CausalLayer:
         """The layer with ``bias`` taken out of the edge; the fit to the data stays as it is."""
-        twin, node = copy(self.layer), self.layer.node(self.outcome)
+        node = self.layer.node(self.outcome)
         mechanisms = deepcopy(self.layer.mechanisms)
         with torch.no_grad():
             open_E = mechanisms.gate_slots(mechanisms.gates())[node]
@@ -242,10 +248,7 @@ class _Edge:
             mechanisms.linear[node, self.slot] -= bias
             mechanisms.context[node] += bias * torch.from_numpy(self.context_F).float()
             mechanisms.bias[node] += bias * self.intercept
-        twin._mechanisms = mechanisms
-        twin._fitted_on = None
-        twin._prepared, twin._references = WeakKeyDictionary(), WeakKeyDictionary()
-        return twin
+        return self.layer.with_mechanisms(mechanisms)
 
 
 def _slot(layer: CausalLayer, treatment: str, outcome: str) -> int:

@@ -24,6 +24,7 @@ class Innovations:
     parents as the mechanism reads them, deviations at own lags of a node with memories.
     """
 
+    panel: Panel
     first: int
     last: int
     reach: int
@@ -32,7 +33,7 @@ class Innovations:
     weight_NTJ: np.ndarray
     valid_NTJ: np.ndarray
     input_NTJE: np.ndarray
-    context_TF: np.ndarray
+    context_NTF: np.ndarray
     x_NTX: np.ndarray
     seen_NTX: np.ndarray
 
@@ -48,11 +49,10 @@ class Innovations:
         """
         inputs_RE = self.input_NTJE[:, :, node][rows_NT][:, open_E].astype(np.float64)
         squares_RE = inputs_RE**2
-        step_R = np.nonzero(rows_NT)[1]
         mean_R1 = self.mu_NTJ[..., node][rows_NT][:, None].astype(np.float64)
-        level_R1 = np.ones((len(step_R), 1))
+        level_R1 = np.ones_like(mean_R1)
         return np.concatenate(
-            [level_R1, self.context_TF[step_R], inputs_RE, squares_RE, mean_R1], axis=1
+            [level_R1, self.context_NTF[rows_NT], inputs_RE, squares_RE, mean_R1], axis=1
         )
 
 
@@ -73,11 +73,11 @@ def innovations(
     newest_X = torch.cat([newest, newest[sources]])
     seen &= step_T[:, None] <= last + newest_X
     valid = complete_rows(mechanisms, seen)[:, back:]
-    context = prepared.context_TF[low : last + 1]
-    parts = []
+    parts, contexts = [], []
     for row in range(len(x)):
         told = prepared.context.whole(last + 1, first=low, rows=torch.tensor([row]))
         parts.append(_evaluated(layer, x[row : row + 1], told, back))
+        contexts.append(told[:, back:])
     mu, spread, inputs = (torch.cat(part) for part in zip(*parts, strict=True))
     value = x[:, back:, :nodes]
     chance = torch.sigmoid(mu)
@@ -85,6 +85,7 @@ def innovations(
     u = torch.where(binary, value - chance, (value - mu) / spread)
     weight = torch.where(binary, chance * (1 - chance), 1 / spread)
     return Innovations(
+        panel=panel,
         first=first,
         last=last,
         reach=reach,
@@ -93,7 +94,7 @@ def innovations(
         weight_NTJ=weight.numpy(),
         valid_NTJ=valid.numpy(),
         input_NTJE=inputs.numpy(),
-        context_TF=context[back:].numpy().astype(np.float64),
+        context_NTF=torch.cat(contexts).numpy().astype(np.float64),
         x_NTX=x[:, back - reach :].numpy(),
         seen_NTX=seen[:, back - reach :].numpy(),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -171,6 +172,13 @@ class CausalLayer:
     def reference_levels(self) -> dict[str, float | None]:
         """Each treatment's value of no action; None is the series' own typical level."""
         return {name: self.graph.nodes[name].reference for name in self.graph.treatments}
+
+    def with_mechanisms(self, mechanisms: Mechanisms) -> CausalLayer:
+        """The same layer with other weights; this one stays as it is."""
+        twin = copy(self)
+        twin._mechanisms, twin._fitted_on = mechanisms, None
+        twin._forget()
+        return twin
 
     def save(self, folder: Path) -> None:
         """Weights and tables as tensors, everything else as JSON."""

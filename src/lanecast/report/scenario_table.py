@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from lanecast.causal.confounding import Band
 from lanecast.causal.graph import Graph, Kind
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TIME, step_length
+from lanecast.data.windows import WindowIndex
 from lanecast.models.what_if import Arms
 
 TOTAL = "total"  # the level that sums all series
@@ -34,6 +36,20 @@ def node_table(
         keys = {ID: ids, **_times(panel, int(arms.at.cutoff_W.max()), len(arms.at), horizon)}
         parts.append(pd.DataFrame({**keys, "node": name, **_columns(arms, intervals)}))
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def band_table(band: Band, panel: Panel, at: WindowIndex) -> pd.DataFrame:
+    """``unique_id, ds, cutoff, low, middle, high`` of a target whose effect is only bounded."""
+    windows, horizon = band.low_WH.shape
+    return pd.DataFrame(
+        {
+            ID: np.repeat(panel.series[at.series_W], horizon),
+            **_times(panel, int(at.cutoff_W.max()), windows, horizon),
+            "low": band.low_WH.ravel(),
+            "middle": band.middle_WH.ravel(),
+            "high": band.high_WH.ravel(),
+        }
+    )
 
 
 def level_table(
