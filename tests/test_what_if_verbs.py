@@ -184,3 +184,51 @@ def test_a_broken_graph_fails_before_data_are_read(
     told = capsys.readouterr().err
     assert "backlog" in told
     assert "nowhere" not in told
+
+
+def test_a_graph_is_held_against_the_data_before_and_after_training(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ["coupling.mechanisms.steps=5"]
+    graph = ["data=midmile", "data.source.preset=tiny", "dag=midmile", *short]
+    assert script("falsify", *graph) == 0
+    told = capsys.readouterr().out
+    assert "declared absences at a false discovery rate of 0.05" in told
+    assert not Path("falsification.csv").exists()
+    run = trained(script, "coupling=delta")
+    assert script("falsify", run, "share=0.6") == 0
+    rows = pd.read_csv(folder_of("trained") / "falsification.csv")
+    assert {"source", "target", "lag", "r", "q", "material"} <= set(rows)
+    record = read_record(folder_of("trained"))
+    assert record["falsification"]["counts"]["tests"] == len(rows)
+    assert script("falsify", "data=flights") == 2
+    assert "choose dag=<name>" in capsys.readouterr().err
+
+
+def test_a_change_an_action_and_a_miss_are_explained(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rolling = ["protocol.first_cutoff=2023-05-15", "protocol.step=14", "protocol.count=1"]
+    assert script("backtest", *TWIN, "coupling=delta", *rolling, "name=scored") == 0
+    run = f"run={folder_of('scored')}"
+    dates = ["previous=2023-05-16", "cutoff=2023-05-19"]
+    capsys.readouterr()
+    assert script("explain", run, *dates, "scenario=promo_on") == 0
+    told = capsys.readouterr().out
+    assert "new actuals: orders" in told
+    assert "promo -> orders" in told
+    assert "surprise of orders" in told
+    (folder,) = folder_of("scored").glob("explained-*")
+    ledger = pd.read_csv(folder / "ledger.csv")
+    terms = ledger.drop(columns=["unique_id", "ds", "before", "after"]).sum(axis=1)
+    assert np.allclose(ledger["before"] + terms, ledger["after"], rtol=1e-4)
+    misses = pd.read_csv(folder / "misses.csv")
+    surprises = misses.filter(like="surprise").sum(axis=1)
+    assert np.allclose(
+        misses["forecast of the layer"] + surprises, misses["actual"], rtol=1e-3, atol=0.1
+    )
+    assert script("explain", run, "cutoff=2023-07-15") == 0
+    told = capsys.readouterr().out
+    assert "no ledger" in told
+    assert "no root cause" in told
+    assert script("explain", run, "previous=2023-05-01", "cutoff=2023-05-19") == 1

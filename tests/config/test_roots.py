@@ -30,6 +30,13 @@ def test_root_composes_with_allowed_targets_and_a_hash(root, tmp_path):
     assert len(config_hash(cfg)) == 8
 
 
+@pytest.mark.parametrize("root", ["audit", "falsify", "explain", "generate", "midmile_do"])
+def test_a_root_that_makes_no_run_composes(root):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose(root)
+    check_targets(cfg)
+
+
 def test_the_benchmark_composes_and_resolves():
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("benchmark")
@@ -41,6 +48,15 @@ def test_help_lists_every_model(root):
     told = help_text(CONF, root)
     for path in (CONF / "model").glob("[a-z]*.yaml"):
         assert path.stem in told
+
+
+def test_help_of_a_verb_without_a_run_shows_its_own_keys_and_examples():
+    told = help_text(CONF, "audit")
+    assert "python scripts/audit.py run=" in told
+    assert "max_series=256" in told
+    assert "skip_finished" not in told
+    assert "promo_week2" in help_text(CONF, "scenario")
+    assert "skip_finished" in help_text(CONF, "scenario")
 
 
 @pytest.mark.parametrize("path", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda p: p.stem)

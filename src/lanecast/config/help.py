@@ -16,14 +16,15 @@ $purpose
   python scripts/$root.py [group=option] [key=value] [nested.key=value] ...
 
 Examples
-  python scripts/train.py model=tft seed=2
-  python scripts/backtest.py -m model=nhits,tft seed=1,2 name=my-first-sweep
-  python scripts/train.py model=tft protocol.last_cutoff=2013-07-04 name=once
-  python scripts/backtest.py run=runs/once/<model>-<data>-<hash>/seed1
-
-Groups (* is the default)
-$groups
-
+$examples
+$groups$keys$run
+Options
+  -m, --multirun        one job for each combination of a,b,c values
+  --cfg job             print the whole config and stop; add --resolve to fill in ${...}
+  --hydra-help          Hydra's own options
+  HYDRA_FULL_ERROR=1    (environment) full traces
+""")
+OF_A_RUN = """
 Keys of every run
   name=adhoc            first folder under runs/
   seed=1                seeds everything; not part of the config hash
@@ -33,23 +34,45 @@ Keys of every run
 
 A run is a folder: runs/<name>/<model>-<data>-<hash>/seed<k>/ with record.json, metrics.csv,
 forecasts.parquet, checkpoints/, .hydra/ and wandb/.
-
-Options
-  -m, --multirun        one job for each combination of a,b,c values
-  --cfg job             print the whole config and stop; add --resolve to fill in ${...}
-  --hydra-help          Hydra's own options
-  HYDRA_FULL_ERROR=1    (environment) full traces
-""")
+"""
+FOLDER = "runs/once/<model>-<data>-<hash>/seed1"
+EXAMPLES = {
+    "scenario": (
+        f"scenario.py run={FOLDER} scenario=promo_week2",
+        f"scenario.py run={FOLDER} 'scenario.do=[{{node: promo, kind: hard, value: 0, last: 7}}]'",
+    ),
+    "audit": (f"audit.py run={FOLDER}",),
+    "falsify": ("falsify.py data=midmile dag=midmile", f"falsify.py run={FOLDER}"),
+    "explain": (
+        f"explain.py run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",
+        f"explain.py run={FOLDER} scenario=promo_on",
+    ),
+    "generate": (
+        "generate.py preset=small out=data/twin",
+        "generate.py preset=internet write=false fraction=0.02",
+    ),
+    "midmile_do": (
+        "midmile_do.py",
+        "midmile_do.py networks=[tft] couplings=[none,delta] more=[] out=runs/midmile-do-tft",
+    ),
+}
+COMMON = (
+    "train.py model=tft seed=2",
+    "backtest.py -m model=nhits,tft seed=1,2 name=my-first-sweep",
+    "train.py model=tft protocol.last_cutoff=2013-07-04 name=once",
+    f"backtest.py run={FOLDER}",
+)
 
 
 def help_text(conf: Path, root: str) -> str:
-    """Describe the verb, its groups with their options, and the keys of every run."""
+    """Describe the verb, its groups with their options, its own keys, and those of every run."""
     source = (conf / f"{root}.yaml").read_text(encoding="utf-8")
     first = source.splitlines()[0]
     purpose = first.lstrip("# ") if first.startswith("#") else root
+    entries = (yaml.safe_load(source) or {}).get("defaults", [])
     defaults = {
         str(group): option
-        for entry in (yaml.safe_load(source) or {}).get("defaults", [])
+        for entry in entries
         if isinstance(entry, dict)
         for group, option in entry.items()
     }
@@ -58,7 +81,26 @@ def help_text(conf: Path, root: str) -> str:
         for group, default in defaults.items()
         if (conf / group).is_dir()
     )
-    return TEXT.safe_substitute(purpose=purpose, root=root, groups=groups)
+    keys = "\n".join(_own_keys(source))
+    return TEXT.safe_substitute(
+        purpose=purpose,
+        root=root,
+        examples="\n".join(f"  python scripts/{one}" for one in EXAMPLES.get(root, COMMON)),
+        groups=f"\nGroups (* is the default)\n{groups}\n" if groups else "",
+        keys=f"\nKeys and their defaults\n{keys}\n" if keys else "",
+        run=OF_A_RUN if "common" in entries else "",
+    )
+
+
+def _own_keys(source: str) -> list[str]:
+    """Top-level keys of the root that say on their own line what they are."""
+    found = []
+    for line in source.splitlines():
+        key, colon, rest = line.partition(": ")
+        value, told, comment = rest.partition(" # ")
+        if colon and told and key.isidentifier() and comment:
+            found.append(f"  {key + '=' + value.strip():<21} {comment}")
+    return found
 
 
 def _options(folder: Path, default: object) -> list[str]:

@@ -1,0 +1,16 @@
+"""Why did a forecast move, how does an action work, what made it miss?  ``run=<folder>``."""
+
+from omegaconf import DictConfig
+
+from lanecast import config
+
+
+@config.main("explain")
+def main(cfg: DictConfig) -> None:
+    from lanecast.checks.explaining import run
+
+    run(cfg)
+
+
+if __name__ == "__main__":
+    main()
