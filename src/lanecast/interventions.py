@@ -5,6 +5,7 @@ Steps count from the cutoff: step 1 is the first one predicted.  Axes: ``N`` ser
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -50,6 +51,8 @@ class Intervention:
             raise ConfigError(
                 f"do({self.node}): kind={self.kind!r} is not one of {', '.join(Kind)}"
             ) from err
+        if not math.isfinite(self.value):
+            raise ConfigError(f"do({self.node}): value={self.value} is not a finite number")
         if self.series is not None:
             object.__setattr__(self, "series", tuple(map(str, self.series)))
         if self.first < 1 or (self.last is not None and self.last < self.first):

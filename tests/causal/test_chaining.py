@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from causal_worlds import shop_graph, shop_panel
+from lanecast.causal import chaining
 from lanecast.causal.chaining import Action, Chain, Soft, chain
 from lanecast.causal.fitting import Plan
 from lanecast.causal.layer import CausalLayer
 from lanecast.data.schema import Role
 from lanecast.data.views import with_values
 from lanecast.data.windows import WindowIndex
-from lanecast.errors import GraphError, LeakageError
+from lanecast.errors import ConfigError, GraphError, LeakageError
 
 HORIZON, UNTIL = 10, 250
 PLAN = Plan(steps=30, batch=8, segment=32, hidden=4)
@@ -142,26 +143,42 @@ def test_the_reference_roll_starts_where_nobody_acted():
 
 def test_a_cutoff_before_the_end_of_the_fit_is_refused_except_in_training():
     early = replace(at(), cutoff_W=np.full(12, UNTIL - 1))
-    with pytest.raises(LeakageError):
+    with pytest.raises(LeakageError, match=r"fitted until step 250; refit with until <= 249"):
         chain(layer(), panel(), early, horizon=HORIZON)
     chain(layer(), panel(), early, horizon=HORIZON, how=Chain(training=True))
 
 
-def test_an_action_on_a_node_that_is_not_there_is_refused():
-    with pytest.raises((GraphError, ValueError), match="promos"):
-        rolled(Action(hard={"promos": path(1.0)}))
+def soft(shift=0.0, scale=1.0, shape=(12, HORIZON)):
+    full = {"shift_WH": np.full(shape, shift), "scale_WH": np.full(shape, scale)}
+    return Soft(**full)
 
 
-def test_gradients_with_respect_to_unknown_cells_are_exactly_zero():
-    """C4: whatever stands in cells that are not visible has no way into the roll."""
-    prepared = layer().prepare(panel())
-    from lanecast.causal.prepared import cut
+@pytest.mark.parametrize(
+    ("action", "error", "words"),
+    [
+        (Action(hard={"promos": path(1.0)}), GraphError, r"do\(promos\).*no such node.*promo,"),
+        (Action(soft={"promos": soft()}), GraphError, r"do\(promos\).*no such node"),
+        (Action(hard={"calendar": path(1.0)}), GraphError, r"do\(calendar\).*no such node"),
+        (Action(hard={"price": path(np.inf)}), ConfigError, r"do\(price\).*must be finite; NaN"),
+        (Action(soft={"price": soft(np.nan)}), ConfigError, r"do\(price\): a path must be finite$"),
+        (Action(soft={"price": soft(0, np.inf)}), ConfigError, r"do\(price\).*must be finite"),
+        (Action(hard={"price": path(1.0)[:11]}), ConfigError, r"shape \(11, 10\).*\(12, 10\)"),
+        (Action(soft={"price": soft(shape=(12, 9))}), ConfigError, r"shape \(12, 9\)"),
+    ],
+    ids=lambda value: "" if isinstance(value, Action) else None,
+)
+def test_what_cannot_be_done_is_refused_by_name(action, error, words):
+    with pytest.raises(error, match=words):
+        rolled(action)
 
-    window = cut(prepared, at(), horizon=HORIZON, lag=layer().wiring.lag, filler=7.0)
-    again = cut(prepared, at(), horizon=HORIZON, lag=layer().wiring.lag, filler=-7.0)
-    known = window.clamp_WTJ[:, : layer().wiring.lag]
-    past = slice(0, layer().wiring.lag)
-    nodes = layer().wiring.num_nodes
-    one = window.x_WTX[:, past, :nodes][known]
-    assert torch.equal(one, again.x_WTX[:, past, :nodes][known])
-    assert len(one)
+
+def test_several_cutoffs_and_one_chunk_or_many_are_the_same_roll(monkeypatch):
+    both = WindowIndex(
+        series_W=np.tile(np.arange(12), 2), cutoff_W=np.repeat([UNTIL + 1, UNTIL + 3], 12)
+    )
+    whole = chain(layer(), panel(), both, horizon=HORIZON, how=Chain(samples=range(3)))
+    monkeypatch.setattr(chaining, "_ROWS", 15)
+    parts = chain(layer(), panel(), both, horizon=HORIZON, how=Chain(samples=range(3)))
+    assert torch.allclose(whole.x_SWHJ, parts.x_SWHJ, atol=1e-5)
+    alone = chain(layer(), panel(), at(), horizon=HORIZON, how=Chain(samples=range(3)))
+    assert torch.allclose(whole.x_SWHJ[:, 12:], alone.x_SWHJ, atol=1e-5)

@@ -12,7 +12,7 @@ from lanecast.causal.fitting import Plan
 from lanecast.causal.graph import Graph
 from lanecast.causal.layer import CausalLayer
 from lanecast.data.windows import WindowIndex
-from lanecast.errors import CheckpointError, ConfigError, LeakageError, SchemaError
+from lanecast.errors import CheckpointError, ConfigError, GraphError, LeakageError, SchemaError
 
 PLAN = Plan(steps=30, batch=8, segment=32, hidden=4)
 UNTIL = 250
@@ -90,7 +90,14 @@ def test_a_layer_of_another_graph_is_not_loaded(tmp_path):
 
 def test_an_unfitted_layer_says_so():
     layer = CausalLayer(graph=shop_graph())
-    for call in (lambda: layer.mechanisms, lambda: layer.prepare(panel())):
+    calls = (
+        lambda: layer.mechanisms,
+        lambda: layer.prepare(panel()),
+        lambda: layer.check(10),
+        lambda: layer.reference_history(panel()),
+        lambda: forecast(layer),
+    )
+    for call in calls:
         with pytest.raises(LeakageError, match="never fitted"):
             call()
 
@@ -110,8 +117,13 @@ def test_a_node_without_a_complete_row_is_named():
             "edges": [{"from": "a", "to": "orders", "lags": [0]}],
         }
     )
-    with pytest.raises((SchemaError, ValueError), match=r"node 'a'|'orders'"):
+    with pytest.raises(SchemaError, match=r"node 'a' has no row with all its parents \(a\)"):
         fitted(graph, until=50, on=held)
+
+
+def test_a_node_that_nobody_declared_is_refused_with_the_nearest():
+    with pytest.raises(GraphError, match="no node 'order' that is seen; did you mean orders"):
+        CausalLayer(graph=shop_graph()).node("order")
 
 
 def test_a_budget_that_fits_nothing_is_refused():

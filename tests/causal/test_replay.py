@@ -10,6 +10,7 @@ from causal_worlds import shop_graph, shop_panel
 from lanecast.causal.fitting import Plan
 from lanecast.causal.layer import CausalLayer
 from lanecast.causal.replay import abducted, replayed
+from lanecast.errors import ConfigError, GraphError
 
 UNTIL = 250
 
@@ -102,3 +103,40 @@ def test_the_reference_history_has_no_treatment_left():
     weather = layer().node("weather")
     assert torch.equal(x[..., weather], prepared.whole_NTX[..., weather])
     assert np.isfinite(x.numpy()).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_is_refused(value):
+    with pytest.raises(ConfigError, match=r"do\(promo\): (nan|inf) is no value"):
+        replay({"promo": value})
+
+
+def test_a_node_that_is_not_there_cannot_be_replayed():
+    with pytest.raises(GraphError, match="there is no node 'promos'; did you mean"):
+        replay({"promos": 1.0})
+
+
+def test_after_its_last_step_an_action_ends_and_its_echo_fades():
+    found, prepared = replay({"promo": 1.0}, first=150, last=160)
+    promo, orders = layer().node("promo"), layer().node("orders")
+    assert torch.equal(found[:, 161:, promo], prepared.whole_NTX[:, 161:, promo])
+    effect = (found - prepared.whole_NTX)[..., orders].abs().mean(dim=0)
+    assert effect[155] > 0.1
+    assert 0 < effect[165] < effect[160]
+    assert effect[260] < 1e-3 * effect[155]
+
+
+def test_a_path_is_replayed_where_it_is_given_and_the_rest_keeps_its_value():
+    prepared = layer().prepare(panel())
+    price = layer().node("price")
+    path = torch.full(prepared.whole_NTX.shape[:2], float("nan"))
+    path[2, 170:175] = 0.25
+    found, _ = replay({"price": path}, first=165)
+    assert (found[2, 170:175, price] == 0.25).all()
+    kept = torch.isnan(path)
+    assert torch.equal(found[..., price][kept], prepared.whole_NTX[..., price][kept])
+    others = [row for row in range(12) if row != 2]
+    change = (found - prepared.whole_NTX).abs().amax(dim=-1)
+    assert float(change[others].max()) <= 1e-5
+    assert float(change[2, :170].max()) <= 1e-5
+    assert float(change[2, 170:178].min()) > 1e-4

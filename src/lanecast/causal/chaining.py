@@ -106,16 +106,36 @@ def chain(
 ) -> Rolled:
     """Roll the windows ``at``; with joins between levels whole cutoffs are rolled together."""
     how, action = how or Chain(), action or Action()
+    _check(action, layer, (len(at), horizon))
     if len(at) and not how.training:
         layer.check(int(at.cutoff_W.min()))
     prepared = layer.prepare(panel)
+    history = layer.reference_history(panel) if how.reference else None
     count = 1 if how.samples is None else len(how.samples)
     out = torch.empty(count, len(at), horizon, layer.wiring.num_nodes)
     for rows, whole, whole_action in _chunks(layer, panel, at, action, count):
-        found = _roll_chunk(layer, prepared, whole, horizon, whole_action, how)
+        found = _roll_chunk(layer, prepared, whole, horizon, whole_action, how, history)
         chosen = at.series_W[rows] if layer.wiring.joins else slice(None)
         out[:, torch.from_numpy(rows)] = found[:, chosen]
     return Rolled(x_SWHJ=out, names=layer.wiring.names, prepared=prepared, at=at)
+
+
+def _check(action: Action, layer: CausalLayer, shape: tuple[int, int]) -> None:
+    """GraphError for a node that is not there, ConfigError for a path that is none."""
+    parts = [(name, path, False) for name, path in action.hard.items()]
+    for name, soft in action.soft.items():
+        parts += [(name, soft.shift_WH, True), (name, soft.scale_WH, True)]
+    for name, path, whole in parts:
+        if name not in layer.graph.order:
+            raise GraphError(
+                f"do({name}): the graph has no such node that is seen; it has"
+                f" {', '.join(layer.graph.order)}"
+            )
+        if path.shape != shape:
+            raise ConfigError(f"do({name}): a path of shape {path.shape} for windows of {shape}")
+        if np.isinf(path).any() or (whole and np.isnan(path).any()):
+            told = "" if whole else "; NaN leaves a step alone"
+            raise ConfigError(f"do({name}): a path must be finite{told}")
 
 
 def _chunks(
@@ -157,11 +177,19 @@ def _roll_chunk(
     horizon: int,
     action: Action,
     how: Chain,
+    history_NTX: Tensor | None,
 ) -> Tensor:
     wiring = layer.wiring
-    history = layer.reference_history(prepared.panel) if how.reference else None
     lag = max(wiring.lag, how.min_back)
-    window = cut(prepared, at, horizon=horizon, lag=lag, history_NTX=history, filler=how.filler)
+    window = cut(
+        prepared,
+        at,
+        horizon=horizon,
+        lag=lag,
+        history_NTX=history_NTX,
+        newest_J=None if history_NTX is None else prepared.remade_J,
+        filler=how.filler,
+    )
     x, clamp = window.x_WTX.clone(), window.clamp_WTJ.clone()
     start = lag
     if how.reference:
@@ -169,24 +197,14 @@ def _roll_chunk(
     back = window.back
     series = torch.from_numpy(np.ascontiguousarray(at.series_W))
     for name, path in action.hard.items():
-        number = _number(layer, name, path, (len(at), horizon))
+        number = layer.node(name)
         value = prepared.space.to_link(torch.from_numpy(path).float(), series, number)
         there = torch.isfinite(value)
         x[:, back:, number] = torch.where(there, value, x[:, back:, number])
         clamp[:, back:, number] |= there
     count = 1 if how.samples is None else len(how.samples)
-    rows = series.repeat(count)
-    noise, uniform = _noise(layer, at, x.shape[1] - start, how)
-    hooks = Hooks(
-        override={
-            layer.node(n): make(prepared, at, window, count) for n, make in how.override.items()
-        },
-        adjust={
-            layer.node(n): _adjuster(prepared, layer.node(n), soft, rows, back, count)
-            for n, soft in action.soft.items()
-        },
-        join=lambda x, number: prepared.space.joined(x, rows, number),
-    )
+    noise, uniform = _noise(layer, prepared, at, x.shape[1] - start, horizon, how)
+    hooks = _hooks(layer, prepared, at, window, action, how)
     with torch.inference_mode():
         found = roll(
             layer.mechanisms,
@@ -200,6 +218,30 @@ def _roll_chunk(
         )
     nodes = wiring.num_nodes
     return found[:, back:, :nodes].reshape(count, len(at), horizon, nodes)
+
+
+def _hooks(
+    layer: CausalLayer,
+    prepared: Prepared,
+    at: WindowIndex,
+    window: Cut,
+    action: Action,
+    how: Chain,
+) -> Hooks:
+    """Overrides, soft changes and joins of a chunk."""
+    count = 1 if how.samples is None else len(how.samples)
+    rows = torch.from_numpy(np.ascontiguousarray(at.series_W)).repeat(count)
+    soft = {layer.node(name): one for name, one in action.soft.items()}
+    return Hooks(
+        override={
+            layer.node(n): make(prepared, at, window, count) for n, make in how.override.items()
+        },
+        adjust={
+            node: _adjuster(prepared, node, one, rows, window.back, count)
+            for node, one in soft.items()
+        },
+        join=lambda x, number: prepared.space.joined(x, rows, number),
+    )
 
 
 def _set_reference(
@@ -218,12 +260,20 @@ def _set_reference(
 
 
 def _noise(
-    layer: CausalLayer, at: WindowIndex, steps: int, how: Chain
+    layer: CausalLayer,
+    prepared: Prepared,
+    at: WindowIndex,
+    steps: int,
+    horizon: int,
+    how: Chain,
 ) -> tuple[Tensor | None, Tensor | None]:
+    """Of the last ``steps``, drawn from the deepest ragged edge on: the reference's is as deep."""
     if how.samples is None:
         return None, None
+    deep = horizon + int(max(0, -prepared.remade_J.min()))
     nodes = layer.wiring.num_nodes
-    drawn = uniforms(at, samples=how.samples, steps=steps, nodes=nodes, seed=how.seed)
+    drawn = uniforms(at, samples=how.samples, steps=deep, nodes=nodes, seed=how.seed)
+    drawn = drawn[:, :, deep - steps :]
     u = standardized(drawn, layer.noises, layer.noise_tables)
     return u.flatten(0, 1), torch.from_numpy(drawn.astype(np.float32)).flatten(0, 1)
 
@@ -231,17 +281,6 @@ def _noise(
 def _padded(noise: Tensor | None, start: int) -> Tensor | None:
     """Noise of the rolled steps, behind zeros for the steps that are only read."""
     return None if noise is None else torch.nn.functional.pad(noise, (0, 0, start, 0))
-
-
-def _number(layer: CausalLayer, name: str, path: np.ndarray, shape: tuple[int, int]) -> int:
-    if name not in layer.graph.order:
-        raise GraphError(
-            f"do({name}): the graph has no such node that is seen; it has"
-            f" {', '.join(layer.graph.order)}"
-        )
-    if path.shape != shape:
-        raise ConfigError(f"do({name}): a path of shape {path.shape} for windows of {shape}")
-    return layer.node(name)
 
 
 def _adjuster(

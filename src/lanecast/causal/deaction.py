@@ -13,8 +13,9 @@ import torch
 
 from lanecast.causal.graph import Graph
 from lanecast.causal.layer import CausalLayer
+from lanecast.causal.publishing import moved, remade_delays
 from lanecast.data.panel import Panel
-from lanecast.data.schema import TARGET, Column, Role, step_length
+from lanecast.data.schema import TARGET, Column, step_length
 from lanecast.data.views import with_roles, with_values
 
 
@@ -27,7 +28,7 @@ def reference_panel(layer: CausalLayer, panel: Panel) -> Panel:
     were missing stay missing; the first ``wiring.lag`` steps of a series stay as they were.
     """
     graph = layer.graph
-    moved = descendants_of_treatments(layer)
+    recomputed = descendants_of_treatments(layer)
     x_NTX = layer.reference_history(panel)
     space = layer.prepare(panel).space
     rows = torch.arange(panel.num_series)
@@ -42,7 +43,7 @@ def reference_panel(layer: CausalLayer, panel: Panel) -> Panel:
         column = str(graph.nodes[name].column)
         if name in graph.treatments or name in idle_nodes:
             roles[column] = None
-        elif name in moved:
+        elif name in recomputed:
             number = layer.node(name)
             natural = space.to_natural(x_NTX[..., number], rows, number).numpy()
             found = natural[owner, step].astype(np.float32)
@@ -54,11 +55,7 @@ def reference_panel(layer: CausalLayer, panel: Panel) -> Panel:
 
 def descendants_of_treatments(layer: CausalLayer) -> frozenset[str]:
     """Nodes that some treatment moves, treatments aside."""
-    graph = layer.graph
-    reached: set[str] = set()
-    for name in graph.treatments:
-        reached |= graph.descendants(name, include_policy=False)
-    return frozenset(reached & set(graph.order)) - set(graph.treatments)
+    return moved(layer.graph)
 
 
 def idle(graph: Graph, delays: Mapping[str, int]) -> frozenset[str]:
@@ -87,23 +84,7 @@ def outside(layer: CausalLayer, panel: Panel) -> list[str]:
 
 def effective_delays(layer: CausalLayer, panel: Panel) -> dict[str, int]:
     """Steps until everything a recomputed value was made of is published, by node."""
-    graph, schema = layer.graph, panel.schema
-    delay = {}
-    for name in graph.order:
-        column = str(graph.nodes[name].column)
-        known = schema.columns[column].role is Role.KNOWN_FUTURE
-        lead = schema.lead_steps(column) if known else None
-        delay[name] = (
-            schema.delay_steps(column) if not known else -(10**6 if lead is None else lead)
-        )
-    moved = descendants_of_treatments(layer)
-    for _ in range(len(graph.order) + 1):
-        for name in graph.order:
-            if name in moved:
-                edges = graph.parents(name)
-                reach = [delay[e.source] - min(e.lags) for e in edges if e.source in delay]
-                delay[name] = max([delay[name], *reach])
-    return delay
+    return remade_delays(layer.graph, panel.schema)
 
 
 def _later(panel: Panel, column: str, steps: int) -> Column:

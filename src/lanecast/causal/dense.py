@@ -20,6 +20,7 @@ from torch import Tensor
 from lanecast.causal.context import Context, phases, profiles, restlessness
 from lanecast.causal.graph import Graph, Kind
 from lanecast.causal.joins import JoinColumn, join_columns
+from lanecast.causal.publishing import delays, newest
 from lanecast.data.panel import Panel
 from lanecast.errors import LeakageError, SchemaError
 
@@ -82,10 +83,11 @@ class LinkSpace:
     def fit(self, dense: Dense, *, until: int) -> Self:
         """Learn centers and scales from what is known at ``until``."""
         y_NTJ = self.linked(visible_values(dense, self.graph, until))
-        with np.errstate(all="ignore"):
-            middle = _nanmedian(y_NTJ)
-            center = np.nan_to_num(middle)
-            spread = np.sqrt(np.nanmean((y_NTJ - center[:, None]) ** 2, axis=(0, 1)))
+        middle = _nanmedian(y_NTJ)
+        center = np.nan_to_num(middle)
+        square = (y_NTJ - center[:, None]) ** 2
+        empty_J = ~np.isfinite(square).any(axis=(0, 1))
+        spread = np.sqrt(np.nanmean(np.where(empty_J, 0, square), axis=(0, 1)))
         scale = np.where(np.isfinite(spread) & (spread > _FLOOR), spread, 1.0)
         for number, name in enumerate(self.graph.order):
             node = self.graph.nodes[name]
@@ -287,16 +289,8 @@ def _joined(join: JoinColumn, dense: Dense, graph: Graph, cutoff: int) -> np.nda
 
 
 def last_visible(panel: Panel, graph: Graph) -> np.ndarray:
-    """Newest visible step of each node relative to the cutoff, [J]; inf for known for ever."""
-    newest = []
-    for name in graph.order:
-        column = str(graph.nodes[name].column)
-        if column in panel.schema.known:
-            lead = panel.schema.lead_steps(column)
-            newest.append(np.inf if lead is None else float(lead))
-        else:
-            newest.append(-float(panel.schema.delay_steps(column)))
-    return np.array(newest)
+    """Newest visible step of each node relative to the cutoff, [J]."""
+    return newest(delays(graph, panel.schema), graph)
 
 
 def link_of(values: np.ndarray, link: str) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lanecast.causal.declaration import hint
 from lanecast.causal.dense import Dense, LinkSpace, visible_values
 from lanecast.causal.fitting import Plan, fit_mechanisms
 from lanecast.causal.graph import Graph
@@ -27,7 +28,7 @@ from lanecast.causal.prepared import Prepared, prepare
 from lanecast.causal.replay import abducted, replayed
 from lanecast.causal.wiring import wire
 from lanecast.data.panel import Panel
-from lanecast.errors import CheckpointError, LeakageError
+from lanecast.errors import CheckpointError, GraphError, LeakageError
 
 _UNFITTED = "the causal layer was never fitted; call fit(panel, until=...)"
 _KEPT = 4  # preparations of one panel, where newcomers make them depend on the cutoff
@@ -76,7 +77,11 @@ class CausalLayer:
         return dict(zip(self.wiring.optional, found, strict=True))
 
     def node(self, name: str) -> int:
-        """Number of a node in ``J``."""
+        """Number of a node in ``J``; GraphError for one that is not there or not seen."""
+        if name not in self.graph.order:
+            raise GraphError(
+                f"the graph has no node {name!r} that is seen{hint(name, self.graph.order)}"
+            )
         return self.graph.order.index(name)
 
     def check(self, cutoff: int) -> None:

@@ -15,6 +15,7 @@ from lanecast.causal.context import Context
 from lanecast.causal.dense import Dense, LinkSpace, Space, bind, last_visible
 from lanecast.causal.graph import Graph
 from lanecast.causal.mechanisms import Mechanisms
+from lanecast.causal.publishing import newest, remade_delays
 from lanecast.causal.rollout import Hooks, roll
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
@@ -26,10 +27,10 @@ class Prepared:
 
     What a join sums over holds nothing (the link of 0) before its series has begun.  ``whole`` is
     ``x`` with every gap filled by its mechanism, from the past alone; ``carried`` tells which
-    series carry a node.
+    series carry a node.  It does not hold the panel, so that it may live as long as the panel does.
     """
 
-    dense: Dense
+    start_N: Tensor
     space: Space
     x_NTX: Tensor
     seen_NTX: Tensor
@@ -37,11 +38,7 @@ class Prepared:
     context: Context
     carried_NJ: Tensor
     newest_J: np.ndarray  # newest visible step of each node relative to a cutoff
-
-    @property
-    def panel(self) -> Panel:
-        """The panel behind it."""
-        return self.dense.panel
+    remade_J: np.ndarray  # the same of the reference history
 
     def seen_at(self, step: int) -> Tensor:
         """What is known at ``step``, [N, step + 1, X]; a joined column as late as its source."""
@@ -76,7 +73,7 @@ def prepare(
     if mechanisms is not None:
         whole = _filled(x_NTX, seen_NTX, context, panel, space, carried, mechanisms)
     return Prepared(
-        dense=dense,
+        start_N=torch.from_numpy(panel.start),
         space=space,
         x_NTX=x_NTX,
         seen_NTX=seen_NTX,
@@ -84,6 +81,7 @@ def prepare(
         context=context,
         carried_NJ=carried,
         newest_J=last_visible(panel, graph),
+        remade_J=newest(remade_delays(graph, panel.schema), graph),
     )
 
 
@@ -199,7 +197,7 @@ def cut(
         [~clamp, ~settled[None, :, None].expand(*x.shape[:2], x.shape[2] - nodes)], -1
     )
     x = torch.where(hidden, blank, x)
-    later = torch.from_numpy(prepared.panel.start)[series] > cutoff
+    later = prepared.start_N[series] > cutoff
     for join in prepared.space.joins:  # a series that has not begun adds nothing to come either
         nothing = (later & join.gives[series])[:, None]
         zero = prepared.space.nothing(join.source)[series][:, None]

@@ -8,6 +8,7 @@ Axes: ``N`` series, ``T`` steps, ``X`` nodes then joined columns, ``J`` nodes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,6 +20,7 @@ from lanecast.causal.graph import Graph
 from lanecast.causal.mechanisms import Mechanisms
 from lanecast.causal.prepared import Prepared
 from lanecast.causal.rollout import Hooks, roll
+from lanecast.errors import ConfigError
 from lanecast.seeding import hashed_uniforms
 
 _EDGE = 1e-5
@@ -77,7 +79,7 @@ def replayed(
     u, _ = abducted(mechanisms, prepared)
     moving = _moved(graph, do, policies=policies)
     clamp = torch.ones(*x.shape[:2], nodes, dtype=torch.bool)
-    begun = torch.arange(steps) >= torch.from_numpy(prepared.panel.start)[:, None] + wiring.lag
+    begun = torch.arange(steps) >= prepared.start_N[:, None] + wiring.lag
     for name in moving:
         number = graph.order.index(name)
         clamp[..., number] = ~(begun & prepared.carried_NJ[:, number, None])
@@ -125,6 +127,8 @@ def _set(
     if value is None:
         x[:, inside, number] = 0.0
         return
+    if not math.isfinite(value):
+        raise ConfigError(f"do({name}): {value} is no value; give a number, or None for no action")
     rows = torch.arange(len(x))
     natural = torch.full((len(x), 1), float(value))
     x[:, inside, number] = prepared.space.to_link(natural, rows, number)

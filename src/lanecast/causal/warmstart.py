@@ -18,7 +18,7 @@ from lanecast.causal.context import Context
 from lanecast.causal.mechanisms import FLOOR, Mechanisms
 from lanecast.causal.wiring import Wiring
 
-_SERIES = 2000  # evenly spaced series that the regressions read at most
+_SERIES = 2000  # evenly spaced series that the regression of a node reads at most
 _ROUNDS = 6
 _RIDGE = 1e-6  # of the mean square of the regressors
 
@@ -27,14 +27,20 @@ def start_linear(
     mechanisms: Mechanisms, x_NTX: Tensor, valid_NTJ: Tensor, context: Context
 ) -> None:
     """Set the linear parameters of every node; 0/1 nodes start from their share of ones."""
-    chosen = torch.arange(len(x_NTX))[:: max(1, -(-len(x_NTX) // _SERIES))]
-    x, valid = x_NTX[chosen], valid_NTJ[chosen]
-    dates = context.whole(x.shape[1], rows=chosen)
     for node in range(mechanisms.wiring.num_nodes):
+        chosen = _chosen(valid_NTJ[..., node])
+        x, valid = x_NTX[chosen], valid_NTJ[chosen]
         if mechanisms.wiring.bernoulli_J[node]:
             _start_share(mechanisms, x, valid, node)
         else:
+            dates = context.whole(x.shape[1], rows=chosen)
             _start_node(mechanisms, x, valid, dates, node)
+
+
+def _chosen(valid_NT: Tensor) -> Tensor:
+    """Series to read, of those with a row: a node of a small level must not be skipped over."""
+    there = torch.nonzero(valid_NT.any(dim=1)).flatten()
+    return there[:: max(1, -(-len(there) // _SERIES))]
 
 
 def _start_share(mechanisms: Mechanisms, x: Tensor, valid: Tensor, node: int) -> None:

@@ -37,6 +37,10 @@ def with_roles(panel: Panel, columns: Mapping[str, Column | None]) -> Panel:
 
 def with_values(panel: Panel, columns: Mapping[str, np.ndarray]) -> Panel:
     """The panel with other values in some columns, [cells] each."""
+    if unknown := sorted(set(columns) - set(panel.schema.stored)):
+        raise SchemaError(
+            f"this panel stores no column {unknown[0]!r}; it has {list(panel.schema.stored)}"
+        )
     values = panel.values.clone()
     for name, column in columns.items():
         values[:, panel.schema.stored.index(name)] = torch.from_numpy(
@@ -95,9 +99,11 @@ def unfolded(
         if panel.statics.numel()
         else panel.statics,
         attributes={name: column[at.series_W] for name, column in panel.attributes.items()},
-        issued=panel.issued[torch.from_numpy(cell_WT[kept_WT])]
-        if panel.issued_names
-        else panel.issued,
     )
+    if panel.issued_names:  # nothing was issued where the series has no cell
+        outside = torch.from_numpy(~inside_WT[kept_WT])
+        issued = panel.issued[torch.from_numpy(cell_WT[kept_WT])]
+        issued[outside] = float("nan")
+        unfolded_panel = replace(unfolded_panel, issued=issued)
     index = WindowIndex(series_W=np.arange(len(at), dtype=np.int64), cutoff_W=at.cutoff_W)
     return unfolded_panel, index
