@@ -29,9 +29,10 @@ def hashed_uniforms(
     """
     import numpy as np
 
-    key_W = _mix(
-        _mix(np.uint64(seed % 2**64) + first_W.astype(np.uint64)) ^ second_W.astype(np.uint64)
-    )
+    # Each part is mixed before the next is added: seed 1 of a key must not be seed 0 of the next.
+    start = _mix(np.full(1, seed % 2**64, dtype=np.uint64))
+    with np.errstate(over="ignore"):
+        key_W = _mix(_mix(start + first_W.astype(np.uint64)) ^ second_W.astype(np.uint64))
     count = np.arange(skip * size, (skip + num) * size, dtype=np.uint64).reshape(num, 1, size)
     with np.errstate(over="ignore"):
         bits = _mix(key_W[None, :, None] + count * np.uint64(0x9E3779B97F4A7C15))

@@ -208,9 +208,9 @@ def _roll_chunk(
     with torch.inference_mode():
         found = roll(
             layer.mechanisms,
-            x.repeat(count, 1, 1),
-            clamp_RTJ=clamp.repeat(count, 1, 1),
-            context_RTF=window.context_WTF.repeat(count, 1, 1),
+            _repeated(x, count),
+            clamp_RTJ=_repeated(clamp, count),
+            context_RTF=_repeated(window.context_WTF, count),
             start=start,
             noise_RTJ=_padded(noise, start),
             uniform_RTJ=_padded(uniform, start),
@@ -275,12 +275,22 @@ def _noise(
     drawn = uniforms(at, samples=how.samples, steps=deep, nodes=nodes, seed=how.seed)
     drawn = drawn[:, :, deep - steps :]
     u = standardized(drawn, layer.noises, layer.noise_tables)
-    return u.flatten(0, 1), torch.from_numpy(drawn.astype(np.float32)).flatten(0, 1)
+    return u, torch.from_numpy(drawn.astype(np.float32))
 
 
-def _padded(noise: Tensor | None, start: int) -> Tensor | None:
-    """Noise of the rolled steps, behind zeros for the steps that are only read."""
-    return None if noise is None else torch.nn.functional.pad(noise, (0, 0, start, 0))
+def _repeated(values_WTX: Tensor, count: int) -> Tensor:
+    """Windows, sample after sample, [R, T, X]; rows last in memory, where a roll wants them."""
+    return values_WTX.permute(1, 2, 0).repeat(1, 1, count).permute(2, 0, 1)
+
+
+def _padded(noise_SWHJ: Tensor | None, start: int) -> Tensor | None:
+    """Noise of the rolled steps, behind zeros for the steps that are only read; [R, T, J]."""
+    if noise_SWHJ is None:
+        return None
+    samples, windows, steps, nodes = noise_SWHJ.shape
+    padded_TJR = noise_SWHJ.new_zeros(start + steps, nodes, samples * windows)
+    padded_TJR[start:] = noise_SWHJ.permute(2, 3, 0, 1).flatten(2)
+    return padded_TJR.permute(2, 0, 1)
 
 
 def _adjuster(
