@@ -20,6 +20,8 @@ from lanecast.causal.noise import STUDENT_DF
 from lanecast.causal.warmstart import start_linear
 from lanecast.errors import ConfigError, SchemaError
 
+_GATE_RATE = 20.0  # learning rate of gates, in rates of the weights
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -102,12 +104,20 @@ def _refuse_empty(mechanisms: Mechanisms, valid_NTJ: Tensor) -> None:
 
 
 def _optimizer(mechanisms: Mechanisms, plan: Plan) -> torch.optim.Optimizer:
-    """AdamW that decays the bent parts alone: the linear start is left as it was found."""
-    bent = [p for n, p in mechanisms.named_parameters() if n.startswith(("first", "last"))]
-    others = [p for n, p in mechanisms.named_parameters() if not n.startswith(("first", "last"))]
+    """AdamW that decays the bent parts alone: the linear start is left as it was found.
+
+    Gates have no such start: at the rate of the weights they would end where they began.
+    """
+    bent: list[torch.nn.Parameter] = []
+    gates: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
+    for name, value in mechanisms.named_parameters():
+        kind = bent if name.startswith(("first", "last")) else others
+        (gates if name == "gate_logit" else kind).append(value)
     groups = [
         {"params": bent, "weight_decay": plan.weight_decay},
         {"params": others, "weight_decay": 0.0},
+        {"params": gates, "weight_decay": 0.0, "lr": _GATE_RATE * plan.lr},
     ]
     return torch.optim.AdamW(groups, lr=plan.lr)
 
