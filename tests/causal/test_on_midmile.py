@@ -1,5 +1,6 @@
 """The layer against the generator's exact truth: replays, effects that last, coherent levels."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from lanecast.causal.chaining import Action, Chain, chain
+from lanecast.causal.fitting import Plan
 from lanecast.causal.graph import Graph
 from lanecast.causal.layer import CausalLayer
 from lanecast.causal.replay import replayed
+from lanecast.causal.unrolled import Unrolled
 from lanecast.config import instantiate
 from lanecast.data.loading import load_panel
 from lanecast.data.windows import WindowIndex
@@ -63,11 +66,8 @@ def test_a_replay_is_at_most_a_quarter_as_wrong_as_no_change(value):
     assert wrong <= 0.25 * no_change, (wrong, no_change)
 
 
-@pytest.mark.slow
-def test_the_effect_of_a_lasting_promotion_is_right_on_days_1_14_and_60():
-    """Plain lags would decay to .69 of the truth by day 60; a finite memory does not."""
-    panel, world, _, layer = small()
-    horizon, cutoff = 60, 430
+def lasting(layer, panel, world, horizon=60, cutoff=430):
+    """Effect of a lasting promotion on busy lanes over the true one, by day."""
     ones = np.ones((panel.num_series, horizon), np.float32)
     at = WindowIndex(series_W=np.arange(200), cutoff_W=np.full(200, cutoff))
     on, off = (
@@ -87,16 +87,58 @@ def test_the_effect_of_a_lasting_promotion_is_right_on_days_1_14_and_60():
     )
     truth = np.log(found["on"][:, 0] / found["off"][:, 0])
     busy = found["off"][:, 0].mean(axis=1) > 20  # log1p and log differ on tiny lanes
+    return mine[busy].mean(axis=0) / truth[busy].mean(axis=0)
+
+
+@pytest.mark.slow
+def test_the_effect_of_a_lasting_promotion_is_right_on_days_1_14_and_60():
+    """Measured .96, .92, .93."""
+    panel, world, _, layer = small()
+    ratio = lasting(layer, panel, world)
     for day in (1, 14, 60):
-        ratio = mine[busy, day - 1].mean() / truth[busy, day - 1].mean()
-        assert 0.85 < ratio < 1.15, (day, ratio)
+        assert 0.88 < ratio[day - 1] < 1.12, (day, ratio[day - 1])
 
 
-def test_effects_add_up_over_levels_and_what_no_action_reaches_keeps_its_bits():
-    """C14: arrivals of a station are sums over its lanes, under an action as without one."""
+@pytest.mark.slow
+def test_without_a_declared_memory_a_lasting_effect_is_lost():
+    """The trap: orders that answer their own past take the promotion for a change of level."""
+    panel, world, graph, _ = small()
+    plain = replace(graph, edges=tuple(replace(edge, memory=None) for edge in graph.edges))
+    ratio = lasting(CausalLayer(graph=plain).fit(panel, until=428), panel, world)
+    assert 0.8 < ratio[0] < 1.1
+    assert max(ratio[13], ratio[59]) < 0.5  # measured .11 and -.12
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_what_a_station_receives_is_the_sum_of_its_lanes_under_any_action(value):
+    """C14: to 1e-6 of the total, and so are the differences that an action makes."""
     panel, _, graph = twin("midmile_network", preset="tiny")
-    from lanecast.causal.fitting import Plan
+    layer = CausalLayer(graph=graph, plan=Plan(steps=5, batch=8)).fit(panel, until=150)
+    lanes = graph.carriers("shipments", panel.attributes, panel.num_series)
+    everyone = np.arange(panel.num_series)
+    at = WindowIndex(series_W=everyone, cutoff_W=np.full(panel.num_series, 152))
+    window = Unrolled.of(layer, panel, at, 14)
+    done = torch.where(torch.from_numpy(lanes)[:, None], value, float("nan")).repeat(1, 14)
+    plain, told = window.rolled(), window.with_paths({"promo": done}).rolled()
+    dest, space = panel.attributes["dest"].astype(str), window.prepared.space
+    node, ahead = layer.node("shipments"), slice(window.back, None)
+    sums, totals = [], []
+    for x in (plain[:, ahead], told[:, ahead]):
+        linked = x[..., node].double() * space.scale_J[node] + space.center_NJ[:, node][:, None]
+        parcels = torch.expm1(linked).clamp(min=0).numpy()
+        stations = np.flatnonzero(~lanes)
+        sums.append(np.stack([parcels[lanes & (dest == dest[k])].sum(axis=0) for k in stations]))
+        joined = x[..., len(graph.order)].double() * space.join_scale_V[0]
+        totals.append(torch.expm1(joined + space.join_center_VN[0][:, None]).numpy()[stations])
+    scale = np.abs(sums[0]).max()
+    assert np.abs(totals[0] - sums[0]).max() <= 1e-6 * scale
+    change, wanted = totals[1] - totals[0], sums[1] - sums[0]
+    assert np.abs(change - wanted).max() <= 1e-6 * scale
+    assert np.abs(wanted).max() > 1e-3 * scale
 
+
+def test_what_no_action_reaches_keeps_its_bits_through_the_network():
+    panel, _, graph = twin("midmile_network", preset="tiny")
     layer = CausalLayer(graph=graph, plan=Plan(steps=5, batch=8)).fit(panel, until=150)
     lanes = graph.carriers("orders", panel.attributes, panel.num_series)
     at = WindowIndex(series_W=np.arange(panel.num_series), cutoff_W=np.full(panel.num_series, 152))
@@ -105,14 +147,7 @@ def test_effects_add_up_over_levels_and_what_no_action_reaches_keeps_its_bits():
     before = chain(layer, panel, at, horizon=14, how=how)
     after = chain(layer, panel, at, horizon=14, how=how, action=Action(hard={"promo": on}))
     reached = {"promo"} | graph.descendants("promo")
+    assert {"arrivals", "labor_hrs"} <= reached
     for name in graph.order:
         same = np.array_equal(before.link(name), after.link(name))
         assert same == (name not in reached), name
-    delta = after.natural("orders") - before.natural("orders")
-    dest = panel.attributes["dest"].astype(str)
-    names = np.unique(dest[lanes])
-    bottom_up = np.stack([delta[:, lanes & (dest == name)].sum(axis=1) for name in names], axis=1)
-    total = delta[:, lanes].sum(axis=1)
-    assert np.abs(bottom_up.sum(axis=1) - total).max() <= 1e-6 * np.abs(total).max() + 1e-3
-    arrivals = (after.natural("arrivals") - before.natural("arrivals"))[:, ~lanes]
-    assert np.abs(arrivals).max() > 0
