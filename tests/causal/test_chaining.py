@@ -102,6 +102,32 @@ def test_a_soft_change_shifts_and_scales_what_the_policy_would_do():
     assert np.abs(after["price"] - before["price"])[..., 1].max() > 1e-4
 
 
+@pytest.mark.parametrize("samples", [None, range(5)])
+@pytest.mark.parametrize("node", ["price", "orders"])
+def test_a_soft_change_moves_descendants_alone_from_its_first_step_on(node, samples):
+    shift = np.zeros((12, HORIZON))
+    shift[:, 4:] = 0.5
+    change = Action(soft={node: Soft(shift_WH=shift, scale_WH=np.ones_like(shift))})
+    before, after = rolled(samples=samples), rolled(change, samples=samples)
+    reached = {node} | layer().graph.descendants(node)
+    for name in NODES:
+        assert np.array_equal(before[name][..., :4], after[name][..., :4]), name
+        same = np.array_equal(before[name], after[name])
+        if name != "promo" or samples is None:  # a coin may fall on the same side
+            assert same == (name not in reached), name
+
+
+def test_a_soft_change_of_nothing_changes_no_bit():
+    nothing = Action(soft={"orders": soft()})
+    for name, path_SWH in rolled(nothing).items():
+        assert np.array_equal(path_SWH, rolled()[name]), name
+
+
+def test_no_window_is_no_path():
+    empty = chain(layer(), panel(), at()[:0], horizon=HORIZON, how=Chain(samples=range(2)))
+    assert empty.natural("orders").shape == (2, 0, HORIZON)
+
+
 def test_nothing_that_is_not_known_at_the_cutoff_is_read():
     held, cutoff = panel(), UNTIL + 3
     step = np.tile(np.arange(300), 12)
