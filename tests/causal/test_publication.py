@@ -182,7 +182,9 @@ def test_a_hole_in_a_parent_makes_what_that_parent_reads_count_too():
 
 
 def test_the_reference_roll_draws_the_noise_of_the_factual_one():
-    """Its ragged edge is deeper, which must not shift the noise of a sample and step."""
+    """A value can be as late as the latest it is made from, never later: one ragged edge."""
+    prepared = layer().prepare(panel())
+    assert prepared.remade_J.min() == prepared.newest_J.min()
     one, two = rolled(samples=range(3)), rolled(samples=range(3), reference=True)
     weather = layer().node("weather")
     assert torch.equal(one.x_SWHJ[..., weather], two.x_SWHJ[..., weather])

@@ -203,7 +203,7 @@ def _roll_chunk(
         x[:, back:, number] = torch.where(there, value, x[:, back:, number])
         clamp[:, back:, number] |= there
     count = 1 if how.samples is None else len(how.samples)
-    noise, uniform = _noise(layer, prepared, at, x.shape[1] - start, horizon, how)
+    noise, uniform = _noise(layer, at, x.shape[1] - start, how)
     hooks = _hooks(layer, prepared, at, window, action, how)
     with torch.inference_mode():
         found = roll(
@@ -260,20 +260,13 @@ def _set_reference(
 
 
 def _noise(
-    layer: CausalLayer,
-    prepared: Prepared,
-    at: WindowIndex,
-    steps: int,
-    horizon: int,
-    how: Chain,
+    layer: CausalLayer, at: WindowIndex, steps: int, how: Chain
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Of the last ``steps``, drawn from the deepest ragged edge on: the reference's is as deep."""
+    """Of the rolled steps: from the ragged edge on, which a reference history has in common."""
     if how.samples is None:
         return None, None
-    deep = horizon + int(max(0, -prepared.remade_J.min()))
     nodes = layer.wiring.num_nodes
-    drawn = uniforms(at, samples=how.samples, steps=deep, nodes=nodes, seed=how.seed)
-    drawn = drawn[:, :, deep - steps :]
+    drawn = uniforms(at, samples=how.samples, steps=steps, nodes=nodes, seed=how.seed)
     u = standardized(drawn, layer.noises, layer.noise_tables)
     return u, torch.from_numpy(drawn.astype(np.float32))
 
