@@ -330,3 +330,9 @@ def test_git_holds_only_ascii_text() -> None:
                 if not line.isascii()
             ]
             assert not offending, f"{relative(path)}:{offending} is not ASCII"
+
+
+def test_test_modules_have_one_name_each():
+    """pytest imports them by name alone: of two, one is lost."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names))
