@@ -10,8 +10,7 @@ export GOMP_SPINCOUNT  := 0
 
 BACKTEST  := $(PYTHON) scripts/backtest.py -m experiment=demo skip_finished=true
 FULL      := networks=[nhits,tft] seeds=5 policies=[reactive,randomized,committed] paths=100 \
-	path_cutoffs=[0,1,2,3,4] 'samples={default: 128, mechanism: 4, lightgbm: 16, tft/none: 32}' \
-	out=runs/midmile-do-full
+	path_cutoffs=[0,1,2,3,4] out=runs/midmile-do-full
 SCHEDULED := data.schema.columns.scheduled.role
 
 .PHONY: help setup demo test test-slow lint types bench midmile-do midmile-do-full

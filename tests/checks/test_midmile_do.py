@@ -189,6 +189,18 @@ def test_a_confounded_price_has_an_empty_wape_and_says_that_nothing_identifies_i
     assert others["wape"].notna().all()
 
 
+def test_the_full_run_of_the_makefile_composes_for_every_entrant():
+    text = (CONF.parent / "Makefile").read_text().replace("\\\n", " ")
+    (line,) = [one for one in text.splitlines() if one.startswith("FULL")]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("midmile_do", overrides=line.split(":=")[1].split())
+    cells = [cell for cell in cells_of(cfg) if cell.seed == 1]
+    assert {cell.policy for cell in cells} == {"reactive", "randomized", "committed"}
+    assert {"tft", "nhits", "lightgbm"} <= {cell.network for cell in cells}
+    made = tasks_of(cells, plan_of(cfg), conf=CONF)
+    assert len({task.facts["config"] for task in made}) == len(cells)
+
+
 def test_the_standard_error_is_that_of_the_mean_over_seeds():
     rows = {
         Cell("reactive", seed, "nhits", "delta"): {
