@@ -31,11 +31,23 @@ class RunResult:
 
 
 def build_forecaster(cfg: DictConfig, *, layer: CausalLayer | None = None) -> Forecaster:
-    """The model of a config, coupled to its graph where it declares one (``dag=``, ``coupling=``).
+    """The model of a config, coupled to its graph and calibrated where it asks for it.
+
+    ``dag=`` and ``coupling=`` declare the graph, ``calibration=`` how intervals are corrected.
 
     The graph is validated before any data is read; ConfigError where a coupling lacks its graph.
     Couplings of one panel may share a causal layer, which is then fitted once.
     """
+    from lanecast.config import instantiate
+
+    model = _coupled(cfg, layer=layer)
+    if not cfg.get("calibration"):
+        return model
+    calibrated: Forecaster = instantiate(cfg.calibration)(inner=model)
+    return calibrated
+
+
+def _coupled(cfg: DictConfig, *, layer: CausalLayer | None) -> Forecaster:
     from lanecast.config import instantiate
 
     declared, coupling = cfg.get("dag"), cfg.get("coupling")

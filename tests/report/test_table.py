@@ -96,6 +96,28 @@ def test_difference_is_that_of_the_pooled_metrics_with_a_t_interval(demo):
     assert row["difference_high"] == pytest.approx(expected.high)
 
 
+def test_one_fit_of_the_baseline_allows_no_verdict(demo):
+    comparison = compare(str(demo), factors=SCHEDULE, baseline="lightgbm")
+    row = row_of(comparison, model="nhits", schedule_known=True)
+    assert row["verdict"] == "two fits, no claim about models"
+    assert "verdict" in comparison.shown
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"), [(0.8, "better"), (1.25, "worse"), (1.0, "no difference")]
+)
+def test_three_seeds_a_side_allow_a_verdict(tmp_path, write_run, gain, verdict):
+    rng = np.random.default_rng(1)
+    for seed in (1, 2, 3):
+        base = SUM_ABS_Y * 0.1 + rng.uniform(0, 0.5, 6)
+        write_run("lightgbm", config_hash="b0aaaaaa", errors=base, seed=seed)
+        mine = gain * (SUM_ABS_Y * 0.1 + rng.uniform(0, 0.5, 6))
+        write_run("nhits", config_hash="d0aaaaaa", errors=mine, seed=seed)
+    found = compare(str(tmp_path / "demo"), baseline="lightgbm")
+    assert row_of(found, model="nhits")["verdict"] == verdict
+    assert row_of(found, model="lightgbm")["verdict"] == ""
+
+
 def test_each_row_is_paired_with_the_baseline_of_its_own_factors(demo):
     comparison = compare(str(demo), factors=SCHEDULE, baseline="lightgbm")
     found = comparison.table

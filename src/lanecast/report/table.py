@@ -15,7 +15,7 @@ import pandas as pd
 
 from lanecast.errors import ConfigError
 from lanecast.evaluation.metrics import RATIOS
-from lanecast.evaluation.significance import paired_interval
+from lanecast.evaluation.significance import Contrast, contrast, holm, overlapping
 from lanecast.report.runs import Run, common_folder, read_runs
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def compare(
     return Comparison(
         table=table,
         by_run=pd.DataFrame(by_run),
-        shown=(*keys, *metrics, *repeated, *difference[::3], "hash"),
+        shown=(*keys, *metrics, *repeated, *difference[:1], *difference[4:], "hash"),
         num_keys=len(keys),
         notes=tuple(notes),
     )
@@ -197,9 +197,12 @@ def _row(members: list[Run], factors: Mapping[str, str], metrics: Sequence[str])
 
 def _how_paired(metric: str, baseline: str, confidence: float) -> str:
     return (
-        f"{metric}_difference is the row minus its baseline ({baseline}), paired by cutoff after"
-        f" averaging over seeds; +- is half its {confidence:.0%} interval, Student-t over cutoffs"
-        " as independent blocks."
+        f"{metric}_difference is the row minus its baseline ({baseline}), paired by cutoff; +- is"
+        f" half its {confidence:.0%} Student-t interval over seeds and cutoffs, HAC where windows"
+        " overlap."
+        " A row is called better or worse only with 3 seeds on both sides and Holm's p-value over"
+        f" all rows below {(1 - confidence) / 2:.2g}; with fewer seeds the interval tells of these"
+        " fits alone."
     )
 
 
@@ -250,31 +253,46 @@ def _add_differences(
     metric: str,
     confidence: float,
 ) -> tuple[str, ...]:
-    """Add to each row its difference to its baseline; the names of the new columns."""
-    names = (f"{metric}_difference", "difference_low", "difference_high", "baseline")
-    for row, base in zip(rows, bases, strict=True):
-        pair = groups[row["hash"]], groups[base["hash"]]
-        row |= dict(zip(names, _difference(*pair, metric, confidence), strict=True))
-    return names
+    """Add to each row its difference to its baseline; the names of the new columns.
 
-
-def _difference(
-    runs: list[Run], base: list[Run], metric: str, confidence: float
-) -> tuple[float, float, float, str]:
-    """Difference, its interval, and the baseline's hash; no difference of a row to itself.
-
-    The labels are the same, hence the cutoffs and the weights are too.
+    The p-values are Holm's over the rows: the more rows are compared, the harder it gets.
     """
-    if runs is base:
-        return math.nan, math.nan, math.nan, base[0].config_hash
-    difference = _by_cutoff(runs, metric) - _by_cutoff(base, metric)
-    weight = _by_cutoff(base, PAIRED[metric])
-    return *paired_interval(difference, weight, confidence=confidence), base[0].config_hash
+    names = (f"{metric}_difference", "difference_low", "difference_high", "difference_p")
+    found = [
+        None
+        if row is base
+        else _contrast(groups[row["hash"]], groups[base["hash"]], metric, confidence)
+        for row, base in zip(rows, bases, strict=True)
+    ]
+    p_values = holm([math.nan if one is None else one.p for one in found])
+    for row, base, one, p in zip(rows, bases, found, p_values, strict=True):
+        told = (math.nan,) * 3 if one is None else (one.mean, one.low, one.high)
+        row |= dict(zip(names, (*told, p), strict=True))
+        row["verdict"] = "" if one is None else one.verdict(p, alpha=(1 - confidence) / 2)
+        row["baseline"] = base["hash"]
+    return (*names, "verdict", "baseline")
+
+
+def _contrast(runs: list[Run], base: list[Run], metric: str, confidence: float) -> Contrast:
+    """The labels are the same, hence the cutoffs and the weights are too."""
+    weight_C = _by_cutoff(base, PAIRED[metric]).mean(axis=0)
+    return contrast(
+        _by_cutoff(runs, metric),
+        _by_cutoff(base, metric),
+        weight_C,
+        lags=_lags(base[0]),
+        confidence=confidence,
+    )
+
+
+def _lags(run: Run) -> int:
+    """How many later cutoffs share days with one, by the run's own config."""
+    horizon = _at(run.record["config"], "windows.horizon")
+    step = _at(run.record["config"], "protocol.step")
+    return 0 if horizon is None or step is None else overlapping(int(horizon), int(step))
 
 
 def _by_cutoff(runs: list[Run], column: str) -> np.ndarray:
-    """One number per cutoff, the mean over seeds; nan where the metric is undefined or missing."""
+    """One number per seed and cutoff, [S, C]; nan where the metric is undefined or missing."""
     rows = [sorted(run.record["by_cutoff"], key=lambda row: str(row["cutoff"])) for run in runs]
-    table = np.array([[row.get(column) for row in one] for one in rows], dtype=np.float64)
-    by_cutoff: np.ndarray = table.mean(axis=0)
-    return by_cutoff
+    return np.array([[row.get(column) for row in one] for one in rows], dtype=np.float64)
