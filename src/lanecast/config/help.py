@@ -43,6 +43,10 @@ EXAMPLES = {
     ),
     "audit": (f"audit.py run={FOLDER}",),
     "falsify": ("falsify.py data=midmile dag=midmile", f"falsify.py run={FOLDER}"),
+    "probe": (
+        "probe.py model=lightgbm",
+        "probe.py data=parcel_lanes model=nhits optim.max_steps=20 controls=false",
+    ),
     "explain": (
         f"explain.py run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",
         f"explain.py run={FOLDER} scenario=promo_on",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lanecast.data.frames import Keep, panel_from_table
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
 from lanecast.data.statics import Vocabulary
 from lanecast.errors import ConfigError, SchemaError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lanecast.sources import SourceTable
 
 
 def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = None) -> Panel:
@@ -21,17 +26,37 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     """
     from lanecast.config import instantiate
 
-    schema = Schema.from_config(config["schema"])
+    Schema.from_config(config["schema"])  # a wrong declaration is told before any data is read
     path = config.get("future_path")
     if path is not None and "path" not in config["source"]:
         raise ConfigError(
             f"data.future_path={path!r} needs a source that reads a path, not"
             f" {config['source']['_target_']}; use data=panel_csv or data=panel_parquet"
         )
-    table = instantiate(config["source"]).load()
+    table = load_table(config)
     future = None
     if path is not None:
         future = instantiate(config["source"], path=path).load().frame
+    return panel_of(table, config, future=future, vocabulary=vocabulary)
+
+
+def load_table(config: Mapping[str, Any]) -> SourceTable:
+    """What the source of a ``data`` group gives, before any check."""
+    from lanecast.config import instantiate
+
+    table: SourceTable = instantiate(config["source"]).load()
+    return table
+
+
+def panel_of(
+    table: SourceTable,
+    config: Mapping[str, Any],
+    *,
+    future: pd.DataFrame | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> Panel:
+    """The panel of a table, checked at the border, with the options of a ``data`` group."""
+    schema = Schema.from_config(config["schema"])
     keep = config.get("keep") or {}
     try:
         choice = Keep(**{str(key): value for key, value in keep.items()})

@@ -60,13 +60,13 @@ class CalibratedForecaster:
             raise ConfigError(f"calibration.by={by!r} is not one of class, series")
         if min(classes, stride) < 1 or not 1 <= parts <= windows.horizon:
             raise ConfigError(
-                f"calibration.classes={classes} and stride={stride} must be at least 1, parts={parts}"
-                f" between 1 and the horizon, {windows.horizon}"
+                f"calibration.classes={classes} and stride={stride} must be at least 1,"
+                f" parts={parts} between 1 and the horizon, {windows.horizon}"
             )
         if 0 < steps <= windows.horizon:
             raise ConfigError(
-                f"calibration.steps={steps} holds no whole horizon of {windows.horizon} steps; raise"
-                " it, or set it to 0 to start without scores"
+                f"calibration.steps={steps} holds no whole horizon of {windows.horizon} steps;"
+                " raise it, or set it to 0 to start without scores"
             )
         self.inner: Forecaster = inner
         self.method, self.windows, self.by = method, windows, by
