@@ -7,9 +7,9 @@ from lanecast import config
 
 @config.main("compare")
 def main(cfg: DictConfig) -> None:
-    from lanecast.report import table
+    from lanecast.report import comparing
 
-    table.run(cfg)
+    comparing.run(cfg)
 
 
 if __name__ == "__main__":

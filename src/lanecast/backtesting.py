@@ -165,12 +165,14 @@ def _history(panel: Panel, cfg: DictConfig, fold: Fold) -> Panel:
 
 
 def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
-    from lanecast.data.frames import forecast_frame, samples_frame
+    from lanecast.data.frames import actual_frame, forecast_frame, samples_frame
 
     if not folder.keep.get("forecasts", True):
         return
     frame = forecast_frame(forecasts, panel, name)
     frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
+    actual = actual_frame(forecasts, panel, context=2 * forecasts.point_WH.shape[1])
+    actual.to_parquet(folder.folder / "actuals.parquet", index=False)
     if forecasts.samples_SWH is not None:
         paths = samples_frame(forecasts, panel, name)
         paths.to_parquet(folder.folder / "samples.parquet", index=False)

@@ -35,3 +35,7 @@ class NotIdentified(LanecastError, ValueError):
 
 class ScenarioError(LanecastError, ValueError):
     """A question about an action that cannot be answered: what it means, or what is trained."""
+
+
+class WorseError(LanecastError):
+    """A comparison that was asked to fail found a run that is worse."""

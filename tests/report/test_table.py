@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from scipy import stats
 
 from lanecast.errors import ConfigError
-from lanecast.report import table
+from lanecast.report import comparing
 from lanecast.report.table import compare
 
 SCHEDULE = {"schedule_known": "data.schema.columns.scheduled.role=known_future"}
@@ -160,12 +160,13 @@ def test_a_trained_run_does_not_stand_beside_backtested_ones(demo, write_run):
 
 def test_the_table_is_written_beside_the_runs(demo):
     cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "compare.yaml")
-    table.run(OmegaConf.merge(cfg, {"runs": f"{demo}/*"}))
+    comparing.run(OmegaConf.merge(cfg, {"runs": f"{demo}/*"}))
     assert (demo / "compare.csv").exists()
     assert (demo / "compare.md").exists()
+    assert (demo / "review.html").exists()
 
 
 def test_missing_runs_say_how_to_give_them():
     cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "compare.yaml")
     with pytest.raises(ConfigError, match="runs= is missing"):
-        table.run(cfg)
+        comparing.run(cfg)

@@ -75,7 +75,7 @@ def main(root: str) -> Callable[[Verb], Callable[[], None]]:
                 return
             calm_threads()
             full = os.environ.get("HYDRA_FULL_ERROR") == "1"
-            sys.argv[1:] = _lenient_where_recorded(sys.argv[1:], conf)
+            sys.argv[1:] = _lenient_where_recorded(as_overrides(sys.argv[1:], conf, root), conf)
             sys.exit(_launch(job, conf=conf, root=root, failures=failures, full=full))
 
         functools.update_wrapper(command, task)
@@ -212,6 +212,20 @@ def _lenient_where_recorded(argv: list[str], conf: Path) -> list[str]:
     if not any(text.startswith("run=") and text != "run=null" for text in argv):
         return argv
     return [f"++{text}" if _is_recorded_value(text, conf) else text for text in argv]
+
+
+def as_overrides(argv: list[str], conf: Path, root: str) -> list[str]:
+    """``--fail-if-worse-than <run>`` as ``fail_if_worse_than=<run>``, for every key of the root."""
+    keys = {line.partition(":")[0] for line in (conf / f"{root}.yaml").read_text().splitlines()}
+    found, rest = [], list(argv)
+    while rest:
+        text = rest.pop(0)
+        key, equals, value = text.removeprefix("--").partition("=")
+        if text.startswith("--") and key.replace("-", "_") in keys and (equals or rest):
+            found.append(f"{key.replace('-', '_')}={value if equals else rest.pop(0)}")
+        else:
+            found.append(text)
+    return found
 
 
 def _is_recorded_value(text: str, conf: Path) -> bool:

@@ -251,6 +251,25 @@ def forecast_frame(forecasts: Forecasts, panel: Panel, model: str) -> pd.DataFra
     return frame
 
 
+def actual_frame(forecasts: Forecasts, panel: Panel, *, context: int) -> pd.DataFrame:
+    """``unique_id, ds, y`` of every forecast step and the ``context`` steps before each cutoff."""
+    index, horizon = forecasts.index, forecasts.point_WH.shape[1]
+    step_WT = index.cutoff_W[:, None] + np.arange(1 - context, horizon + 1)
+    start_W1, end_W1 = panel.start[index.series_W][:, None], panel.end[index.series_W][:, None]
+    inside_WT = (step_WT >= start_W1) & (step_WT < end_W1)
+    cell_WT = panel.offsets[index.series_W][:, None] + step_WT - start_W1
+    cells, first = np.unique(cell_WT[inside_WT], return_index=True)
+    length = step_length(panel.schema.freq).to_timedelta64()
+    series = np.broadcast_to(index.series_W[:, None], step_WT.shape)[inside_WT][first]
+    return pd.DataFrame(
+        {
+            ID: panel.series[series],
+            TIME: panel.times[0] + step_WT[inside_WT][first] * length,
+            TARGET: panel.column(TARGET).numpy()[cells],
+        }
+    )
+
+
 def samples_frame(forecasts: Forecasts, panel: Panel, model: str) -> pd.DataFrame:
     """``unique_id, ds, cutoff, sample, <model>``; rows of one ``sample`` are one joint path."""
     if forecasts.samples_SWH is None:

@@ -35,12 +35,14 @@ class Scores:
     ``values``: ``metric`` or ``metric/slice`` (see `lanecast.evaluation.metrics`), and ``total/*``
     for the sum over series; nan where undefined.  ``counts``: what stands behind them.
     ``by_cutoff``: one row per cutoff, for paired comparisons.  ``scored``: hash of the labels.
+    ``reliability``: each quantile level with the share of cells at or below its quantile.
     """
 
     values: dict[str, float]
     counts: dict[str, int]
     by_cutoff: list[dict[str, Any]]
     scored: str
+    reliability: list[tuple[float, float]]
 
     def to_record(self) -> dict[str, Any]:
         """The keys of record.json that `lanecast.report.table` reads; nan becomes null."""
@@ -49,6 +51,7 @@ class Scores:
             "counts": dict(self.counts),
             "by_cutoff": [_without_nan(row) for row in self.by_cutoff],
             "scored": self.scored,
+            "reliability": [list(pair) for pair in self.reliability],
         }
 
 
@@ -98,6 +101,7 @@ def evaluate(
         counts=counts,
         by_cutoff=_by_cutoff(panel, index, sums_W),
         scored=scored_hash(panel, index, y_WH, seen_WH),
+        reliability=_reliability(forecasts, y_WH, seen_WH),
     )
 
 
@@ -134,6 +138,22 @@ def _window_sums(
             terms |= quantile_terms(y_WH[rows], seen_WH[rows], quantiles, forecasts.levels)
         chunks.append({name: np.add.reduceat(x, edges, axis=1) for name, x in terms.items()})
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _reliability(
+    forecasts: Forecasts, y_WH: np.ndarray, seen_WH: np.ndarray
+) -> list[tuple[float, float]]:
+    """Level and share of seen cells at or below its quantile; empty without quantiles."""
+    grid_WHQ = forecasts.quantiles_WHQ
+    if grid_WHQ is None or not seen_WH.any():
+        return []
+    below_Q = np.zeros(len(forecasts.levels))
+    for first in range(0, len(y_WH), CHUNK):
+        rows = slice(first, first + CHUNK)
+        below_WHQ = (y_WH[rows, :, None] <= grid_WHQ[rows]) & seen_WH[rows, :, None]
+        below_Q += below_WHQ.sum(axis=(0, 1))
+    shares = (below_Q / seen_WH.sum()).tolist()
+    return [(float(level), share) for level, share in zip(forecasts.levels, shares, strict=True)]
 
 
 def _grouped(sums_W: Terms, class_W: np.ndarray, num_classes: int) -> Terms:

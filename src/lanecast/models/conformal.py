@@ -160,7 +160,7 @@ class _State:
     def _move(self, scores: Scores, rows: np.ndarray, *, steps: int) -> None:
         groups = scores.group_E[rows]
         score_EQ, issued_EQ = scores.score_EQ[rows], self.issued_EQ[rows]
-        # Counts pile up on a bound, which belongs to the interval: a lower bound is missed below it.
+        # Counts pile up on bounds, which belong to the interval: a low one is missed below it.
         below_EQ = np.where(self.tau_Q < 0.5, score_EQ < issued_EQ, score_EQ <= issued_EQ)
         share_GQ, count_G = _means(below_EQ.astype(np.float64), groups, len(self.level_GQ))
         gap_GQ = np.where(count_G[:, None] > 0, self.tau_Q - share_GQ, 0.0) * steps

@@ -38,13 +38,14 @@ def write(comparison: Comparison, folder: Path) -> None:
         ) from err
 
 
-def show(comparison: Comparison, folder: Path) -> None:
+def show(comparison: Comparison, folder: Path, *, page: bool = False) -> None:
     """Print the table, its notes and where it was written."""
     if sys.stdout.isatty():
         lines = terminal_lines(comparison, room=shutil.get_terminal_size().columns)
     else:
         lines = plain_lines(comparison)
     written = f"Written: {folder / 'compare.csv'}, compare_runs.csv, compare.md"
+    written += ", review.html" if page else ""
     print("\n".join([*lines, "", *comparison.notes, written]))
 
 

@@ -6,9 +6,8 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +15,7 @@ import pandas as pd
 from lanecast.errors import ConfigError
 from lanecast.evaluation.metrics import RATIOS
 from lanecast.evaluation.significance import Contrast, contrast, holm, overlapping
-from lanecast.report.runs import Run, common_folder, read_runs
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from lanecast.report.runs import Run, read_runs
 
 METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90", "seconds")
 # A paired metric and the by-cutoff column that is its denominator.
@@ -38,7 +34,7 @@ class Comparison:
     """``table`` has one row per config, sorted by the first metric; ``by_run`` one per run.
 
     ``shown``: the columns for people, of which the first ``num_keys`` name the row.  ``notes`` say
-    how to read the table and what is not in it.
+    how to read the table and what is not in it.  ``runs``: those in the table.
     """
 
     table: pd.DataFrame
@@ -46,28 +42,7 @@ class Comparison:
     shown: tuple[str, ...]
     num_keys: int
     notes: tuple[str, ...]
-
-
-def run(cfg: DictConfig) -> Comparison:
-    """What ``scripts/compare.py`` does: compare, write next to the runs, print."""
-    from omegaconf import OmegaConf
-
-    from lanecast.report.rendering import show, write
-
-    if OmegaConf.is_missing(cfg, "runs"):
-        raise ConfigError("runs= is missing; give a folder or a pattern: runs='runs/demo/*'")
-    options: Any = OmegaConf.to_container(cfg, resolve=True)
-    comparison = compare(
-        options["runs"],
-        factors=options["factors"] or {},
-        metrics=options["metrics"],
-        baseline=options["baseline"],
-        confidence=options["confidence"],
-    )
-    out = Path(options["out"]) if options["out"] else common_folder(options["runs"])
-    write(comparison, out)
-    show(comparison, out)
-    return comparison
+    runs: tuple[Run, ...] = ()
 
 
 def compare(
@@ -115,6 +90,7 @@ def compare(
         shown=(*keys, *metrics, *repeated, *difference[:1], *difference[4:], "hash"),
         num_keys=len(keys),
         notes=tuple(notes),
+        runs=tuple(kept),
     )
 
 
