@@ -8,6 +8,7 @@ from lanecast.config.composing import composed_roots, conf_folder
 from lanecast.config.entry import RunInterrupted, main
 from lanecast.config.recipe import (
     ALLOWED_TARGETS,
+    check_builds,
     check_targets,
     config_hash,
     instantiate,
@@ -19,6 +20,7 @@ __all__ = [
     "ALLOWED_TARGETS",
     "Invocation",
     "RunInterrupted",
+    "check_builds",
     "check_targets",
     "composed_roots",
     "conf_folder",

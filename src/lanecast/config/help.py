@@ -47,6 +47,10 @@ EXAMPLES = {
         "probe.py model=lightgbm",
         "probe.py data=parcel_lanes model=nhits optim.max_steps=20 controls=false",
     ),
+    "record": (
+        "record.py runs='runs/calibration/**' slug=calibration-costs-nothing question='...'",
+        "record.py index_only=true",
+    ),
     "explain": (
         f"explain.py run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",
         f"explain.py run={FOLDER} scenario=promo_on",

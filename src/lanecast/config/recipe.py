@@ -119,6 +119,17 @@ def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
         raise
 
 
+def check_builds(cfg: DictConfig | Mapping[str, Any]) -> None:
+    """ConfigError unless a config resolves and every class that it names exists and is ours.
+
+    For configs that are kept: an experiment's must still mean something after the code has moved.
+    """
+    plain = resolved_config(cfg)
+    check_targets(plain)
+    for path, target in _targets(plain):
+        _locate(path, target)
+
+
 def _resolved_in_place(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Resolve a node where it stands: ``cfg.model`` may point at ``${windows}`` above it."""
     return _resolve(cfg) if isinstance(cfg, DictConfig) else resolved_config(cfg)

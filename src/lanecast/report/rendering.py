@@ -22,8 +22,7 @@ GAP, BAR = "  ", " | "
 
 def write(comparison: Comparison, folder: Path) -> None:
     """Write ``compare.csv``, ``compare_runs.csv`` (one row per run) and ``compare.md``."""
-    columns = _columns(comparison)
-    lines = _markdown(columns, heads=[column.name for column in columns])
+    lines = markdown_lines(comparison)
     lines += ["", *(f"- {note}" for note in comparison.notes), "", "Runs of each row:", ""]
     rows = zip(comparison.table["hash"], comparison.table["runs"], strict=True)
     lines += [f"- `{config_hash[:8]}`: {names}" for config_hash, names in rows]
@@ -36,6 +35,12 @@ def write(comparison: Comparison, folder: Path) -> None:
         raise RunFolderError(
             f"the table cannot be written to {folder}: {err}; choose another folder with out="
         ) from err
+
+
+def markdown_lines(comparison: Comparison) -> list[str]:
+    """The table with the full names of its columns, for a file."""
+    columns = _columns(comparison)
+    return _markdown(columns, heads=[column.name for column in columns])
 
 
 def show(comparison: Comparison, folder: Path, *, page: bool = False) -> None:
