@@ -1,8 +1,12 @@
-import struct
+import csv
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from lanecast.errors import RunFolderError
+from lanecast.tracking.offline import read_offline, record_of
 from lanecast.tracking.record import Run, read_record
 from lanecast.tracking.wandb import Mirror
 
@@ -38,24 +42,6 @@ def test_every_call_of_the_mirror_is_harmless():
     assert len(told) == 3
 
 
-def rows_of(record):
-    """Read back what an offline run holds: protobuf rows in a leveldb log of 32 KiB blocks."""
-    from wandb.proto import wandb_internal_pb2
-
-    (path,) = (record["folder"] / record["wandb"]["dir"]).glob("*.wandb")
-    raw, at, row = path.read_bytes(), 7, b""
-    while at + 7 <= len(raw):
-        if 32768 - at % 32768 < 7:
-            at += 32768 - at % 32768
-            continue
-        _, size, kind = struct.unpack("<IHB", raw[at : at + 7])
-        row += raw[at + 7 : at + 7 + size]
-        at += 7 + size
-        if kind in (1, 4):  # whole, or the last part
-            yield wandb_internal_pb2.Record.FromString(row)
-            row = b""
-
-
 @pytest.fixture
 def two_jobs(toy, monkeypatch, tmp_path):
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
@@ -69,25 +55,46 @@ def test_each_job_of_a_process_gets_its_own_finished_offline_run(two_jobs, capfd
     assert first["wandb"]["id"] != second["wandb"]["id"]
     assert [record["status"] for record in two_jobs] == ["completed", "failed"]
     for record, code in zip(two_jobs, (0, 1), strict=True):
-        rows = list(rows_of(record))
-        config = {
-            item.key: item.value_json
-            for row in rows
-            if row.HasField("run")
-            for item in row.run.config.update
-        }
-        curves = [
-            item.nested_key[0] if item.nested_key else item.key
-            for row in rows
-            if row.HasField("history")
-            for item in row.history.item
-        ]
-        exits = [row.exit.exit_code for row in rows if row.HasField("exit")]
-        assert f'"seed":{record["seed"]}' in config["model"].replace(" ", "")
-        assert "${" not in str(config)
-        assert "val/wape" in curves
-        assert exits == [code]
+        mirrored = read_offline(record["folder"])
+        assert mirrored.config["model"]["seed"] == record["seed"]
+        assert "${" not in str(mirrored.config)
+        assert mirrored.exit_code == code
     assert "wandb:" not in capfd.readouterr().out
+
+
+def test_the_curves_of_wandb_are_those_of_the_folder(two_jobs):
+    for record in two_jobs:
+        mine = {}
+        with (record["folder"] / "metrics.csv").open() as file:
+            for row in csv.DictReader(file):
+                mine.setdefault(row["name"], []).append((int(row["step"]), float(row["value"])))
+        mirrored = read_offline(record["folder"]).curves
+        assert str({name: mirrored[name] for name in mine}) == str(mine)  # nan equals nan
+
+
+def test_a_reviewer_gets_from_wandb_to_the_record_and_back(two_jobs):
+    for record in two_jobs:
+        place = record["folder"] / record["wandb"]["dir"]
+        mirrored = read_offline(place)
+        assert mirrored.id == record["wandb"]["id"]
+        assert record_of(place) == record["folder"] / "record.json"
+        assert record["folder"].as_posix().endswith(mirrored.folder)
+
+
+def test_wandbs_own_inspector_tells_the_same_run(two_jobs):
+    record = two_jobs[0]
+    place = record["folder"] / record["wandb"]["dir"]
+    command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--summary"]
+    done = subprocess.run([*command, str(place)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert record["wandb"]["id"] in done.stdout
+    assert "val/wape" in done.stdout
+    assert "0.25" in done.stdout
+
+
+def test_a_folder_without_an_offline_run_says_what_to_read_instead(tmp_path):
+    with pytest.raises(RunFolderError, match=r"holds no offline W&B run.*metrics\.csv"):
+        read_offline(tmp_path)
 
 
 def test_an_image_is_kept_in_the_offline_run(tmp_path):

@@ -85,7 +85,11 @@ class Mirror:
             group=folder.parent.name,
             job_type=record.get("verb"),
             tags=self.tags,
-            config={**record["config"], "config_hash": record["config_hash"]},
+            config={
+                **record["config"],
+                "config_hash": record["config_hash"],
+                "run_folder": "/".join(folder.parts[-3:]),
+            },
             reinit="finish_previous",
             settings=wandb.Settings(
                 silent=True, console="off", disable_git=True, x_disable_stats=True
