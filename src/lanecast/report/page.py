@@ -110,10 +110,11 @@ def leaderboard(payload: Mapping[str, Any]) -> str:
     head += '<th scope="col" rowspan="2">Runs</th>'
     unmeasured: list[str | None] = [None]
     names = [*accuracy, *unmeasured, *unmeasured, *calibration, *(plan or unmeasured)]
-    titles = ["Badge", "Leakage, WAPE points", "Plan regret"]
+    num, titles = ' class="num"', ["Badge", "Leakage, WAPE points", "Plan regret"]
     second = "".join(
-        f'<th scope="col" class="num">{escape(_title(name) if name else titles.pop(0))}</th>'
-        for name in names
+        f'<th scope="col"{"" if at == len(accuracy) else num}>'
+        f"{escape(_title(name) if name else titles.pop(0))}</th>"
+        for at, name in enumerate(names)
     )
     lines = []
     for row in rows:
@@ -171,8 +172,10 @@ def _differences(rows: Sequence[Row]) -> str:
 
 
 def _slices(rows: Sequence[Row]) -> str:
-    parts = list(dict.fromkeys(part for row in rows for part in row["slices"]))
-    found = []
+    measured = [
+        part for row in rows for part, by in row["slices"].items() if by.get("wape") is not None
+    ]
+    parts, found = list(dict.fromkeys(measured)), []
     for metric in ("wape", "coverage_80"):
         lines = []
         for row in rows:

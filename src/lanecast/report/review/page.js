@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const NS = "http://www.w3.org/2000/svg", W = 900, H = 300, PAD = { l: 64, r: 150, t: 12, b: 34 };
+  const NS = "http://www.w3.org/2000/svg", W = 900, H = 300, PAD = { l: 64, r: 190, t: 12, b: 34 };
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const hues = [208, 24, 140, 290, 350, 60, 180, 260, 100, 320, 40, 230];
   const color = (i) => `hsl(${hues[i % hues.length]} 70% ${dark ? 68 : 36}%)`;
