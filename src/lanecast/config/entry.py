@@ -74,6 +74,7 @@ def main(root: str) -> Callable[[Verb], Callable[[], None]]:
                 print(help_text(conf, root))
                 return
             calm_threads()
+            one_thread_per_worker(sys.argv[1:])
             full = os.environ.get("HYDRA_FULL_ERROR") == "1"
             sys.argv[1:] = _lenient_where_recorded(as_overrides(sys.argv[1:], conf, root), conf)
             sys.exit(_launch(job, conf=conf, root=root, failures=failures, full=full))
@@ -88,6 +89,13 @@ def calm_threads() -> None:
     """Stop OpenMP threads from spinning, which costs 45x when cores are shared; before torch."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+
+def one_thread_per_worker(argv: list[str]) -> None:
+    """Give the processes that a launcher starts one thread each; ``trainer.threads`` sets more."""
+    launcher = [text.partition("=")[2] for text in argv if text.startswith("hydra/launcher=")]
+    if launcher and launcher[-1] != "basic":
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -47,6 +48,14 @@ def invocation() -> Invocation:
         choices=choices,
         hydra=hydra,
     )
+
+
+def sweep_job() -> int | None:
+    """Return the number of the running job within its sweep; None outside a sweep."""
+    hydra = invocation().hydra
+    if hydra is None or hydra.mode != RunMode.MULTIRUN:
+        return None
+    return int(hydra.job.num)
 
 
 def recorded_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictConfig:

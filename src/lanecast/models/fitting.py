@@ -183,7 +183,7 @@ def _trainer(
         callbacks.append(_Bar(refresh_rate=20))
     return pl.Trainer(
         accelerator=hardware.accelerator,
-        devices=hardware.devices,
+        devices=hardware.trainer_devices(),
         strategy=hardware.strategy,
         precision=hardware.precision,  # type: ignore[arg-type]
         max_steps=steps,

@@ -66,6 +66,11 @@ class Optimization:
         }
 
 
+def gpu_of_job(job: int, *, gpus: int) -> int:
+    """GPU of a sweep's ``job``: its number mod ``gpus``, of those this process can see."""
+    return job % max(gpus, 1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
     """Where a fit runs.  ``step_limit`` cuts every budget short (smoke tests)."""
@@ -95,7 +100,20 @@ class Hardware:
         """The device on which panel and network lie; under DDP each process has its own."""
         if self.accelerator == "cpu":
             return torch.device("cpu")
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("cuda", self.gpu())
+
+    def gpu(self) -> int:
+        """Index of the GPU of this process: its rank under DDP, else job number mod GPUs."""
+        from lanecast.config.recorded import sweep_job
+
+        rank = int(os.environ.get("LOCAL_RANK", "0"))
+        job = sweep_job() if self.devices == 1 else None
+        return rank if job is None else gpu_of_job(job, gpus=torch.cuda.device_count())
+
+    def trainer_devices(self) -> int | list[int]:
+        """Lightning's ``devices``: the one GPU of this job by index, else how many."""
+        one_gpu = self.accelerator != "cpu" and self.devices == 1
+        return [self.gpu()] if one_gpu else self.devices
 
     def set_threads(self) -> None:
         """Apply ``threads``; None keeps what the process has."""
