@@ -42,6 +42,8 @@ EXAMPLES = {
         f"scenario.py run={FOLDER} 'scenario.do=[{{node: promo, kind: hard, value: 0, last: 7}}]'",
     ),
     "audit": (f"audit.py run={FOLDER}",),
+    "probe": ("probe.py model=nhits optim.max_steps=10", f"probe.py run={FOLDER}"),
+    "mutation": ("mutation.py", "mutation.py clean=10 out=runs/mutation-short"),
     "falsify": ("falsify.py data=midmile dag=midmile", f"falsify.py run={FOLDER}"),
     "explain": (
         f"explain.py run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",

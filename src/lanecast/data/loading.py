@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from lanecast.data.frames import Keep, panel_from_table
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
 from lanecast.data.statics import Vocabulary
 from lanecast.errors import ConfigError, SchemaError
+from lanecast.sources import SourceTable
 
 
 def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = None) -> Panel:
@@ -19,9 +22,15 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     the known future of the steps to forecast.  ``vocabulary`` encodes the statics as those of the
     panel that a model was fitted on.
     """
+    table, future = read_tables(config)
+    return panel_of(config, table, future, vocabulary=vocabulary)
+
+
+def read_tables(config: Mapping[str, Any]) -> tuple[SourceTable, pd.DataFrame | None]:
+    """The raw table of the source and, where ``future_path`` is given, the rows after it."""
     from lanecast.config import instantiate
 
-    schema = Schema.from_config(config["schema"])
+    Schema.from_config(config["schema"])  # a wrong declaration is told before anything is read
     path = config.get("future_path")
     if path is not None and "path" not in config["source"]:
         raise ConfigError(
@@ -32,6 +41,17 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     future = None
     if path is not None:
         future = instantiate(config["source"], path=path).load().frame
+    return table, future
+
+
+def panel_of(
+    config: Mapping[str, Any],
+    table: SourceTable,
+    future: pd.DataFrame | None = None,
+    *,
+    vocabulary: Vocabulary | None = None,
+) -> Panel:
+    """A raw table through the border, as the ``data`` group says."""
     keep = config.get("keep") or {}
     try:
         choice = Keep(**{str(key): value for key, value in keep.items()})
@@ -40,7 +60,7 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     try:
         return panel_from_table(
             table,
-            schema,
+            Schema.from_config(config["schema"]),
             calendar=calendar_options(config.get("calendar")),
             keep=choice,
             future=future,
