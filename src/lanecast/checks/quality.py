@@ -24,7 +24,7 @@ WINDOWS = 30  # of the reference, spread over it
 SPREAD = 0.5  # of the reference's range that a statistic may leave it by, besides its margin
 # On top, per check, in the unit of the statistic: the least change worth an alarm.
 MARGINS = {
-    "freshness": 0.1,  # share of series whose value does not change any more
+    "freshness": 0.15,  # share of series whose value does not change any more
     "unit": 0.5,  # log ratio of levels: a factor of 1.6
     "alignment": 0.1,  # correlation gained by shifting a step
     "identity": 0.15,  # log distance by which another series fits better than its own
@@ -169,7 +169,8 @@ def check_forecasts(points_CNH: np.ndarray, moved_CN: np.ndarray, usual: float) 
 def frozen_share(points_CNH: np.ndarray, moved_CN: np.ndarray) -> float:
     """Largest share of series whose forecast equals that of the cutoff before, bit by bit.
 
-    Of those alone whose target moved since: a lane that flies the same every week is no alarm.
+    Of those alone for which what the forecast reads changed: a lane that flies the same every week
+    is no alarm.
     """
     same_CN = (points_CNH[1:] == points_CNH[:-1]).all(axis=-1) & moved_CN[1:]
     share_C = same_CN.sum(axis=-1) / np.maximum(moved_CN[1:].sum(axis=-1), 1)

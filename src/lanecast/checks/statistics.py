@@ -14,6 +14,7 @@ import numpy as np
 from lanecast.data.schema import TARGET, Schema
 
 DENSE = 0.5  # share of cells with something in them, for a column to have a level
+FREE = 0.2  # share of series off the ends of a scale, for its standing still to mean anything
 RUNS = (3, 5, 8)  # newest steps over which a column may stand still
 
 
@@ -42,7 +43,7 @@ def of_window(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> d
             delay = schema.delay_steps(name) if name in schema.past else 0
             known_NT = target_unit(grid, schema) if name in schema.past else None
             found |= freshness(grid[name], name, delay, known_NT)
-            found |= unit(grid[name], name, shape)
+            found |= unit(grid[name], name, busier(grid[TARGET], shape), shape)
         found |= alignment(grid, schema, shape)
         found |= identity(grid, schema, shape)
         found |= censoring(grid[TARGET], target_unit(grid, schema), shape)
@@ -66,16 +67,35 @@ def freshness(
     """
     known_NT = x_NT[:, : x_NT.shape[1] - delay] if delay else x_NT
     still_NT = (known_NT[:, 1:] == known_NT[:, :-1]) | ~np.isfinite(known_NT[:, 1:])
+    # A clear day's visibility, a day without delays: the ends of a scale repeat by nature.
+    ends = np.nanmin(known_NT), np.nanmax(known_NT)
+    free_N = ~np.isin(known_NT[:, -1], ends)
+    if free_N.mean() < FREE:
+        return {}
+    still_NT = still_NT[free_N]
     found = {f"freshness/{name}/{run}": still_NT[:, -run:].all(axis=1).mean() for run in RUNS}
     if plan_NT is not None:
-        moved_NT = np.diff(plan_NT, axis=1)[:, : still_NT.shape[1]] != 0
+        moved_NT = np.diff(plan_NT, axis=1)[free_N, : still_NT.shape[1]] != 0
         for run in RUNS:
             alone_N = still_NT[:, -run:].all(axis=1) & moved_NT[:, -run:].any(axis=1)
             found[f"freshness/{name}/{run}/plan moves"] = alone_N.mean()
     return found
 
 
-def unit(x_NT: np.ndarray, name: str, shape: Shape) -> dict[str, float]:
+def busier(y_NT: np.ndarray, shape: Shape) -> np.ndarray:
+    """Whether a series belongs to the busier half of the base, [N]."""
+    volume_N = np.nan_to_num(np.nanmean(y_NT[:, : shape.base], axis=1))
+    return volume_N >= np.median(volume_N)
+
+
+def is_steady(x_NT: np.ndarray, shape: Shape) -> bool:
+    """Whether nine in ten series have a level in the base that they vary around, not episodes."""
+    base_NT = np.abs(x_NT[:, : shape.base])
+    spread_N = np.nanstd(base_NT, axis=1) / (np.nanmean(base_NT, axis=1) + 1e-9)
+    return bool(np.nanquantile(spread_N, 0.9) < 1)
+
+
+def unit(x_NT: np.ndarray, name: str, busy_N: np.ndarray, shape: Shape) -> dict[str, float]:
     """Log ratio of the newest level to that of the base: median of the series, and the extremes.
 
     Extremes are those of the busier half.  A column that is mostly 0, such as a storm, has no
@@ -87,23 +107,23 @@ def unit(x_NT: np.ndarray, name: str, shape: Shape) -> dict[str, float]:
     new_N = np.nanmean(np.abs(x_NT[:, -shape.level :]), axis=1)
     floor = 0.2 * np.nanmean(base_N)
     ratio_N = np.log((new_N + floor) / (base_N + floor))
-    busy_N = base_N >= np.nanmedian(base_N)
+    found = {f"unit/{name}/all": np.nanmedian(ratio_N)}
+    if not is_steady(x_NT[busy_N], shape):
+        return found
     return {
-        f"unit/{name}/all": np.nanmedian(ratio_N),
+        **found,
         f"unit/{name}/highest": np.nanmax(ratio_N[busy_N]),
         f"unit/{name}/lowest": np.nanmin(ratio_N[busy_N]),
     }
 
 
 def alignment(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> dict[str, float]:
-    """How much better a shifted column fits its season in the base, the others, the target."""
+    """How much better a shifted column fits its own season of the base, and the target."""
     found: dict[str, float] = {}
     for name in schema.stored:
         x_NT = grid[name]
         season_NT = _phases(x_NT[:, : shape.base], shape)
         found |= _gaps(x_NT, season_NT, f"alignment/{name}/season", shape)
-        mean_NT = np.broadcast_to(np.nanmean(x_NT, axis=0), x_NT.shape)
-        found |= _gaps(x_NT, mean_NT, f"alignment/{name}/the others", shape)
         if name != TARGET:
             found |= _gaps(grid[TARGET], x_NT, f"alignment/{TARGET}/{name}", shape)
     return found
@@ -147,6 +167,8 @@ def identity(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> di
     """By how much another series fits a series' levels better than its own past, at the most."""
     parts = []
     for name in schema.stored:
+        if name != TARGET and not is_steady(grid[name], shape):
+            continue
         x_NT = np.abs(grid[name])
         base_N = np.nanmean(x_NT[:, : shape.base], axis=1)
         new_N = np.nanmean(x_NT[:, -shape.steps :], axis=1)
@@ -162,8 +184,8 @@ def identity(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> di
 
 def censoring(y_NT: np.ndarray, plan_NT: np.ndarray | None, shape: Shape) -> dict[str, float]:
     """Share of the newest targets at the highest of their series; of plans above that highest."""
-    new_NT, base_NT = y_NT[:, -shape.steps :], y_NT[:, : shape.base]
-    busy_N = np.nanmean(base_NT, axis=1) >= np.nanmedian(np.nanmean(base_NT, axis=1))
+    new_NT = y_NT[:, -shape.steps :]
+    busy_N = busier(y_NT, shape)
     top_N = np.nanmax(new_NT, axis=1)
     tied_N = (new_NT >= top_N[:, None] * (1 - 1e-6)).sum(axis=1) / shape.steps
     found = {

@@ -136,7 +136,7 @@ def case_of(
     calendar = calendar_of(config, until - pd.Timedelta(days=730), 731)
     profile = Profile.fit(frame, schema, until=until, shape=shape, calendar=calendar)
     y_NT = grid_of(frame, schema, ids=profile.ids, until=until)[TARGET]
-    cutoffs = list(range(WEEKS * shape.season, y_NT.shape[1] + 1, shape.season))
+    cutoffs = list(range((WEEKS + 1) * shape.season, y_NT.shape[1] + 1, shape.season))
     return Case(
         config=config,
         table=SourceTable(frame=frame, statics=statics),
@@ -158,13 +158,17 @@ def calendar_of(config: Mapping[str, Any], first: pd.Timestamp, days: int) -> pd
 
 
 def points_at(y_NT: np.ndarray, cutoffs: list[int], season: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of each phase over the last seasons before each cutoff, and whose target moved.
+    """The mean of each phase over the last seasons before each cutoff, and whose input moved.
 
-    Shapes: [C, N, H] and [C, N].  A target moved if its last season differs from the one before.
+    Shapes: [C, N, H] and [C, N].  The input moved if the newest season differs from the one that
+    it pushed out.
     """
     back = WEEKS * season
     parts = [y_NT[:, end - back : end].reshape(len(y_NT), WEEKS, season) for end in cutoffs]
-    moved_CN = np.stack([(part[:, -1] != part[:, -2]).any(axis=1) for part in parts])
+    gone = [y_NT[:, max(0, end - back - season) : max(season, end - back)] for end in cutoffs]
+    moved_CN = np.stack(
+        [(part[:, -1] != old).any(axis=1) for part, old in zip(parts, gone, strict=True)]
+    )
     return np.nan_to_num(np.stack([part.mean(axis=1) for part in parts])), moved_CN
 
 
