@@ -13,7 +13,7 @@ FULL      := networks=[nhits,tft] seeds=5 policies=[reactive,randomized,committe
 	path_cutoffs=[0,1,2,3,4] out=runs/midmile-do-full
 SCHEDULED := data.schema.columns.scheduled.role
 
-.PHONY: help setup demo test test-slow lint types bench midmile-do midmile-do-full
+.PHONY: help setup demo test test-slow lint types bench mutation midmile-do midmile-do-full
 .DEFAULT_GOAL := help
 
 help:        ## list the targets
@@ -42,6 +42,9 @@ types: setup  ## check the types
 
 bench: setup  ## time our training step against the bare network
 	$(PYTHON) scripts/benchmark.py
+
+mutation: setup  ## inject defects into the data and count those that the checks catch
+	OMP_NUM_THREADS=1 $(PYTHON) scripts/mutation.py
 
 midmile-do: setup  ## ask every coupling what-if questions whose answers are known (under 20 minutes)
 	OMP_NUM_THREADS=1 $(PYTHON) scripts/midmile_do.py

@@ -1,4 +1,4 @@
-"""Probe a pipeline for leakage, from the raw table to the forecast."""
+"""Does a forecast depend on what was not known? As backtest.py, or ``run=<folder>``."""
 
 from omegaconf import DictConfig
 
@@ -6,10 +6,10 @@ from lanecast import config
 
 
 @config.main("probe")
-def main(cfg: DictConfig) -> float:
-    from lanecast.checks import probe
+def main(cfg: DictConfig) -> None:
+    from lanecast.checks.probe import run
 
-    return probe.run(cfg).moved
+    run(cfg)
 
 
 if __name__ == "__main__":

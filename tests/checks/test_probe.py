@@ -1,179 +1,169 @@
-"""The leakage probe: it passes an honest pipeline and names what a leaking one reads."""
+"""The probe finds a leak wherever in the pipeline it sits, and clears a pipeline without one."""
 
-from dataclasses import replace
+from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lanecast.checks.probe import Answer, answer_of, probe
-from lanecast.checks.tampering import (
-    known_at,
-    reversed_time,
-    shuffled_target,
-    with_other_values,
-)
-from lanecast.data.frames import Keep, panel_from_table
+from lanecast.checks.probe import Subject, plain_layout, probe, refuse
+from lanecast.checks.tampering import hidden_changed, known_changed, shuffled
+from lanecast.data.frames import Keep
 from lanecast.data.schema import Schema
-from lanecast.data.windows import WindowSpec, windows_at
+from lanecast.data.windows import WindowSpec
+from lanecast.errors import LeakageError
+from lanecast.models import reading
 from lanecast.models.baselines import SeasonalNaive
 from lanecast.models.protocol import Forecasts
 from lanecast.sources import SourceTable
+from lanecast.tracking.record import read_record
 from script_runner import scripts_in
 
-SPEC = WindowSpec(context=28, horizon=7)
-CUTOFF = pd.Timestamp("2024-03-20")
+SPEC = WindowSpec(context=28, horizon=7, min_context=7)
+CUTOFF = pd.Timestamp("2024-04-01")
 SCHEMA = Schema.from_config(
     {
         "freq": "D",
         "columns": {
             "y": {"role": "target", "delay": "P1D", "non_negative": True, "integer": True},
-            "late": {"role": "observed", "delay": "P3D"},
-            "plan": {"role": "known_future"},
-            "promo": {"role": "known_future", "lead": "P2D"},
+            "plan": {"role": "known_future", "lead": "P3D", "non_negative": True},
+            "late": {"role": "observed", "delay": "P2D", "non_negative": True},
         },
     }
 )
 
 
-def small_table() -> SourceTable:
-    rng = np.random.default_rng(0)
-    days = pd.date_range("2024-01-01", periods=110)
-    frames = [
-        pd.DataFrame(
-            {
-                "unique_id": name,
-                "ds": days,
-                "y": rng.poisson(20 + 10 * np.sin(2 * np.pi * np.arange(110) / 7)).astype(float),
-                "late": rng.random(110),
-                "plan": 20.0 + np.arange(110) % 7,
-                "promo": (rng.random(110) < 0.2).astype(float),
-            }
-        )
-        for name in ("A>B", "A>C", "B>C")
-    ]
-    return SourceTable(frame=pd.concat(frames, ignore_index=True))
+def table() -> SourceTable:
+    rng, days = np.random.default_rng(0), pd.date_range("2024-01-01", periods=130)
+    blocks = []
+    for number in range(6):
+        mean = 30 * (number + 1) * (1 + 0.3 * np.sin(2 * np.pi * np.arange(130) / 7))
+        y = rng.poisson(mean).astype(float)
+        block = {"unique_id": f"L{number}", "ds": days, "y": y, "plan": mean.round(), "late": y / 9}
+        blocks.append(pd.DataFrame(block))
+    return SourceTable(frame=pd.concat(blocks, ignore_index=True))
 
 
-def honest(table: SourceTable) -> Answer:
-    panel = panel_from_table(table, SCHEMA, calendar={"features": ()}, keep=Keep())
-    until = panel.step_of(CUTOFF)
-    model = SeasonalNaive(name="naive", season=7, windows=SPEC).fit(panel, until=until)
-    at = windows_at(panel, [until], SPEC)
-    return answer_of(model.predict(panel, at=at, quantiles=[0.1, 0.9]), panel, at, SPEC)
+class PeeksAtTheLabel(SeasonalNaive):
+    """Mixes a little of the answer into its forecast."""
+
+    def point(self, panel, at):
+        peeked = np.nan_to_num(reading.labels(panel, at, self.windows))
+        return super().point(panel, at) + 1e-3 * peeked
 
 
-def scaled_by(column: str, last: pd.Timestamp | None):
-    """The honest forecast times the mean of a column up to ``last``, or over the whole table."""
+class ScalesOnAllData(SeasonalNaive):
+    """Its scale has seen the whole panel."""
 
-    def pipeline(table: SourceTable) -> Answer:
-        seen = table.frame if last is None else table.frame[table.frame["ds"] <= last]
-        found = honest(table)
-        return replace(found, values=found.values * seen[column].mean())
-
-    return pipeline
+    def point(self, panel, at):
+        y = panel.column("y").numpy()
+        return super().point(panel, at) / np.nanstd(y)
 
 
-def test_an_honest_pipeline_passes_and_its_twin_moves():
-    verdict = probe(honest, small_table(), SCHEMA, CUTOFF)
-    assert verdict.reasons == []
-    assert verdict.moved == 0.0
-    assert 0 < verdict.twin < np.inf
+class CountsHoles(SeasonalNaive):
+    """Reads no hidden value, only whether there is one."""
+
+    def point(self, panel, at):
+        there = np.isfinite(reading.labels(panel, at, self.windows))
+        return super().point(panel, at) + there
 
 
-@pytest.mark.parametrize("column", ["y", "late"])
-def test_a_statistic_of_the_whole_table_is_caught_and_its_column_named(column):
-    verdict = probe(scaled_by(column, None), small_table(), SCHEMA, CUTOFF, controls=False)
-    assert verdict.moved > 0
-    assert column in verdict.through
-    assert f"through {column}" in verdict.reasons[0]
+class Constant(SeasonalNaive):
+    """Reads nothing."""
+
+    def predict(self, panel, *, at, **_):
+        return Forecasts(index=at, point_WH=np.full((len(at), self.windows.horizon), 7.0))
 
 
-def test_a_value_read_a_day_before_it_is_published_is_caught():
-    late = CUTOFF - pd.Timedelta(days=2)  # its delay is three days
-    assert probe(scaled_by("late", late), small_table(), SCHEMA, CUTOFF, controls=False).moved > 0
-    published = late - pd.Timedelta(days=1)
-    assert probe(scaled_by("late", published), small_table(), SCHEMA, CUTOFF).moved == 0.0
-
-
-def test_a_pipeline_that_counts_later_rows_is_caught():
-    def pipeline(table: SourceTable) -> Answer:
-        found = honest(table)
-        return replace(found, values=found.values + len(table.frame))
-
-    nothing_planned = replace(
-        SCHEMA, columns={name: SCHEMA.columns[name] for name in ("y", "late", "promo")}
-    )
-    verdict = probe(pipeline, small_table(), nothing_planned, CUTOFF, controls=False)
-    assert verdict.through == ("which rows are there",)
-
-
-def test_a_pipeline_that_ignores_its_data_is_not_called_safe():
-    def constant(table: SourceTable) -> Answer:
-        return replace(honest(small_table()), values=np.ones((3, 7, 3)))
-
-    verdict = probe(constant, small_table(), SCHEMA, CUTOFF, controls=False)
-    assert "cannot see through" in verdict.reasons[0]
-
-
-def test_a_forecast_that_knows_shuffled_answers_is_caught():
-    def clairvoyant(table: SourceTable) -> Answer:
-        panel = panel_from_table(table, SCHEMA, calendar={"features": ()}, keep=Keep())
-        at = windows_at(panel, [panel.step_of(CUTOFF)], SPEC)
-        from lanecast.data.labels import labels
-
-        y_WH, _ = labels(panel, at, SPEC.horizon)
-        return answer_of(Forecasts(index=at, point_WH=y_WH), panel, at, SPEC)
-
-    verdict = probe(clairvoyant, small_table(), SCHEMA, CUTOFF)
-    assert any("on shuffled targets" in reason for reason in verdict.reasons)
-
-
-def test_known_at_is_the_rule_of_delays_and_leads():
-    frame = small_table().frame.iloc[:110]
-    last = {
-        name: frame["ds"][known_at(frame, SCHEMA, name, CUTOFF)].max() for name in SCHEMA.stored
+def subject(make=SeasonalNaive, **options) -> Subject:
+    values = {
+        "table": table(),
+        "schema": SCHEMA,
+        "lay_out": plain_layout(SCHEMA),
+        "make": lambda: make(windows=SPEC, season=7),
+        "spec": SPEC,
+        "cutoff": CUTOFF,
     }
-    assert last["y"] == CUTOFF - pd.Timedelta(days=1)
-    assert last["late"] == CUTOFF - pd.Timedelta(days=3)
-    assert last["promo"] == CUTOFF + pd.Timedelta(days=2)
-    assert last["plan"] == frame["ds"].max()
+    return Subject(**{**values, **options})
 
 
-def test_a_changed_table_differs_where_it_should_and_still_passes_the_border():
-    table = small_table()
-    changed = with_other_values(table, SCHEMA, CUTOFF, known=False, columns=["y"]).frame
-    same = changed["y"].to_numpy() == table.frame["y"].to_numpy()
-    known = known_at(table.frame, SCHEMA, "y", CUTOFF)
-    np.testing.assert_array_equal(same, known)
-    panel_from_table(SourceTable(frame=changed), SCHEMA, calendar={"features": ()}, keep=Keep())
+def test_a_pipeline_without_a_leak_is_clean_to_the_bit_and_its_twin_moves():
+    found = probe(subject())
+    assert found.told == "clean"
+    assert found.moved == 0.0
+    assert found.twin > 1.0
+    refuse(found, "seasonal_naive")
 
 
-def test_controls_keep_each_series_own_values():
-    table = small_table()
-    for changed in (shuffled_target(table, seed=1), reversed_time(table, SCHEMA)):
-        for name, rows in changed.frame.groupby("unique_id"):
-            mine = table.frame.loc[table.frame["unique_id"] == name, "y"]
-            assert sorted(rows["y"]) == sorted(mine)
-            assert rows["y"].tolist() != mine.tolist()
+@pytest.mark.parametrize("leaky", [PeeksAtTheLabel, ScalesOnAllData, CountsHoles])
+def test_a_planted_leak_is_caught_and_refused(leaky):
+    found = probe(subject(leaky), controls=False)
+    assert found.told == "leak"
+    assert found.moved > 0
+    with pytest.raises(LeakageError, match="reads what was not known at 2024-04-01"):
+        refuse(found, "leaky")
 
 
-def test_reversed_time_reads_backwards():
-    table = small_table()
-    back = reversed_time(table, SCHEMA).frame
-    assert back.loc[:109, "late"].tolist() == table.frame.loc[:109, "late"].tolist()[::-1]
+def test_a_choice_of_series_that_looks_past_the_cutoff_is_a_leak():
+    late = plain_layout(SCHEMA, keep=Keep(busiest=3, until="2024-05-05"))
+    early = plain_layout(SCHEMA, keep=Keep(busiest=3, until=CUTOFF))
+    assert probe(subject(lay_out=early), controls=False).told == "clean"
+    found = probe(subject(lay_out=late), controls=False)
+    assert found.told == "leak"
+    assert "data.keep.until" in found.where
 
 
-def test_the_script_probes_the_whole_pipeline_and_records_the_verdict(
-    tmp_path, monkeypatch, capsys
-):
-    import json
+def test_a_model_that_reads_nothing_is_blind_and_not_cleared():
+    found = probe(subject(Constant), controls=False)
+    assert found.told == "blind"
+    with pytest.raises(LeakageError, match="shows nothing"):
+        refuse(found, "constant")
 
-    with scripts_in(tmp_path, monkeypatch) as run:
-        code = run("probe", "model=seasonal_naive", "controls=false", "tracking=none", "name=p")
-    assert code == 0
-    assert "passes" in capsys.readouterr().out
-    record = json.loads(next(tmp_path.glob("runs/p/*/seed1/record.json")).read_text())
-    assert record["probe"]["passes"] is True
-    assert record["probe"]["moved"] == 0.0
-    assert 0 < record["probe"]["twin"] < 1e6
+
+def test_hidden_and_known_are_told_apart_by_delay_and_lead():
+    frame = table().frame
+    ahead = (frame["ds"] - CUTOFF).dt.days
+    for name, last in (("y", -1), ("late", -2), ("plan", 3)):
+        other = hidden_changed(frame, SCHEMA, CUTOFF)[name]
+        assert (other[ahead <= last] == frame[name][ahead <= last]).all()
+        assert (other[ahead > last] != frame[name][ahead > last]).all()
+        twin = known_changed(frame, SCHEMA, CUTOFF)[name]
+        assert (twin[ahead > last] == frame[name][ahead > last]).all()
+
+
+def test_shuffling_keeps_the_values_of_each_series_and_the_skill_of_the_season_vanishes():
+    before, after = table(), shuffled(table(), 1)
+    assert (before.frame["y"] != after.frame["y"]).mean() > 0.8
+    for name, rows in before.frame.groupby("unique_id"):
+        theirs = after.frame.loc[after.frame["unique_id"] == name, "y"]
+        assert sorted(rows["y"]) == sorted(theirs)
+    skill = probe(subject()).skill
+    assert skill["shuffled"] <= 0.05
+
+
+def test_the_script_writes_the_verdict_into_the_record(tmp_path, monkeypatch, capsys):
+    table().frame.to_csv(tmp_path / "lanes.csv", index=False)
+    with scripts_in(tmp_path, monkeypatch) as script:
+        command = [
+            "data=panel_csv", "data.path=lanes.csv", "+data.schema.columns.plan.role=known_future",
+            "+data.schema.columns.late.role=observed", "model=seasonal_naive", "tracking=none",
+            "protocol.first_cutoff=2024-04-01", "protocol.count=1", "paths.runs=runs", "name=p",
+        ]  # fmt: skip
+        assert script("probe", *command) == 0
+    (folder,) = (tmp_path / "runs" / "p").glob("*/seed1")
+    record = read_record(folder)
+    assert record["status"] == "completed"
+    assert record["probe"]["verdict"] == "clean"
+    assert set(record["probe"]["skill"]) == {"as it is", "shuffled", "reversed"}
+    assert "clean" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["seasonal_naive", "lightgbm", "nhits"])
+def test_models_are_clean_on_flights(model, tmp_path, monkeypatch):
+    with scripts_in(tmp_path, monkeypatch) as script:
+        small = ["optim.max_steps=10", "trainer.threads=1", "tracking=none", "paths.runs=runs"]
+        assert script("probe", f"model={model}", *small, "name=p") == 0
+    assert list(Path(tmp_path).glob("runs/p/*/seed1/record.json"))

@@ -21,7 +21,7 @@ def test_the_entry_imports_nothing_heavy():
     assert done.stderr.strip() == ""
 
 
-@pytest.mark.parametrize("root", ["train", "backtest", "forecast", "scenario"])
+@pytest.mark.parametrize("root", ["train", "backtest", "forecast", "scenario", "probe"])
 def test_root_composes_with_allowed_targets_and_a_hash(root, tmp_path):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose(root, overrides=[f"paths.output={tmp_path}"])
@@ -30,7 +30,9 @@ def test_root_composes_with_allowed_targets_and_a_hash(root, tmp_path):
     assert len(config_hash(cfg)) == 8
 
 
-@pytest.mark.parametrize("root", ["audit", "falsify", "explain", "generate", "midmile_do"])
+@pytest.mark.parametrize(
+    "root", ["audit", "falsify", "explain", "generate", "midmile_do", "mutation"]
+)
 def test_a_root_that_makes_no_run_composes(root):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose(root)

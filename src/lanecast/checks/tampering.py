@@ -1,83 +1,82 @@
-"""Raw tables that differ in what was known at a cutoff, or in what was not.
+"""Raw tables that differ in one respect: what was not known, what was, the order of time.
 
-Everything here works on the frame as the source gives it, so that whatever the pipeline does with
-it (filters, calendars, scalers, features, the fit) stands between the change and the forecast.
+A changed value stays one that the border accepts: whole numbers stay whole, none turns negative.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
+from lanecast.data.border import clean_times
 from lanecast.data.schema import ID, TARGET, TIME, Role, Schema, step_length
 from lanecast.sources import SourceTable
 
 
-def known_at(frame: pd.DataFrame, schema: Schema, column: str, cutoff: pd.Timestamp) -> np.ndarray:
-    """Which rows hold a value of ``column`` that is visible at the cutoff, by the one rule."""
-    step = step_length(schema.freq)
-    times = pd.to_datetime(frame[TIME])
-    if schema.columns[column].role is Role.KNOWN_FUTURE:
-        lead = schema.lead_steps(column)
-        if lead is None:
-            return np.ones(len(frame), dtype=bool)
-        return (times - lead * step <= cutoff).to_numpy()
-    return (times + schema.delay_steps(column) * step <= cutoff).to_numpy()
+def steps_after(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> np.ndarray:
+    """Whole steps from the cutoff to each row; negative before it."""
+    times = clean_times(frame[TIME], frame[ID])
+    return ((times - cutoff) // step_length(schema.freq)).to_numpy(np.int64)
 
 
-def with_other_values(
-    table: SourceTable,
-    schema: Schema,
-    cutoff: pd.Timestamp,
-    *,
-    known: bool,
-    columns: Sequence[str] | None = None,
-) -> SourceTable:
-    """Every value that is known (or is not known) at the cutoff replaced by another valid one.
+def last_known(schema: Schema, name: str) -> float:
+    """Newest step of a column that is known at the cutoff, relative to it."""
+    if schema.columns[name].role is Role.KNOWN_FUTURE:
+        lead = schema.lead_steps(name)
+        return np.inf if lead is None else lead
+    return -schema.delay_steps(name)
 
-    ``2 x + 7`` keeps numbers whole and non-negative, and no value where it was.  Rows of which
-    nothing is known also go missing, every third, where the whole table is changed.
+
+def hidden_changed(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> pd.DataFrame:
+    """Every value that was not known at the cutoff becomes another one, or goes missing.
+
+    By how much, and how many go missing, differs by series, so that no order among them survives.
     """
-    frame = table.frame.copy()
-    hidden = np.ones(len(frame), dtype=bool)
+    frame, ahead = frame.copy(), steps_after(frame, schema, cutoff)
+    key = frame[ID].map({name: crc32(str(name).encode()) for name in frame[ID].unique()})
+    factor, every = 3 + key.to_numpy(np.int64) % 23, 2 + key.to_numpy(np.int64) % 5
     for name in schema.stored:
-        visible = known_at(frame, schema, name, cutoff)
-        hidden &= ~visible
-        if columns is None or name in columns:
-            values = pd.to_numeric(frame[name]).to_numpy(dtype=np.float64, na_value=np.nan)
-            other = 2.0 * values + 7.0
-            if known:  # zeros stay, or the twin would change which series are kept
-                other = np.where(values == 0.0, 0.0, other)
-            frame[name] = np.where(visible == known, other, values)
-    if columns is None and not known:
-        last = pd.to_datetime(frame[TIME]) == pd.to_datetime(frame[TIME]).max()
-        hidden &= ~last.to_numpy()  # the grid must still reach the last label
-        gone = np.flatnonzero(hidden)[::3]
-        frame = frame.drop(index=frame.index[gone])
-    return replace(table, frame=frame.reset_index(drop=True))
+        if name not in frame:
+            continue  # a table of the future holds the known columns only
+        x, hidden = frame[name].to_numpy(np.float64), ahead > last_known(schema, name)
+        changed = np.where(np.isfinite(x), factor * x + 7, 5.0)
+        if schema.columns[name].role is not Role.KNOWN_FUTURE:
+            changed[np.arange(len(x)) % every == 0] = np.nan
+        frame[name] = np.where(hidden, changed, x)
+    return frame
 
 
-def shuffled_target(table: SourceTable, *, seed: int) -> SourceTable:
-    """Each series' targets in random order: nothing but their distribution can be learned."""
+def known_changed(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> pd.DataFrame:
+    """The twin: every value but 0 that was known at the cutoff becomes another one."""
+    frame, ahead = frame.copy(), steps_after(frame, schema, cutoff)
+    for name in schema.stored:
+        if name in frame:
+            x = frame[name].to_numpy(np.float64)
+            known = (ahead <= last_known(schema, name)) & (x != 0)
+            frame[name] = np.where(known, 2 * x + 1, x)
+    return frame
+
+
+def shuffled(table: SourceTable, seed: int) -> SourceTable:
+    """The target of each series in another order: nothing but its level is left to learn."""
+    rng, frame = np.random.default_rng(seed), table.frame.copy()
+    y, order = frame[TARGET].to_numpy(np.float64).copy(), rng.permutation(len(frame))
+    by_series = frame[ID].to_numpy()
+    for rows in pd.Series(np.arange(len(frame))).groupby(by_series).indices.values():
+        there = rows[np.isfinite(y[rows])]
+        y[there] = y[there[np.argsort(order[there])]]
+    frame[TARGET] = y
+    return replace(table, frame=frame)
+
+
+def time_reversed(table: SourceTable, schema: Schema) -> SourceTable:
+    """The last step first, in every column."""
     frame = table.frame.copy()
-    draw = np.random.default_rng(seed).random(len(frame))
-    present = frame[TARGET].notna().to_numpy()
-    rows = np.flatnonzero(present)
-    owner = pd.factorize(frame[ID])[0][rows]
-    places = rows[np.argsort(owner, kind="stable")]
-    shuffled = rows[np.lexsort((draw[rows], owner))]
-    values = frame[TARGET].to_numpy(dtype=np.float64, na_value=np.nan).copy()
-    values[places] = values[shuffled]
-    return replace(table, frame=frame.assign(**{TARGET: values}))
-
-
-def reversed_time(table: SourceTable, schema: Schema) -> SourceTable:
-    """Each series with its rows in reverse order on the same times."""
-    frame = table.frame.sort_values([ID, TIME], kind="stable").reset_index(drop=True)
-    columns = [*schema.stored]
-    backward = frame.iloc[::-1].sort_values(ID, kind="stable")[columns]
-    backward.index = frame.index
-    return replace(table, frame=frame.assign(**{name: backward[name] for name in columns}))
+    times = clean_times(frame[TIME], frame[ID])
+    frame[TIME] = times.min() + (times.max() - times)
+    if not schema.known:
+        frame = frame[frame[TARGET].notna()]
+    return replace(table, frame=frame)

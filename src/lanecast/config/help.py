@@ -42,11 +42,9 @@ EXAMPLES = {
         f"scenario.py run={FOLDER} 'scenario.do=[{{node: promo, kind: hard, value: 0, last: 7}}]'",
     ),
     "audit": (f"audit.py run={FOLDER}",),
+    "probe": ("probe.py model=nhits optim.max_steps=10", f"probe.py run={FOLDER}"),
+    "mutation": ("mutation.py", "mutation.py clean=10 out=runs/mutation-short"),
     "falsify": ("falsify.py data=midmile dag=midmile", f"falsify.py run={FOLDER}"),
-    "probe": (
-        "probe.py model=lightgbm",
-        "probe.py data=parcel_lanes model=nhits optim.max_steps=20 controls=false",
-    ),
     "record": (
         "record.py runs='runs/calibration/**' slug=calibration-costs-nothing question='...'",
         "record.py index_only=true",

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from lanecast.data.frames import Keep, panel_from_table
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
 from lanecast.data.statics import Vocabulary
 from lanecast.errors import ConfigError, SchemaError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from lanecast.sources import SourceTable
+from lanecast.sources import SourceTable
 
 
 def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = None) -> Panel:
@@ -24,39 +22,36 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     the known future of the steps to forecast.  ``vocabulary`` encodes the statics as those of the
     panel that a model was fitted on.
     """
+    table, future = read_tables(config)
+    return panel_of(config, table, future, vocabulary=vocabulary)
+
+
+def read_tables(config: Mapping[str, Any]) -> tuple[SourceTable, pd.DataFrame | None]:
+    """The raw table of the source and, where ``future_path`` is given, the rows after it."""
     from lanecast.config import instantiate
 
-    Schema.from_config(config["schema"])  # a wrong declaration is told before any data is read
+    Schema.from_config(config["schema"])  # a wrong declaration is told before anything is read
     path = config.get("future_path")
     if path is not None and "path" not in config["source"]:
         raise ConfigError(
             f"data.future_path={path!r} needs a source that reads a path, not"
             f" {config['source']['_target_']}; use data=panel_csv or data=panel_parquet"
         )
-    table = load_table(config)
+    table = instantiate(config["source"]).load()
     future = None
     if path is not None:
         future = instantiate(config["source"], path=path).load().frame
-    return panel_of(table, config, future=future, vocabulary=vocabulary)
-
-
-def load_table(config: Mapping[str, Any]) -> SourceTable:
-    """What the source of a ``data`` group gives, before any check."""
-    from lanecast.config import instantiate
-
-    table: SourceTable = instantiate(config["source"]).load()
-    return table
+    return table, future
 
 
 def panel_of(
-    table: SourceTable,
     config: Mapping[str, Any],
-    *,
+    table: SourceTable,
     future: pd.DataFrame | None = None,
+    *,
     vocabulary: Vocabulary | None = None,
 ) -> Panel:
-    """The panel of a table, checked at the border, with the options of a ``data`` group."""
-    schema = Schema.from_config(config["schema"])
+    """A raw table through the border, as the ``data`` group says."""
     keep = config.get("keep") or {}
     try:
         choice = Keep(**{str(key): value for key, value in keep.items()})
@@ -65,7 +60,7 @@ def panel_of(
     try:
         return panel_from_table(
             table,
-            schema,
+            Schema.from_config(config["schema"]),
             calendar=calendar_options(config.get("calendar")),
             keep=choice,
             future=future,
