@@ -26,6 +26,7 @@ SPREAD = 0.5  # of the reference's range that a statistic may leave it by, besid
 MARGINS = {
     "freshness": 0.15,  # share of series whose value does not change any more
     "unit": 0.5,  # log ratio of levels: a factor of 1.6
+    "unit_of_some": 1.2,  # the same of a few series of an observed column: a factor of 3.3
     "alignment": 0.1,  # correlation gained by shifting a step
     "identity": 0.15,  # log distance by which another series fits better than its own
     "censoring": 0.05,  # share of cells at their series' highest value, or planned above it
@@ -37,6 +38,7 @@ WAYS_OUT = {
     "rows": "load the missing partition again, or close the series",
     "freshness": "ask for the feed of the column, and declare its true delay",
     "unit": "compare the unit with that of the reference, and convert",
+    "unit_of_some": "compare the unit of these series with that of the reference, and convert",
     "alignment": "compare days, hours and time zones with the reference",
     "identity": "compare the ids with those of the reference, and map them back",
     "censoring": "model what was asked for, not what capacity let through",

@@ -13,6 +13,8 @@ import numpy as np
 
 from lanecast.data.schema import TARGET, Schema
 
+# One series' delays or backlog may have an episode that the reference never saw.
+OBSERVED_EDGE = 0.95
 DENSE = 0.5  # share of cells with something in them, for a column to have a level
 FREE = 0.2  # share of series off the ends of a scale, for its standing still to mean anything
 RUNS = (3, 5, 8)  # newest steps over which a column may stand still
@@ -43,7 +45,9 @@ def of_window(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> d
             delay = schema.delay_steps(name) if name in schema.past else 0
             known_NT = target_unit(grid, schema) if name in schema.past else None
             found |= freshness(grid[name], name, delay, known_NT)
-            found |= unit(grid[name], name, busier(grid[TARGET], shape), shape)
+            edge = OBSERVED_EDGE if name in schema.observed else 1.0
+            busy_N = busier(grid[TARGET], shape)
+            found |= unit(grid[name], name, busy_N, edge=edge, shape=shape)
         found |= alignment(grid, schema, shape)
         found |= identity(grid, schema, shape)
         found |= censoring(grid[TARGET], target_unit(grid, schema), shape)
@@ -88,18 +92,13 @@ def busier(y_NT: np.ndarray, shape: Shape) -> np.ndarray:
     return volume_N >= np.median(volume_N)
 
 
-def is_steady(x_NT: np.ndarray, shape: Shape) -> bool:
-    """Whether nine in ten series have a level in the base that they vary around, not episodes."""
-    base_NT = np.abs(x_NT[:, : shape.base])
-    spread_N = np.nanstd(base_NT, axis=1) / (np.nanmean(base_NT, axis=1) + 1e-9)
-    return bool(np.nanquantile(spread_N, 0.9) < 1)
-
-
-def unit(x_NT: np.ndarray, name: str, busy_N: np.ndarray, shape: Shape) -> dict[str, float]:
+def unit(
+    x_NT: np.ndarray, name: str, busy_N: np.ndarray, *, edge: float, shape: Shape
+) -> dict[str, float]:
     """Log ratio of the newest level to that of the base: median of the series, and the extremes.
 
-    Extremes are those of the busier half.  A column that is mostly 0, such as a storm, has no
-    level that could be held against anything.
+    Extremes are those of the busier half; ``edge`` is the quantile that counts as one.  A column
+    that is mostly 0, such as a storm, has no level that could be held against anything.
     """
     if (np.nan_to_num(x_NT[:, : shape.base]) != 0).mean() < DENSE:
         return {}
@@ -107,13 +106,12 @@ def unit(x_NT: np.ndarray, name: str, busy_N: np.ndarray, shape: Shape) -> dict[
     new_N = np.nanmean(np.abs(x_NT[:, -shape.level :]), axis=1)
     floor = 0.2 * np.nanmean(base_N)
     ratio_N = np.log((new_N + floor) / (base_N + floor))
+    extremes = "unit" if edge == 1.0 else "unit_of_some"
     found = {f"unit/{name}/all": np.nanmedian(ratio_N)}
-    if not is_steady(x_NT[busy_N], shape):
-        return found
     return {
         **found,
-        f"unit/{name}/highest": np.nanmax(ratio_N[busy_N]),
-        f"unit/{name}/lowest": np.nanmin(ratio_N[busy_N]),
+        f"{extremes}/{name}/highest": np.nanquantile(ratio_N[busy_N], edge),
+        f"{extremes}/{name}/lowest": np.nanquantile(ratio_N[busy_N], 1 - edge),
     }
 
 
@@ -166,9 +164,7 @@ def _correlation(a_NT: np.ndarray, b_NT: np.ndarray) -> np.ndarray:
 def identity(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> dict[str, float]:
     """By how much another series fits a series' levels better than its own past, at the most."""
     parts = []
-    for name in schema.stored:
-        if name != TARGET and not is_steady(grid[name], shape):
-            continue
+    for name in (TARGET, *schema.known):
         x_NT = np.abs(grid[name])
         base_N = np.nanmean(x_NT[:, : shape.base], axis=1)
         new_N = np.nanmean(x_NT[:, -shape.steps :], axis=1)
