@@ -67,7 +67,7 @@ COMMON = (
     "backtest.py -m model=nhits,tft seed=1,2 name=my-first-sweep",
     "backtest.py -m model=nhits,tft seed=1,2 hydra/launcher=ray",
     "train.py -m hydra/sweeper=bayes hydra.sweeper.trials=20 "
-    "'optim.lr=tag(log,interval(1e-4,1e-2))' name=tuned",
+    "'optim.optimizer.lr=tag(log,interval(1e-4,1e-2))' name=tuned",
     "train.py model=tft protocol.last_cutoff=2013-07-04 name=once",
     f"backtest.py run={FOLDER}",
 )

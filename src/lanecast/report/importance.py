@@ -56,7 +56,8 @@ def importance_figure(study: Any, path: Path) -> Path | None:
     bars = axes.barh(list(shares)[::-1], list(shares.values())[::-1], color="#0072B2")
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.set_xlim(0, 1.1)
-    axes.set_xlabel("share of importance (PED-ANOVA, better half of the trials)")
+    told = sum(trial.value is not None for trial in study.trials)
+    axes.set_xlabel(f"share of importance (PED-ANOVA, better half of {told} trials)")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
     return path
