@@ -9,7 +9,6 @@ record can be renewed without touching what a person wrote.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +81,9 @@ def write_record(folder: Path, comparison: Comparison, *, prose: Mapping[str, st
         raise RunFolderError(f"{first.folder} keeps no .hydra/config.yaml; repeat the run")
     folder.mkdir(parents=True, exist_ok=True)
     comparison.by_run.to_csv(folder / "results.csv", index=False)
-    shutil.copyfile(composed, folder / "config.yaml")
+    text = composed.read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^(  runs:) .*$", r"\1 runs", text)  # where it was run is nobody's business
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
     table = "\n".join(markdown_lines(comparison))
     readme = folder / "README.md"
     if readme.is_file():
