@@ -16,6 +16,7 @@ from lanecast.checks.mutation.defects import Scene, censored, dropped, duplicate
 from lanecast.checks.mutation.running import Case, Mutant, case_of, mutants_of
 from lanecast.checks.quality import check_forecasts, frozen_share
 from lanecast.checks.statistics import Shape
+from lanecast.checks.sums import check_sums
 from lanecast.data.loading import read_tables
 from lanecast.errors import ConfigError
 from lanecast.verbs import plain_config
@@ -137,3 +138,17 @@ def test_the_suite_scores_95_with_one_false_alarm_in_100(tmp_path, monkeypatch):
     assert told["score"] >= 0.95
     assert told["clean_runs"] == 100
     assert told["false_alarms"] <= 1
+
+
+def test_a_site_that_is_not_the_sum_of_its_lanes_is_named():
+    days = pd.date_range("2024-01-01", periods=5)
+    lanes = {"A>X": 3.0, "B>X": 4.0, "site:X": 7.0}
+    blocks = [pd.DataFrame({"unique_id": n, "ds": days, "y": y}) for n, y in lanes.items()]
+    frame, parents = pd.concat(blocks, ignore_index=True), {"site:X": ["A>X", "B>X"]}
+    assert check_sums(frame, parents) == []
+    frame.loc[3, "y"] += 0.7
+    (found,) = check_sums(frame, parents)
+    assert "'site:X'" in found.thing
+    assert "1 steps from 2024-01-04" in found.place
+    with pytest.raises(ConfigError, match="'site:Y'"):
+        check_sums(frame, {"site:Y": ["A>X"]})
