@@ -18,6 +18,7 @@ from lanecast.verbs import (
     model_facts,
     panel_facts,
     plain_config,
+    refuse_calibrated,
     saved_model,
     window_facts,
 )
@@ -59,6 +60,7 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.tracking.record import Objective, Run
 
     _check(cfg)
+    refuse_calibrated(cfg)
     with Run.open(cfg) as folder:
         forecaster: Any = build_forecaster(cfg)
         audit = read_record(Path(str(cfg.run))).get("audit")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lanecast.errors import CheckpointError, ConfigError
+from lanecast.errors import CheckpointError, ConfigError, ScenarioError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -45,6 +45,16 @@ def build_forecaster(cfg: DictConfig, *, layer: CausalLayer | None = None) -> Fo
         return model
     calibrated: Forecaster = instantiate(cfg.calibration)(inner=model)
     return calibrated
+
+
+def refuse_calibrated(cfg: DictConfig) -> None:
+    """ScenarioError for a calibrated run: its shifts were learned where nobody acted."""
+    if cfg.get("calibration"):
+        raise ScenarioError(
+            f"run={cfg.get('run')} is calibrated ({cfg.calibration.method.name}), and what it"
+            " missed without an action says nothing of intervals under one; ask a run with"
+            " calibration=none"
+        )
 
 
 def _coupled(cfg: DictConfig, *, layer: CausalLayer | None) -> Forecaster:

@@ -10,7 +10,7 @@ from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
-from lanecast.errors import CheckpointError, ConfigError
+from lanecast.errors import CheckpointError, ConfigError, ScenarioError
 from lanecast.evaluation.metrics import coverage
 from lanecast.models.baselines import SeasonalNaive
 from lanecast.models.calibrated import LEVELS, CalibratedForecaster, moved_paths
@@ -222,3 +222,15 @@ def test_what_it_does_not_define_is_the_inner_forecasters():
     inner.counts = {"windows": 3}
     assert calibrated(inner=inner).counts == {"windows": 3}
     assert not hasattr(calibrated(), "graph")
+
+
+def test_a_calibrated_run_is_not_asked_what_if():
+    from omegaconf import OmegaConf
+
+    from lanecast.verbs import refuse_calibrated
+
+    refuse_calibrated(OmegaConf.create({"run": "r", "calibration": {}}))
+    with pytest.raises(ScenarioError, match=r"run=r is calibrated \(aci\).*calibration=none"):
+        refuse_calibrated(
+            OmegaConf.create({"run": "r", "calibration": {"method": {"name": "aci"}}})
+        )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, SchemaError
-from lanecast.verbs import build_forecaster, plain_config, saved_model
+from lanecast.verbs import build_forecaster, plain_config, refuse_calibrated, saved_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,7 @@ def run(cfg: DictConfig) -> None:
 
     if cfg.get("run") is None or not cfg.get("dag"):
         raise ConfigError("explain.py needs the folder of a run trained with a dag: run=runs/...")
+    refuse_calibrated(cfg)
     forecaster: Any = build_forecaster(cfg)
     forecaster.load(saved_model(cfg.run))
     vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), forecaster.static_names)
