@@ -170,3 +170,31 @@ def test_missing_runs_say_how_to_give_them():
     cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "compare.yaml")
     with pytest.raises(ConfigError, match="runs= is missing"):
         comparing.run(cfg)
+
+
+def test_the_confidence_set_holds_the_best_and_drops_the_clearly_worse(demo):
+    found = compare(str(demo), factors=SCHEDULE, baseline="5eaaaaaa")
+    assert row_of(found, hash="d0aaaaaa")["mcs_p"] == 1.0
+    assert row_of(found, hash="5eaaaaaa")["mcs_p"] < 0.1
+    assert "mcs_p" in found.shown
+
+
+def test_coverage_is_no_loss_so_it_is_called_different_at_most(tmp_path, write_run):
+    rng = np.random.default_rng(2)
+    for model, config_hash, level in (("nhits", "d0aaaaaa", 0.6), ("lightgbm", "b0aaaaaa", 0.8)):
+        for seed in (1, 2, 3):
+            rows = [
+                {
+                    "cutoff": f"2024-0{k}-01",
+                    "coverage_80": level + rng.normal(0, 0.005),
+                    "num_cells": 50,
+                }
+                for k in range(1, 7)
+            ]
+            write_run(
+                model, config_hash=config_hash, errors=SUM_ABS_Y, seed=seed, by_cutoff=rows,
+                scores={"coverage_80": level},
+            )  # fmt: skip
+    found = compare(str(tmp_path / "demo"), metrics=["coverage_80"], baseline="lightgbm")
+    assert row_of(found, model="nhits")["verdict"] == "different"
+    assert math.isnan(row_of(found, model="nhits")["mcs_p"])

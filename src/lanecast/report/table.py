@@ -14,10 +14,17 @@ import pandas as pd
 
 from lanecast.errors import ConfigError
 from lanecast.evaluation.metrics import RATIOS
-from lanecast.evaluation.significance import Contrast, contrast, holm, overlapping
+from lanecast.evaluation.significance import (
+    Contrast,
+    contrast,
+    holm,
+    model_confidence_set,
+    overlapping,
+)
 from lanecast.report.runs import Run, read_runs
 
 METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90", "seconds")
+MCS_CUTOFFS = 5  # below them a bootstrap over cutoffs says nothing
 # A paired metric and the by-cutoff column that is its denominator.
 PAIRED = MappingProxyType(
     {
@@ -178,7 +185,7 @@ def _how_paired(metric: str, baseline: str, confidence: float) -> str:
         " overlap."
         " A row is called better or worse only with 3 seeds on both sides and Holm's p-value over"
         f" all rows below {(1 - confidence) / 2:.2g}; with fewer seeds the interval tells of these"
-        " fits alone."
+        " fits alone. mcs_p above 0.1: in the 90% model confidence set, over cutoffs."
     )
 
 
@@ -244,9 +251,29 @@ def _add_differences(
     for row, base, one, p in zip(rows, bases, found, p_values, strict=True):
         told = (math.nan,) * 3 if one is None else (one.mean, one.low, one.high)
         row |= dict(zip(names, (*told, p), strict=True))
-        row["verdict"] = "" if one is None else one.verdict(p, alpha=(1 - confidence) / 2)
+        verdict = "" if one is None else one.verdict(p, alpha=(1 - confidence) / 2)
+        loss = not metric.startswith("coverage")
+        row["verdict"] = "different" if verdict in ("better", "worse") and not loss else verdict
         row["baseline"] = base["hash"]
-    return (*names, "verdict", "baseline")
+    for row, p in zip(rows, _best_set(rows, groups, metric), strict=True):
+        row["mcs_p"] = p
+    return (*names, "verdict", "mcs_p", "baseline")
+
+
+def _best_set(
+    rows: list[dict[str, Any]], groups: Mapping[str, list[Run]], metric: str
+) -> Sequence[float]:
+    """p-value of each row in the model confidence set; nan with fewer than `MCS_CUTOFFS`."""
+    members = [groups[row["hash"]] for row in rows]
+    weight_C = _by_cutoff(members[0], PAIRED[metric]).mean(axis=0)
+    loss_MC = np.stack([_by_cutoff(runs, metric).mean(axis=0) for runs in members])
+    loss = not metric.startswith("coverage")
+    if not loss or len(weight_C) < MCS_CUTOFFS or not np.isfinite(loss_MC).all():
+        return [math.nan] * len(rows)
+    found: list[float] = model_confidence_set(
+        loss_MC * weight_C / weight_C.mean(), block=_lags(members[0][0]) + 1
+    ).tolist()
+    return found
 
 
 def _contrast(runs: list[Run], base: list[Run], metric: str, confidence: float) -> Contrast:
