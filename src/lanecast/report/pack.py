@@ -63,10 +63,6 @@ def _row(row: Mapping[Any, Any], members: Sequence[Run]) -> Plain:
         **{str(key): value for key, value in row.items()},
         "badge": (record.get("audit") or {}).get("badge"),
         "do_validity": (record.get("model") or {}).get("do_validity"),
-        "leakage": _mean(
-            [(run.record.get("futures") or {}).get("leakage_wape_points") for run in members]
-        ),
-        "plan_regret": _mean([run.values.get("plan_regret") for run in members]),
         "run_ids": [run_id(run) for run in members],
         "slices": _slices(members),
         "cutoffs": _cutoffs(members),

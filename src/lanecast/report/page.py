@@ -125,7 +125,7 @@ def leaderboard(payload: Mapping[str, Any]) -> str:
         cells.append(_number(row, "leakage", link, digits=2))
         cells += [_number(row, name, link) for name in calibration]
         cells += [_number(row, name, link) for name in plan or ["plan_regret"]]
-        cells.append(f'<td class="num"><a href="{link}">{row["num_runs"]}</a></td>')
+        cells.append(_number(row, "num_runs", link, digits=0))
         lines.append(f"<tr>{''.join(cells)}</tr>")
     caption = "Means over seeds, best first. Every number leads to the runs behind it."
     return _table(caption, f"<tr>{head}</tr><tr>{second}</tr>", lines)

@@ -54,6 +54,7 @@ class Run:
         found = {**(self.record.get("counts") or {}), **(self.record.get("scores") or {})}
         if objective := self.record.get("objective"):
             found["objective"] = objective["value"]
+        found["leakage"] = (self.record.get("futures") or {}).get("leakage_wape_points")
         timings = self.record.get("timings") or {}
         # `total` is what the verb measured, `seconds` the life of the whole run.
         found["seconds"] = timings.get("total", timings.get("seconds"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +24,7 @@ from lanecast.evaluation.significance import (
 from lanecast.report.runs import Run, read_runs
 
 METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90", "seconds")
+MORE = ("leakage", "plan_regret")  # in the CSV where a run has them: the review page shows them
 MCS_CUTOFFS = 5  # below them a bootstrap over cutoffs says nothing
 # A paired metric and the by-cutoff column that is its denominator.
 PAIRED = MappingProxyType(
@@ -76,7 +77,8 @@ def compare(
     groups: dict[str, list[Run]] = {}
     for one in sorted(kept, key=lambda one: one.seed):
         groups.setdefault(one.config_hash, []).append(one)
-    rows = [_row(members, columns, metrics) for members in groups.values()]
+    more = [name for name in MORE if name not in metrics and any(map(_has(name), kept))]
+    rows = [_row(members, columns, [*metrics, *more]) for members in groups.values()]
     rows.sort(key=lambda row: (math.isnan(row[metrics[0]]), row[metrics[0]]))
     difference: tuple[str, ...] = ()
     if baseline is not None:
@@ -87,7 +89,7 @@ def compare(
     notes += [f"Left out: {folder}: {why}." for folder, why in (*found.skipped, *blank)]
     deviations = tuple(f"{name}_sd" for name in metrics if name != "seconds")
     keys = ("model", *columns)
-    order = (*keys, *metrics, "num_runs", *deviations, *difference, "seeds", "hash", "runs")
+    order = (*keys, *metrics, *more, "num_runs", *deviations, *difference, "seeds", "hash", "runs")
     table = pd.DataFrame(rows)[list(order)]
     repeated = ("num_runs", *deviations[:1]) if (table["num_runs"] > 1).any() else ()
     by_run = [_run_row(one, columns, metrics) for row in rows for one in groups[row["hash"]]]
@@ -99,6 +101,10 @@ def compare(
         notes=tuple(notes),
         runs=tuple(kept),
     )
+
+
+def _has(name: str) -> Callable[[Run], bool]:
+    return lambda run: not math.isnan(run.values.get(name, math.nan))
 
 
 def _check_metrics(metrics: Sequence[str], runs: Sequence[Run]) -> None:

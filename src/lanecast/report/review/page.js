@@ -4,7 +4,7 @@
   const NS = "http://www.w3.org/2000/svg", W = 900, H = 300, PAD = { l: 64, r: 190, t: 12, b: 34 };
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const hues = [208, 24, 140, 290, 350, 60, 180, 260, 100, 320, 40, 230];
-  const color = (i) => `hsl(${hues[i % hues.length]} 70% ${dark ? 68 : 36}%)`;
+  const color = (i) => `hsl(${hues[i % hues.length]} 70% ${dark ? 68 : 32}%)`;
   const dash = (i) => (i < hues.length ? "" : i < 2 * hues.length ? "6 3" : "2 3");
   const el = (name, attrs, parent, text) => {
     const node = document.createElementNS(NS, name);
@@ -22,6 +22,8 @@
     const box = get(`chart-${id}`);
     if (!box) return;
     box.textContent = "";
+    // A run may lack a series (older ones kept no actual values): a path without a point is an error.
+    lines = lines.filter((one) => one.points.some((p) => p[1] !== null));
     const xs = [...lines, ...bands].flatMap((one) => one.points.map((p) => p[0]));
     const ys = [...lines.flatMap((one) => one.points.map((p) => p[1])),
       ...bands.flatMap((one) => one.points.flatMap((p) => [p[1], p[2]]))].filter((y) => y !== null);
