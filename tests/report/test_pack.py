@@ -161,3 +161,18 @@ def test_a_flag_is_another_spelling_of_a_key():
     assert as_overrides(given, CONF, "compare") == [
         "runs=a", "fail_if_worse_than=runs/b", "--multirun", "out=c",
     ]  # fmt: skip
+
+
+def test_a_gate_fails_on_an_interval_above_zero_that_the_table_does_not_call(tmp_path, write_run):
+    rng = np.random.default_rng(3)
+    three_seeds(write_run, "lightgbm", "b0aaaaaa", 1.0, rng)
+    three_seeds(write_run, "nhits", "d0aaaaaa", 1.0, rng)
+    found = compare(str(tmp_path / "demo"), baseline="lightgbm")
+    row = found.table["hash"] == "d0aaaaaa"
+    found.table.loc[row, ["difference_low", "difference_high", "verdict"]] = [
+        0.001,
+        0.2,
+        "no difference",
+    ]
+    with pytest.raises(WorseError, match="nhits d0aaaaaa: worse"):
+        judge(found, tmp_path / "verdict.json")
