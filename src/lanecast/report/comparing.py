@@ -58,10 +58,10 @@ def named(reference: str) -> str:
 def judge(comparison: Comparison, path: Path, *, allow_no_claim: bool = False) -> None:
     """Write ``verdict.json``; WorseError if a row is worse than the reference.
 
-    Worse here is an interval wholly above 0, row by row: the half level and Holm's correction, which
-    keep a table from claiming too much, would let a gate open too easily.  A row that allows no
-    claim (fewer than three seeds on a side) fails too, unless allowed: a gate
-    that cannot tell must not open.
+    Worse here is an interval wholly above 0, row by row: the half level and Holm's correction,
+    which keep a table from claiming too much, would open a gate too easily.  A row that allows no
+    claim (fewer than three seeds on a side) fails too, unless allowed: a gate that cannot tell must
+    not open.
     """
     name = next(one for one in map(str, comparison.table) if one.endswith("_difference"))
     rows = [row for row in comparison.table.to_dict("records") if row["verdict"]]
