@@ -8,15 +8,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from lanecast.data.hierarchy import Hierarchy, lane_hierarchy
 from lanecast.errors import ConfigError, LanecastError
-from lanecast.evaluation.hierarchy import (
-    METHODS,
-    Hierarchy,
-    coherent_do,
-    lane_hierarchy,
-    projection,
-    reconcile,
-)
+from lanecast.models.reconciliation import METHODS, coherent_do, projection, reconcile
 
 
 @pytest.fixture

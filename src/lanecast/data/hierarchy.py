@@ -1,0 +1,103 @@
+"""What adds up to what: lanes to sites, sites to regions, regions to the network.
+
+A hierarchy is a sparse summing matrix ``S``: every node is a sum of bottom series.
+Axes: ``M`` nodes, ``N`` bottom series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from lanecast.data.panel import Panel
+from lanecast.errors import ConfigError
+
+BOTTOM = "bottom"
+TOTAL = "total"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hierarchy:
+    """Nodes from the top down; the last ``N`` are the bottom series, in the order of the panel.
+
+    ``levels`` maps a level to its node numbers.
+    """
+
+    names: tuple[str, ...]
+    sums_MN: sparse.csr_matrix
+    levels: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        """Refuse a matrix that is no hierarchy."""
+        nodes, bottom = self.sums_MN.shape
+        if len(self.names) != nodes:
+            raise ConfigError(f"the hierarchy names {len(self.names)} nodes but sums {nodes}")
+        tail = self.sums_MN[nodes - bottom :]
+        if (tail != sparse.identity(bottom, format="csr")).nnz:
+            raise ConfigError(
+                f"the last {bottom} nodes of the hierarchy must be the bottom series, in order;"
+                " sort the rows of the summing matrix so"
+            )
+        if (empty := np.flatnonzero(np.diff(self.sums_MN.indptr) == 0)).size:
+            raise ConfigError(f"node {self.names[empty[0]]!r} of the hierarchy sums no series")
+        covered = np.zeros(nodes, dtype=np.int64)
+        for rows in self.levels.values():
+            covered[rows] += 1
+        if (odd := np.flatnonzero(covered != 1)).size:
+            raise ConfigError(
+                f"node {self.names[odd[0]]!r} belongs to {covered[odd[0]]} levels; each node"
+                " belongs to exactly one"
+            )
+
+    @property
+    def num_bottom(self) -> int:
+        """Number of bottom series."""
+        return int(self.sums_MN.shape[1])
+
+    def aggregate(self, bottom_NX: np.ndarray) -> np.ndarray:
+        """Every node's sum of the bottom series, [M, ...]; the first axis is the series."""
+        flat = np.asarray(bottom_NX).reshape(self.num_bottom, -1)
+        return np.asarray(self.sums_MN @ flat).reshape(-1, *np.shape(bottom_NX)[1:])
+
+    def incoherence(self, values_MX: np.ndarray) -> tuple[float, str]:
+        """Largest gap between a node and the sum of its series, relative to it, and which node."""
+        told = np.asarray(values_MX, dtype=np.float64)
+        summed = self.aggregate(told[-self.num_bottom :])
+        gap = np.abs(told - summed) / np.maximum(np.abs(summed), 1.0)
+        worst = int(gap.reshape(len(gap), -1).max(axis=1).argmax())
+        return float(gap.max()), self.names[worst]
+
+
+def lane_hierarchy(
+    panel: Panel, levels: Sequence[Sequence[str]] = ((), ("origin",), ("dest",))
+) -> Hierarchy:
+    """A hierarchy from static columns: each level groups the series by some of them.
+
+    ``()`` is the total.  Lanes by origin and by destination are two levels beside each other.
+    """
+    names: list[str] = []
+    rows, found = [], {}
+    for columns in levels:
+        if missing := [name for name in columns if name not in panel.attributes]:
+            raise ConfigError(
+                f"level {list(columns)} needs the static column {missing[0]!r}, but the panel has"
+                f" {sorted(panel.attributes) or 'none'}; declare it with role static"
+            )
+        keys = [
+            tuple(str(panel.attributes[c][n]) for c in columns) for n in range(panel.num_series)
+        ]
+        groups = {key: at for at, key in enumerate(sorted(set(keys)))}
+        level = "/".join(columns) or TOTAL
+        found[level] = len(names) + np.arange(len(groups))
+        names += [level if not key else f"{level}={'/'.join(key)}" for key in groups]
+        member = np.array([groups[key] for key in keys])
+        ones = np.ones(panel.num_series)
+        shape = (len(groups), panel.num_series)
+        rows.append(sparse.csr_matrix((ones, (member, np.arange(panel.num_series))), shape=shape))
+    found[BOTTOM] = len(names) + np.arange(panel.num_series)
+    names += [str(name) for name in panel.series]
+    sums = sparse.vstack([*rows, sparse.identity(panel.num_series)], format="csr")
+    return Hierarchy(names=tuple(names), sums_MN=sums, levels=found)
