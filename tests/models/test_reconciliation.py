@@ -5,12 +5,13 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
-from lanecast.data.hierarchy import Hierarchy, lane_hierarchy
+from lanecast.data.hierarchy import Hierarchy, lane_hierarchy, table_hierarchy
 from lanecast.errors import ConfigError, LanecastError
-from lanecast.models.reconciliation import METHODS, coherent_do, projection, reconcile
+from lanecast.models.reconciliation import METHODS, Past, coherent_do, projection, reconcile
 
 
 @pytest.fixture
@@ -33,6 +34,14 @@ def errors_of(lanes):
     return np.random.default_rng(1).normal(size=(len(lanes.names), 40))
 
 
+def past_of(lanes, errors=None):
+    """Coherent actuals, and forecasts that missed them by ``errors``."""
+    actual = lanes.aggregate(np.random.default_rng(3).uniform(5, 50, (lanes.num_bottom, 40)))
+    return Past(
+        actual_MT=actual, forecast_MT=actual - (errors_of(lanes) if errors is None else errors)
+    )
+
+
 def test_a_lane_counts_at_its_origin_at_its_destination_and_in_the_total(lanes):
     summed = dict(zip(lanes.names, lanes.aggregate(np.array([1.0, 2.0, 4.0, 8.0])), strict=True))
     assert summed["total"] == 15.0
@@ -44,16 +53,16 @@ def test_a_lane_counts_at_its_origin_at_its_destination_and_in_the_total(lanes):
 @pytest.mark.parametrize("method", METHODS)
 def test_reconciled_paths_add_up(lanes, base, method):
     assert lanes.incoherence(base)[0] > 0.1
-    matrix = projection(lanes, method, error_MT=errors_of(lanes))
+    matrix = projection(lanes, method, past=past_of(lanes))
     found = reconcile(lanes, matrix, base)
     assert found.shape == base.shape
     assert lanes.incoherence(found)[0] < 1e-6
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", sorted({*METHODS} - {"top_down", "erm", "erm_lasso"}))
 def test_what_adds_up_already_is_left_as_it_is(lanes, method):
     coherent = lanes.aggregate(np.random.default_rng(2).uniform(1, 9, (4, 5)))
-    matrix = projection(lanes, method, error_MT=errors_of(lanes))
+    matrix = projection(lanes, method, past=past_of(lanes))
     np.testing.assert_allclose(reconcile(lanes, matrix, coherent), coherent, rtol=1e-6)
 
 
@@ -70,7 +79,7 @@ def test_weighted_least_squares_equals_its_closed_form(lanes, base):
     expected = sums @ np.linalg.solve(
         sums.T @ weight @ sums, sums.T @ weight @ base.reshape(len(base), -1)
     )
-    found = reconcile(lanes, projection(lanes, "wls_var", error_MT=errors), base)
+    found = reconcile(lanes, projection(lanes, "wls_var", past=past_of(lanes, errors)), base)
     np.testing.assert_allclose(found.reshape(len(base), -1), expected, rtol=1e-5)
 
 
@@ -82,6 +91,61 @@ def test_an_action_moves_the_sums_above_it_and_no_other_bit(lanes, base):
     moved = {lanes.names[at] for at in np.flatnonzero((after != before).any(axis=(1, 2)))}
     assert moved == {"total", "origin=A", "dest=Y", lanes.names[-3]}
     assert lanes.incoherence(after)[0] < 1e-6
+
+
+def test_top_down_gives_every_lane_its_past_share_of_the_total(lanes, base):
+    past = past_of(lanes)
+    found = reconcile(lanes, projection(lanes, "top_down", past=past), base)
+    share = past.actual_MT[-4:].mean(axis=1) / past.actual_MT[0].mean()
+    np.testing.assert_allclose(found[-4:], share[:, None, None] * base[0])
+
+
+def test_top_down_without_a_total_is_refused(panel):
+    ends = {"origin": np.array(["A", "A", "B", "B"], dtype=object)}
+    lanes = lane_hierarchy(replace(panel, attributes=ends), [("origin",)])
+    with pytest.raises(ConfigError, match="put the total first"):
+        projection(lanes, "top_down", past=past_of(lanes))
+
+
+def test_erm_undoes_a_bias_of_the_past(lanes):
+    past = past_of(lanes)
+    halved = Past(actual_MT=past.actual_MT, forecast_MT=0.5 * past.actual_MT)
+    found = reconcile(lanes, projection(lanes, "erm", past=halved), halved.forecast_MT)
+    np.testing.assert_allclose(found, past.actual_MT, rtol=1e-6)
+
+
+def test_erm_with_less_past_than_nodes_is_refused(lanes):
+    past = past_of(lanes)
+    short = Past(actual_MT=past.actual_MT[:, :3], forecast_MT=past.forecast_MT[:, :3])
+    with pytest.raises(ConfigError, match=r"3 past steps.*mint_shrink"):
+        projection(lanes, "erm", past=short)
+
+
+def test_what_is_left_of_a_hierarchy_drops_empty_nodes(lanes):
+    left, kept = lanes.kept(np.array([True, True, False, False]))
+    assert left.names == ("total", "origin=A", "dest=X", "dest=Y", *lanes.names[-4:-2])
+    assert kept.sum() == len(left.names)
+    assert list(left.levels["dest"]) == [2, 3]
+
+
+def test_a_summing_matrix_may_list_its_series_in_any_order(panel):
+    names = [str(name) for name in panel.series]
+    rows = {"all": [1, 1, 1, 1], "left": [1, 1, 0, 0], "right": [0, 0, 1, 1]}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=names)[names[::-1]]
+    found = table_hierarchy(frame.rename_axis("node").reset_index(), panel)
+    assert found.names == ("all", "left", "right", *names)
+    np.testing.assert_array_equal(found.aggregate(np.array([1, 2, 4, 8]))[:3], [15, 3, 12])
+    assert {name: list(rows) for name, rows in found.levels.items()} == {
+        "level_1": [0],
+        "level_2": [1, 2],
+        "bottom": [3, 4, 5, 6],
+    }
+
+
+def test_a_summing_matrix_without_a_series_is_refused(panel):
+    frame = pd.DataFrame({"node": ["all"], **{str(name): [1] for name in panel.series[1:]}})
+    with pytest.raises(ConfigError, match=f"no column '{panel.series[0]}'"):
+        table_hierarchy(frame, panel)
 
 
 def test_incoherence_names_the_node(lanes):
@@ -109,12 +173,12 @@ def test_forecasts_of_too_few_nodes_are_refused(lanes, base):
 
 
 def test_errors_that_are_missing_or_not_finite_are_refused(lanes):
-    with pytest.raises(ConfigError, match="needs the errors"):
+    with pytest.raises(ConfigError, match="needs past values"):
         projection(lanes, "mint_shrink")
     errors = errors_of(lanes)
     errors[3, 0] = np.nan
     with pytest.raises(LanecastError, match=f"node '{lanes.names[3]}' are not finite"):
-        projection(lanes, "wls_var", error_MT=errors)
+        projection(lanes, "wls_var", past=past_of(lanes, errors))
 
 
 @pytest.mark.slow
