@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
@@ -79,6 +79,8 @@ def run(cfg: DictConfig) -> RunResult:
         forecasts = _forecast(cfg, panel, spec, folds, folder, others)
         _write(forecasts, panel, cfg.model.name, folder)
         scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season)
+        told = _levels(cfg, forecasts, panel)
+        scores = replace(scores, values=scores.values | told)
         told = others.scores(scores.values["wape"], panel, spec, season=cfg.protocol.season)
         folder.note(**scores.to_record(), **({"futures": told} if told else {}))
         folder.log(0, **{f"test/{name}": value for name, value in (scores.values | told).items()})
@@ -176,6 +178,18 @@ def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
     if forecasts.samples_SWH is not None:
         paths = samples_frame(forecasts, panel, name)
         paths.to_parquet(folder.folder / "samples.parquet", index=False)
+
+
+def _levels(cfg: DictConfig, forecasts: Forecasts, panel: Panel) -> dict[str, float]:
+    """Scores of sites, regions and the network; nothing without a hierarchy."""
+    if not cfg.get("hierarchy"):
+        return {}
+    from lanecast.config import instantiate
+    from lanecast.evaluation.levels import level_lines, level_scores
+
+    found = level_scores(forecasts, panel, instantiate(cfg.hierarchy.structure).of(panel))
+    print("\n".join(level_lines(found)))
+    return found
 
 
 def _draw(forecasts: Forecasts, panel: Panel, folder: Run, *, unit: str) -> None:

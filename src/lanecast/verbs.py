@@ -31,16 +31,29 @@ class RunResult:
 
 
 def build_forecaster(cfg: DictConfig, *, layer: CausalLayer | None = None) -> Forecaster:
-    """The model of a config, coupled to its graph and calibrated where it asks for it.
+    """The model of a config: coupled to its graph, calibrated and reconciled where it asks for it.
 
-    ``dag=`` and ``coupling=`` declare the graph, ``calibration=`` how intervals are corrected.
+    ``dag=`` and ``coupling=`` declare the graph, ``calibration=`` how intervals are corrected,
+    ``hierarchy=`` how lanes, sites and the network are made to add up.
 
     The graph is validated before any data is read; ConfigError where a coupling lacks its graph.
     Couplings of one panel may share a causal layer, which is then fitted once.
     """
     from lanecast.config import instantiate
 
-    model = _coupled(cfg, layer=layer)
+    model = _corrected(cfg, _coupled(cfg, layer=layer))
+    if not cfg.get("hierarchy"):
+        return model
+    # What stands above the lanes is no part of the graph, which is one of lanes.
+    upper = _corrected(cfg, instantiate(cfg.model))
+    reconciled: Forecaster = instantiate(cfg.hierarchy)(inner=model, upper=upper)
+    return reconciled
+
+
+def _corrected(cfg: DictConfig, model: Forecaster) -> Forecaster:
+    """Calibrated where the config asks for it."""
+    from lanecast.config import instantiate
+
     if not cfg.get("calibration"):
         return model
     calibrated: Forecaster = instantiate(cfg.calibration)(inner=model)

@@ -64,8 +64,9 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
     if not plain.get("dag"):  # without a graph nothing reads how it would be coupled
         plain.pop("dag", None)
         plain.pop("coupling", None)
-    if not plain.get("calibration"):  # as it came
-        plain.pop("calibration", None)
+    for correction in ("calibration", "hierarchy"):
+        if not plain.get(correction):  # as it came
+            plain.pop(correction, None)
     if "trainer" in plain:
         plain["trainer"] = _without_machine(plain["trainer"])
     resolved = _resolve(OmegaConf.create(plain))

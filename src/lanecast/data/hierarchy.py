@@ -80,6 +80,14 @@ class Hierarchy:
         )
         return left, kept_M
 
+    def bottom(self) -> Hierarchy:
+        """The series alone, without a node above them."""
+        return Hierarchy(
+            names=self.names[self.num_upper :],
+            sums_MN=sparse.identity(self.num_bottom, format="csr"),
+            levels={BOTTOM: np.arange(self.num_bottom)},
+        )
+
     def aggregate(self, bottom_NX: np.ndarray) -> np.ndarray:
         """Every node's sum of the bottom series, [M, ...]; the first axis is the series."""
         flat = np.asarray(bottom_NX).reshape(self.num_bottom, -1)

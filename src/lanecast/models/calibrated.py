@@ -28,7 +28,7 @@ from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models import reading
 from lanecast.models.conformal import Method, Scores, shifts
-from lanecast.models.paths import at_levels
+from lanecast.models.paths import around, at_levels
 from lanecast.models.protocol import Forecaster, Forecasts, Reporter
 from lanecast.models.residuals import finish, window_levels
 
@@ -227,7 +227,7 @@ class CalibratedForecaster:
         cutoffs, which_W = np.unique(at.cutoff_W, return_inverse=True)
         shift_CGQ = np.stack([found[int(cutoff)] for cutoff in cutoffs])
         move_WHQ = shift_CGQ[which_W[:, None], group_WH] * self._spread(old_WHQ, level_W)[..., None]
-        return _around(base.point_WH, old_WHQ + move_WHQ)
+        return around(base.point_WH, old_WHQ + move_WHQ, LEVELS)
 
     def _scores(
         self,
@@ -318,15 +318,6 @@ def moved_paths(paths_SWH: np.ndarray, old_WHQ: np.ndarray, new_WHQ: np.ndarray)
         share = np.clip((path_WH - low) / wide, 0.0, 1.0)
         found[number] = path_WH + one + share * (two - one)
     return found
-
-
-def _around(point_WH: np.ndarray, grid_WHQ: np.ndarray) -> np.ndarray:
-    """Quantiles in order, those below the median not above the point, and the reverse."""
-    point = point_WH[..., None].astype(np.float64)
-    level_Q = np.asarray(LEVELS)
-    grid = np.where(level_Q < 0.5, np.minimum(grid_WHQ, point), np.maximum(grid_WHQ, point))
-    grid = np.where(level_Q == 0.5, point, grid)
-    return np.sort(grid, axis=-1)
 
 
 def _none() -> Scores:

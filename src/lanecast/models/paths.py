@@ -46,6 +46,16 @@ def at_levels(grid_WHQ: np.ndarray, levels: Sequence[float], wanted: Sequence[fl
     return np.stack(columns, axis=-1) if columns else grid_WHQ[..., :0]
 
 
+def around(point_WH: np.ndarray, grid_WHQ: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Quantiles in order, those below the median not above the point, and the reverse."""
+    point = point_WH[..., None].astype(np.float64)
+    level_Q = np.asarray(levels)
+    grid = np.where(level_Q < 0.5, np.minimum(grid_WHQ, point), np.maximum(grid_WHQ, point))
+    grid = np.where(level_Q == 0.5, point, grid)
+    rank_Q = np.argsort(np.argsort(level_Q))
+    return np.asarray(np.sort(grid, axis=-1)[..., rank_Q])
+
+
 def scores_of(grid_WHQ: np.ndarray, levels: Sequence[float], y_WH: np.ndarray) -> np.ndarray:
     """Normal score of each value within its grid, clipped at +-5, [W, H]."""
     scores = ndtri(np.asarray(levels))
