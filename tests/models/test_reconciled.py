@@ -135,13 +135,13 @@ def test_an_answer_does_not_depend_on_which_windows_are_asked_beside_it(lanes, a
 def test_a_reconciled_forecast_ignores_everything_after_the_cutoff(method):
     late = network(delay="P2D")
     at = windows_at(late, [UNTIL], SPEC)
-    changed = poisoned(late, UNTIL)
-    assert not torch.equal(late.values, changed.values)
-    one, two = (
-        forecast(reconciled(method).fit(panel, until=UNTIL), panel, at) for panel in (late, changed)
+    base, after, twin = (
+        forecast(reconciled(method).fit(panel, until=UNTIL), panel, at)
+        for panel in (late, *(poisoned(late, UNTIL, visible=seen) for seen in (False, True)))
     )
-    np.testing.assert_array_equal(one.quantiles_WHQ, two.quantiles_WHQ)
-    np.testing.assert_array_equal(one.samples_SWH, two.samples_SWH)
+    np.testing.assert_array_equal(base.quantiles_WHQ, after.quantiles_WHQ)
+    np.testing.assert_array_equal(base.samples_SWH, after.samples_SWH)
+    assert not np.array_equal(base.quantiles_WHQ, twin.quantiles_WHQ)
 
 
 def test_save_and_load_give_the_same_forecast(lanes, at, tmp_path):
