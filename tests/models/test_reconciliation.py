@@ -142,9 +142,18 @@ def test_a_summing_matrix_may_list_its_series_in_any_order(panel):
     }
 
 
+def test_bottom_rows_name_the_series_whatever_the_columns_are_called(panel):
+    names = [str(name) for name in panel.series]
+    rows = [[1, 1, 0, 0], [0, 0, 1, 1], *np.identity(4).tolist()]
+    frame = pd.DataFrame(rows, columns=[f"column {at}" for at in range(4)])
+    frame.insert(0, "node", ["left", "right", *names[::-1]])
+    found = table_hierarchy(frame, panel)
+    np.testing.assert_array_equal(found.aggregate(np.array([1, 2, 4, 8]))[:2], [12, 3])
+
+
 def test_a_summing_matrix_without_a_series_is_refused(panel):
     frame = pd.DataFrame({"node": ["all"], **{str(name): [1] for name in panel.series[1:]}})
-    with pytest.raises(ConfigError, match=f"no column '{panel.series[0]}'"):
+    with pytest.raises(ConfigError, match=f"no bottom series '{panel.series[0]}'"):
         table_hierarchy(frame, panel)
 
 

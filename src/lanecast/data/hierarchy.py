@@ -135,42 +135,47 @@ def lane_hierarchy(
 
 
 def table_hierarchy(frame: pd.DataFrame, panel: Panel) -> Hierarchy:
-    """A hierarchy from a summing matrix: node names first, then one column of 0 and 1 per series.
+    """A hierarchy from a summing matrix: node names first, then one column per bottom series.
 
-    Rows that together sum every series once, one after another, are a level.  The bottom rows may
-    be there or not; they are put last, in the order of the panel.
+    Where the last rows are the bottom series themselves, one 1 in each, these rows name the series
+    and the labels of the columns are not read; else the labels do.  Rows that together sum every
+    series, one after another, are a level.  Series are put in the order of the panel.
     """
-    named = frame.set_index(frame.columns[0])
+    names = frame.iloc[:, 0].astype(str).to_list()
+    weights = frame.iloc[:, 1:].to_numpy(dtype=np.float64)
+    count = weights.shape[1]
+    labels = [str(name) for name in frame.columns[1:]]
+    if len(names) >= count and np.array_equal(weights[-count:], np.identity(count)):
+        labels, names, weights = names[-count:], names[:-count], weights[:-count]
+    place = {name: at for at, name in enumerate(labels)}
     series = [str(name) for name in panel.series]
-    columns = {str(name): at for at, name in enumerate(named.columns)}
-    if missing := [name for name in series if name not in columns]:
+    if missing := sorted(set(series) - set(place)):
         raise ConfigError(
-            f"the summing matrix has no column {missing[0]!r}, which is a series of the panel; its"
-            f" columns start with {', '.join(list(columns)[:3])}"
+            f"the summing matrix has no bottom series {missing[0]!r}, but the panel has; its first"
+            f" are {', '.join(labels[:3])}"
         )
-    if len(columns) != len(series):
-        extra = next(iter(sorted(set(columns) - set(series))))
+    if extra := sorted(set(place) - set(series)):
         raise ConfigError(
-            f"the summing matrix has the column {extra!r}, but the panel has no such series (does"
+            f"the summing matrix has the bottom series {extra[0]!r}, but the panel has not (does"
             " data.keep drop it?)"
         )
-    weights = named.to_numpy(dtype=np.float64)[:, [columns[name] for name in series]]
-    upper = [at for at, name in enumerate(named.index.astype(str)) if name not in columns]
+    weights = weights[:, [place[name] for name in series]]
+    levels = _levels(weights)
+    levels[BOTTOM] = len(names) + np.arange(count)
+    sums = sparse.vstack([sparse.csr_matrix(weights), sparse.identity(count)], format="csr")
+    return Hierarchy(names=(*names, *series), sums_MN=sums, levels=levels)
+
+
+def _levels(weights_UN: np.ndarray) -> dict[str, np.ndarray]:
+    """Runs of rows that sum every series; rows left over at the end are a level as well."""
     levels: dict[str, np.ndarray] = {}
-    open_rows: list[int] = []
-    for place, at in enumerate(upper):
-        open_rows.append(place)
-        if (weights[[upper[row] for row in open_rows]].sum(axis=0) >= 1.0).all() or (
-            at == upper[-1]
-        ):
-            levels[f"level_{len(levels) + 1}"] = np.array(open_rows)
-            open_rows = []
-    levels[BOTTOM] = len(upper) + np.arange(len(series))
-    sums = sparse.vstack(
-        [sparse.csr_matrix(weights[upper]), sparse.identity(len(series))], format="csr"
-    )
-    names = (*(str(named.index[at]) for at in upper), *series)
-    return Hierarchy(names=names, sums_MN=sums, levels=levels)
+    first = 0
+    for row in range(len(weights_UN)):
+        whole = (weights_UN[first : row + 1].sum(axis=0) >= 1.0).all()
+        if whole or row == len(weights_UN) - 1:
+            levels[f"level_{len(levels) + 1}"] = np.arange(first, row + 1)
+            first = row + 1
+    return levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
