@@ -35,6 +35,7 @@ TINY = {
     "Reference": ["model.max_steps=2", "model.threads=1", "+model.options.windows_batch_size=32"],
     "LightGBM": ["model.params.n_estimators=20", "model.params.min_child_samples=5"],
     "Statistical": ["model.n_jobs=1"],
+    "auto_arima": ["+model.options={seasonal: false, max_p: 1, max_q: 1}"],
     "nf_tft": ["+model.options.hidden_size=8"],
     "nf_nhits": ["+model.options.mlp_units=[[8,8],[8,8],[8,8]]"],
 }

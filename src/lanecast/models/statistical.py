@@ -1,4 +1,4 @@
-"""Exponential smoothing and theta models, fitted anew for every series and cutoff by statsforecast.
+"""Smoothing, theta and ARIMA models, fitted anew for every series and cutoff by statsforecast.
 
 Axes: ``W`` windows, ``T`` steps after the last visible target (the target's delay, then the
 horizon), ``H`` horizon, ``Q`` quantile levels, ``S`` sample paths.
@@ -29,7 +29,7 @@ from lanecast.models.protocol import Forecasts, Reporter
 from lanecast.models.residuals import finish, window_uniforms
 
 LOGGER = logging.getLogger(__name__)
-KINDS = ("AutoETS", "AutoTheta")
+KINDS = ("AutoETS", "AutoTheta", "AutoARIMA")
 GRID = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)  # marginals of the sample paths
 MIN_PARALLEL = 32  # fewer windows than this are not worth starting workers
 

@@ -1,0 +1,123 @@
+"""Several forecasters as one: points and quantiles averaged (Vincentization).
+
+The average of quantiles is as sharp as its members, where a pool of their distributions would be
+wider than each (Lichtendahl et al. 2013).  Paths are those of the members in turn, moved from the
+member's point to the common one: their shapes stay, and with them what is joint over the horizon.
+
+Axes: ``W`` windows, ``H`` horizon, ``Q`` levels, ``S`` samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from lanecast.data.panel import Panel
+from lanecast.data.schema import Role
+from lanecast.data.windows import WindowIndex
+from lanecast.errors import ConfigError
+from lanecast.models.protocol import Forecaster, Forecasts, Reporter
+from lanecast.models.residuals import finish
+
+
+class Ensemble:
+    """Keeps the `Forecaster` protocol; ``weights`` by member, equal where not given."""
+
+    do_validity = "associational"
+
+    def __init__(
+        self, *, members: Mapping[str, Any], name: str, weights: Mapping[str, float] | None = None
+    ) -> None:
+        self.members: dict[str, Forecaster] = {
+            str(key): member for key, member in members.items() if member
+        }
+        if len(self.members) < 2:
+            raise ConfigError(
+                f"model.members names {sorted(self.members) or 'nobody'}; an ensemble has at least"
+                " two members"
+            )
+        told = {str(key): float(value) for key, value in (weights or {}).items()}
+        if (unknown := set(told) - set(self.members)) or any(x <= 0 for x in told.values()):
+            raise ConfigError(
+                f"model.weights must be positive and of members: {sorted(unknown) or told}; the"
+                f" members are {', '.join(self.members)}"
+            )
+        raw = {key: told.get(key, 1.0) for key in self.members}
+        self.weights = {key: value / sum(raw.values()) for key, value in raw.items()}
+        self.name = name
+        self.fitted_until: int | None = None
+
+    @property
+    def uses(self) -> frozenset[Role]:
+        """Roles of the columns that any member reads."""
+        return frozenset().union(*(member.uses for member in self.members.values()))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Of every member, by ``member/count``."""
+        return {
+            f"{key}/{name}": count
+            for key, member in self.members.items()
+            for name, count in getattr(member, "counts", {}).items()
+        }
+
+    def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
+        """Fit one member after the other; the curves and checkpoints are the first one's."""
+        for number, member in enumerate(self.members.values()):
+            member.fit(panel, until=until, reporter=None if number else reporter)
+        self.fitted_until = until
+        return self
+
+    def predict(
+        self,
+        panel: Panel,
+        *,
+        at: WindowIndex,
+        quantiles: Sequence[float] | None = None,
+        samples: int | None = None,
+        seed: int = 0,
+    ) -> Forecasts:
+        """The weighted mean of what the members say."""
+        told = {
+            key: member.predict(panel, at=at, quantiles=quantiles, samples=samples, seed=seed)
+            for key, member in self.members.items()
+        }
+        point_WH = self._mean({key: found.point_WH for key, found in told.items()})
+        grids = {key: x.quantiles_WHQ for key, x in told.items() if x.quantiles_WHQ is not None}
+        paths_SWH = None
+        if samples:
+            paths_SWH = np.empty((samples, *point_WH.shape))
+            owner_S = np.arange(samples) % len(told)
+            for number, found in enumerate(told.values()):
+                assert found.samples_SWH is not None
+                mine = owner_S == number
+                paths_SWH[mine] = found.samples_SWH[mine] - found.point_WH + point_WH
+        return finish(
+            panel=panel,
+            at=at,
+            point_WH=point_WH,
+            levels=tuple(quantiles or ()),
+            quantiles_WHQ=self._mean(grids) if grids else None,
+            samples_SWH=paths_SWH,
+        )
+
+    def _mean(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        total = np.zeros_like(next(iter(values.values())), dtype=np.float64)
+        for key, value in values.items():
+            total += self.weights[key] * value
+        return total
+
+    def save(self, folder: Path) -> None:
+        """Write every member into a folder of its name."""
+        for key, member in self.members.items():
+            member.save(folder / key)
+
+    def load(self, folder: Path) -> Self:
+        """Take up every member."""
+        for key, member in self.members.items():
+            member.load(folder / key)
+        self.fitted_until = min(member.fitted_until or 0 for member in self.members.values())
+        return self
