@@ -14,7 +14,7 @@ from lanecast.data.schema import Schema
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.baselines import SeasonalNaive
-from lanecast.models.reconciled import PastPlan, ReconciledForecaster
+from lanecast.models.reconciled import PastPlan, PathPlan, ReconciledForecaster
 from lanecast.models.reconciliation import METHODS
 
 SPEC = WindowSpec(context=28, horizon=7, min_context=7)
@@ -49,7 +49,13 @@ def naive():
 
 def reconciled(method="wls_var", **options):
     past = PastPlan(steps=84, stride=3)
-    options = {"structure": STRUCTURE, "past": past, "windows": SPEC, **options}
+    options = {
+        "structure": STRUCTURE,
+        "past": past,
+        "windows": SPEC,
+        "paths": PathPlan(),
+        **options,
+    }
     return ReconciledForecaster(inner=naive(), upper=naive(), method=method, **options)
 
 
@@ -97,8 +103,9 @@ def test_top_down_keeps_the_forecast_of_the_network(lanes, at):
     np.testing.assert_allclose(total, above.point_WH[above.index.series_W == 0], rtol=1e-5)
 
 
-def test_paths_of_one_origin_move_together_and_widen_its_sum(lanes, at):
-    model = reconciled("wls_struct", draws=200).fit(lanes, until=UNTIL)
+@pytest.mark.parametrize("kind", ["copula", "errors"])
+def test_paths_of_one_origin_move_together_and_widen_its_sum(kind, lanes, at):
+    model = reconciled("wls_struct", paths=PathPlan(kind=kind)).fit(lanes, until=UNTIL)
     paths = model.predict(lanes, at=at[np.arange(8)], samples=400).samples_SWH
     together = np.corrcoef(paths[:, :, 2].T)
     assert together[0, 1] > 0.5
@@ -170,13 +177,31 @@ def test_a_bottom_up_model_cannot_be_taken_up_by_a_method_with_nodes(lanes, tmp_
     [
         ({"method": "best"}, "does not exist"),
         ({"past": PastPlan(steps=7)}, "holds no whole horizon"),
-        ({"draws": 3}, "too few for quantiles"),
         ({"blocks": [3]}, "does not divide"),
     ],
 )
 def test_options_without_meaning_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         reconciled(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"draws": 3}, "too few for quantiles"), ({"kind": "best"}, "copula")]
+)
+def test_paths_without_meaning_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        PathPlan(**options)
+
+
+def test_centered_errors_have_no_mean(lanes, at):
+    found = [
+        reconciled("bottom_up", paths=PathPlan(kind="errors", center=center))
+        .fit(lanes, until=UNTIL)
+        .predict(lanes, at=at, samples=2000)
+        for center in (False, True)
+    ]
+    bias = [abs((x.samples_SWH.mean(axis=0) - x.point_WH) / x.point_WH).max() for x in found]
+    assert bias[1] < 0.02 < bias[0]
 
 
 def test_a_past_without_a_whole_known_horizon_is_refused():

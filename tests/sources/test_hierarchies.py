@@ -30,6 +30,11 @@ def test_the_bottom_series_are_those_of_the_last_rows(files):
     assert frame.groupby("unique_id")["y"].apply(list).to_dict() == {"a": [1, 3, 5], "b": [2, 4, 6]}
 
 
+def test_first_rows_can_be_left_out(files):
+    frame = BottomSeries(**files, first_row=1).load().frame
+    assert frame.groupby("unique_id")["y"].apply(list).to_dict() == {"a": [3, 5], "b": [4, 6]}
+
+
 def test_rows_can_be_spaced_evenly(files):
     frame = BottomSeries(**files, step="D").load().frame
     assert list(frame["ds"].unique()) == list(pd.date_range("2020-01-31", periods=3))

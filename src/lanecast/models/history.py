@@ -23,6 +23,14 @@ class KnownPast:
     values: Past
     copula: Copula
 
+    def errors(self, horizon: int, *, center: bool) -> np.ndarray:
+        """What was missed at each origin, [R, M, H]; without its mean over origins if centered."""
+        error_MT = self.values.actual_MT - self.values.forecast_MT
+        error_MRH = error_MT.reshape(len(error_MT), -1, horizon)
+        if center:
+            error_MRH = error_MRH - error_MRH.mean(axis=1, keepdims=True)
+        return np.moveaxis(error_MRH, 1, 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePast:

@@ -31,8 +31,7 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
-from lanecast.models.history import NodePast
-from lanecast.models.joint import Copula
+from lanecast.models.history import KnownPast, NodePast
 from lanecast.models.paths import around, at_levels, at_scores, scores_of
 from lanecast.models.protocol import Forecaster, Forecasts, Reporter, joined
 from lanecast.models.reconciliation import METHODS, projection
@@ -51,6 +50,28 @@ class PastPlan:
     stride: int = 7
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathPlan:
+    """How joint paths come about; ``draws`` of them stand behind quantiles.
+
+    ``copula``: the quantiles of every node, joined as past scores were.  ``errors``: the points and
+    whole past errors of all nodes at one origin, their mean taken out with ``center``.
+    """
+
+    kind: str = "copula"
+    center: bool = False
+    draws: int = 200
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning."""
+        if self.kind not in ("copula", "errors"):
+            raise ConfigError(f"hierarchy.paths.kind={self.kind!r} is not one of copula, errors")
+        if self.draws < 50:
+            raise ConfigError(
+                f"hierarchy.paths.draws={self.draws} is too few for quantiles; take 50 or more"
+            )
+
+
 class ReconciledForecaster:
     """Keeps the `Forecaster` protocol; what it does not define is the inner forecaster's."""
 
@@ -63,8 +84,8 @@ class ReconciledForecaster:
         windows: WindowSpec,
         structure: Structure,
         past: PastPlan,
+        paths: PathPlan,
         blocks: Sequence[int] = (),
-        draws: int = 200,
     ) -> None:
         if method not in METHODS:
             raise ConfigError(
@@ -75,8 +96,6 @@ class ReconciledForecaster:
                 f"hierarchy.past.steps={past.steps} holds no whole horizon of {windows.horizon}"
                 " steps; raise it"
             )
-        if draws < 50:
-            raise ConfigError(f"hierarchy.draws={draws} is too few for quantiles; take 50 or more")
         if blocks:
             inner, upper = (
                 TemporalForecaster(inner=model, blocks=blocks, windows=windows)
@@ -85,7 +104,7 @@ class ReconciledForecaster:
         self.inner: Forecaster = inner
         self.upper: Forecaster = upper
         self.method, self.windows, self.structure = method, windows, structure
-        self.past_plan, self.draws = past, draws
+        self.past_plan, self.path_plan = past, paths
         self.name = inner.name
         self.fitted_until: int | None = None
         self._past: NodePast | None = None
@@ -193,8 +212,8 @@ class ReconciledForecaster:
         bottom_NH = np.asarray(matrix @ base.point_WH.astype(np.float64))
         paths_SNH = None
         if samples or (quantiles and not self.bottom_up):
-            num = max(samples or 0, 0 if self.bottom_up else self.draws if quantiles else 0)
-            paths_SNH = self._paths(panel, cut, base, matrix, past.copula, num, seed)
+            num = max(samples or 0, self.path_plan.draws if quantiles and not self.bottom_up else 0)
+            paths_SNH = self._paths(panel, cut, base, matrix, past, num, seed)
         point_WH = bottom_NH[cut.asked_W]
         grid_WHQ = None
         if quantiles and self.bottom_up:
@@ -221,7 +240,7 @@ class ReconciledForecaster:
         cut: _Cut,
         base: Forecasts,
         matrix: Any,
-        copula: Copula,
+        past: KnownPast,
         num: int,
         seed: int,
     ) -> np.ndarray:
@@ -229,10 +248,16 @@ class ReconciledForecaster:
         assert base.quantiles_WHQ is not None
         rng = np.random.default_rng([seed, cut.cutoff])
         target = panel.schema.columns[TARGET]
-        grid_MHQ = base.quantiles_WHQ.astype(np.float64)
+        if self.path_plan.kind == "copula":
+            grid_MHQ = base.quantiles_WHQ.astype(np.float64)
+            scores = past.copula.draw(num, rng)
+            drawn = (at_scores(grid_MHQ, LEVELS, score_MH) for score_MH in scores)
+        else:
+            error_RMH = past.errors(self.windows.horizon, center=self.path_plan.center)
+            origins = rng.integers(len(error_RMH), size=num)
+            drawn = (base.point_WH + error_RMH[origin] for origin in origins)
         found = np.empty((num, cut.hierarchy.num_bottom, self.windows.horizon), dtype=np.float32)
-        for number, score_MH in enumerate(copula.draw(num, rng)):
-            drawn_MH = at_scores(grid_MHQ, LEVELS, score_MH)
+        for number, drawn_MH in enumerate(drawn):
             found[number] = on_support(np.asarray(matrix @ drawn_MH), target)
         return found
 

@@ -23,12 +23,14 @@ class BottomSeries:
     """The bottom series of a wide Parquet table (first column: time), as ``table`` names them.
 
     ``table`` is the summing matrix: names of the nodes first, the bottom series as its last rows.
-    The nodes above are not loaded: they are sums, which is checked.
+    The nodes above are not loaded: they are sums, which is checked.  Rows before ``first_row`` are
+    left out.
     """
 
     path: str
     table: str
     step: str | None = None
+    first_row: int = 0
 
     def load(self) -> SourceTable:
         """Every bottom series, one after another."""
@@ -42,7 +44,7 @@ class BottomSeries:
                 " sort them so"
             )
         nodes = matrix.iloc[:, 0].astype(str).to_list()
-        values = wide.set_index(wide.columns[0]).astype(float)
+        values = wide.set_index(wide.columns[0]).astype(float).iloc[self.first_row :]
         if missing := [name for name in nodes if name not in values]:
             raise SchemaError(f"{self.path} has no column for the node {missing[0]!r}")
         self._check_sums(values[nodes].to_numpy(), weights, nodes)
