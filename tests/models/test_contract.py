@@ -19,8 +19,11 @@ from lanecast.errors import LeakageError, SchemaError
 from lanecast.models.protocol import Forecaster, Forecasts
 
 CONF = Path(__file__).parents[2] / "conf"
+WHOLE = {"mint_bootstrap"}  # refuses the gaps of the shared panel; see test_mint_bootstrap
 MODELS = sorted(
-    path.stem for path in (CONF / "model").glob("*.yaml") if not path.stem.startswith("_")
+    path.stem
+    for path in (CONF / "model").glob("*.yaml")
+    if not path.stem.startswith("_") and path.stem not in WHOLE
 )
 SPEC = WindowSpec(context=28, horizon=14, min_context=7)
 UNTIL, CUTOFFS = 84, (98, 104)
