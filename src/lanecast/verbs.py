@@ -42,7 +42,7 @@ def build_forecaster(cfg: DictConfig, *, layer: CausalLayer | None = None) -> Fo
     from lanecast.config import instantiate
 
     model = _corrected(cfg, _coupled(cfg, layer=layer))
-    if not cfg.get("hierarchy"):
+    if not cfg.get("hierarchy") or "_target_" not in cfg.hierarchy:
         return model
     # What stands above the lanes is no part of the graph, which is one of lanes.
     upper = _corrected(cfg, instantiate(cfg.model))

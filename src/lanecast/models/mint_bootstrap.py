@@ -20,7 +20,7 @@ from lanecast.data.hierarchy import Structure
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
-from lanecast.errors import LanecastError
+from lanecast.errors import ConfigError, LanecastError
 from lanecast.models import reading
 from lanecast.models.baselines import read_state
 from lanecast.models.protocol import Forecasts, Reporter, joined
@@ -40,11 +40,13 @@ class MinTBootstrap:
         *,
         windows: WindowSpec,
         season: int,
-        structure: Structure,
+        structure: Structure | None,
         name: str = "mint_bootstrap",
         options: Mapping[str, Any] | None = None,
         n_jobs: int = 2,
     ) -> None:
+        if structure is None:
+            raise ConfigError("model=mint_bootstrap needs to know what adds up: hierarchy=as_is")
         self.windows, self.season, self.structure, self.name = windows, season, structure, name
         self.model_options = dict(options or {})
         self.n_jobs = n_jobs

@@ -24,7 +24,7 @@ from lanecast.models.baselines import Baseline
 from lanecast.models.protocol import Reporter
 
 LEVEL = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
-SEASON = (0.02, 0.05, 0.1, 0.2)
+SEASON = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
 TREND = (0.02, 0.05, 0.1, 0.2)
 DAMPING = (0.9, 0.97, 1.0)
 USUAL = (0.2, 0.0, 0.1, 0.0)  # where no series is long enough to choose
