@@ -92,6 +92,39 @@ def test_a_question_may_stand_on_the_command_line(script: Script) -> None:
     assert record["scenario"]["name"] == "inline"
 
 
+def test_a_scenario_of_a_reconciled_run_moves_the_lanes_it_acts_on_and_no_other(
+    script: Script,
+) -> None:
+    past = ["hierarchy.past.steps=28", "hierarchy.past.stride=14"]
+    run = trained(script, "coupling=delta", "hierarchy=wls_struct", *past)
+    alone = trained(script, "coupling=delta", name="alone")
+    do = "scenario.do=[{node: promo, kind: hard, value: 0, where: {dest: D00}}]"
+    assert script("scenario", run, do, *ASK) == 0
+    record, nodes, levels = asked()
+    assert record["scenario"]["badge"].startswith("do-valid under DAG")
+    orders = nodes[nodes["node"] == "orders"]
+    there = orders["unique_id"].str.endswith(">D00")
+    assert (orders.loc[~there, "difference"] == 0.0).all()
+    assert (orders.loc[there, "difference"] != 0.0).any()
+    total = levels[(levels["level"] == "total") & (levels["node"] == "orders")]
+    sums = orders.groupby("ds")[["baseline", "scenario"]].sum()
+    found = total.set_index("ds")[["baseline", "scenario"]]
+    assert np.allclose(found, sums.loc[found.index], rtol=1e-5)
+    assert script("scenario", alone, do, *ASK[:-1], "name=unreconciled") == 0
+    before = pd.read_parquet(folder_of("unreconciled") / "scenario.parquet")
+    before = before[before["node"] == "orders"]
+    assert not np.allclose(orders["baseline"], before["baseline"], rtol=1e-3)
+
+
+def test_a_run_with_blocks_of_steps_is_not_asked_what_if(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    past = ["hierarchy.past.steps=28", "hierarchy.past.stride=14", "hierarchy.blocks=[7]"]
+    run = trained(script, "hierarchy=wls_struct", *past)
+    assert script("scenario", run, "scenario=promo_off", *ASK) == 1
+    assert "hierarchy.blocks=[]" in capsys.readouterr().err
+
+
 def test_a_plain_network_is_refused_unless_the_output_carries_the_badge(
     script: Script, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from lanecast.errors import ConfigError, NotIdentified, ScenarioError
 from lanecast.verbs import (
     RunResult,
     build_forecaster,
+    causal_part,
     model_facts,
     panel_facts,
     plain_config,
@@ -80,6 +81,7 @@ def run(cfg: DictConfig) -> RunResult:
             samples=int(cfg.samples),
             seed=int(cfg.seed),
         )
+        answer = _coherent(answer, forecaster, case, seed=int(cfg.seed))
         badge = _kept(badge, answer, cfg, folder)
         for warning in (*answer.warnings, *case.told.values()):
             folder.warn(warning)
@@ -146,7 +148,23 @@ def _case(cfg: DictConfig, forecaster: CoupledForecaster) -> Case:
     # Futures of treatments that are not there are drawn from their policies.
     check_future(with_roles(panel, dict.fromkeys(columns_of(graph).values())), at, spec)
     told = unidentified(graph, do, spec.horizon)
-    return Case(forecaster=forecaster, panel=panel, spec=spec, at=at, do=do, told=told)
+    return Case(forecaster=causal_part(forecaster), panel=panel, spec=spec, at=at, do=do, told=told)
+
+
+def _coherent(answer: Answer, forecaster: Any, case: Case, *, seed: int) -> Answer:
+    """With a hierarchy: both arms of the target moved by what reconciling moves the baseline."""
+    from lanecast.data.schema import TARGET
+    from lanecast.models.what_if import moved_target
+
+    if forecaster is case.forecaster:
+        return answer
+    target = case.forecaster.graph.target  # the node of the schema's own target
+    before, after = (
+        model.predict(case.panel, at=case.at, seed=seed).point_WH
+        for model in (case.forecaster, forecaster)
+    )
+    floor = case.panel.schema.columns[TARGET].non_negative
+    return moved_target(answer, target, after - before, floor=floor)
 
 
 def _bands(case: Case, correlation: float | None, folder: Run) -> dict[str, Any] | None:

@@ -70,6 +70,24 @@ def refuse_calibrated(cfg: DictConfig) -> None:
         )
 
 
+def causal_part(forecaster: Any) -> Any:
+    """The coupled model inside a reconciled one: actions reach lanes, and sums follow.
+
+    ScenarioError where blocks of steps are forecast beside the steps: no action reaches a block.
+    """
+    from lanecast.models.reconciled import ReconciledForecaster
+    from lanecast.models.temporal import TemporalForecaster
+
+    if not isinstance(forecaster, ReconciledForecaster):
+        return forecaster
+    if isinstance(forecaster.inner, TemporalForecaster):
+        raise ScenarioError(
+            f"the run forecasts blocks of {list(forecaster.inner.blocks)} steps beside the steps,"
+            " which no action reaches; ask a run with hierarchy.blocks=[]"
+        )
+    return forecaster.inner
+
+
 def _coupled(cfg: DictConfig, *, layer: CausalLayer | None) -> Forecaster:
     from lanecast.config import instantiate
 

@@ -92,7 +92,7 @@ def run(cfg: DictConfig) -> None:
     from lanecast.data.schema import Schema
     from lanecast.data.statics import vocabulary_of
     from lanecast.tracking.folder import read_record, write_record
-    from lanecast.verbs import build_forecaster, refuse_calibrated, saved_model
+    from lanecast.verbs import build_forecaster, causal_part, refuse_calibrated, saved_model
 
     if cfg.get("run") is None:
         raise ConfigError("audit.py needs the folder of a trained run: run=runs/.../seed1")
@@ -100,7 +100,7 @@ def run(cfg: DictConfig) -> None:
     if read_record(folder).get("status") == "running":
         raise RunFolderError(f"{folder} is being written; audit it once it is finished")
     refuse_calibrated(cfg)
-    forecaster: Any = build_forecaster(cfg).load(saved_model(cfg.run))
+    forecaster: Any = causal_part(build_forecaster(cfg).load(saved_model(cfg.run)))
     names = getattr(forecaster, "static_names", None)
     schema = Schema.from_config(cfg.data.schema)
     vocabulary = None if names is None else vocabulary_of(schema, names)

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, SchemaError
-from lanecast.verbs import build_forecaster, plain_config, refuse_calibrated, saved_model
+from lanecast.verbs import (
+    build_forecaster,
+    causal_part,
+    plain_config,
+    refuse_calibrated,
+    saved_model,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +41,7 @@ def run(cfg: DictConfig) -> None:
     if cfg.get("run") is None or not cfg.get("dag"):
         raise ConfigError("explain.py needs the folder of a run trained with a dag: run=runs/...")
     refuse_calibrated(cfg)
-    forecaster: Any = build_forecaster(cfg)
-    forecaster.load(saved_model(cfg.run))
+    forecaster: Any = causal_part(build_forecaster(cfg).load(saved_model(cfg.run)))
     vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), forecaster.static_names)
     panel = load_panel(cfg.data, vocabulary=vocabulary)
     cutoff = forecaster.fitted_until if cfg.cutoff is None else panel.step_of(cfg.cutoff)

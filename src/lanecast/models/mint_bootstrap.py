@@ -60,7 +60,9 @@ class MinTBootstrap:
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Note ``until``; the models are local to each cutoff."""
-        self.structure.of(panel)
+        nodes = len(self.structure.of(panel).names)
+        if reporter is not None:
+            reporter.log(0, nodes=float(nodes))
         self.fitted_until = until
         return self
 

@@ -66,6 +66,20 @@ class Answer:
     warnings: tuple[str, ...] = field(default_factory=tuple)
 
 
+def moved_target(answer: Answer, name: str, move_WH: np.ndarray, *, floor: bool) -> Answer:
+    """Both arms of a node moved alike, as a reconciled baseline moves: the effect stays.
+
+    What the action does not touch keeps equal arms, and sums over lanes add up as the lanes do;
+    ``floor`` keeps paths from falling below 0.
+    """
+    arms = answer.nodes[name]
+    both = [paths + move_WH for paths in (arms.baseline_SWH, arms.scenario_SWH)]
+    if floor:
+        both = [np.maximum(paths, 0.0) for paths in both]
+    found = Arms(at=arms.at, baseline_SWH=both[0], scenario_SWH=both[1])
+    return replace(answer, nodes={**answer.nodes, name: found})
+
+
 def what_if(
     forecaster: CoupledForecaster,
     panel: Panel,
