@@ -39,3 +39,7 @@ class ScenarioError(LanecastError, ValueError):
 
 class WorseError(LanecastError):
     """A comparison that was asked to fail found a run that is worse."""
+
+
+class PlanError(LanecastError, ValueError):
+    """A plan cannot be made or priced: its parameters, its volumes, or the two together."""
