@@ -1,0 +1,172 @@
+"""Ways to turn sample paths into a plan: the stochastic program, and what it is compared with.
+
+Every way solves the same program; they differ in the futures they let it see.  A policy is one YAML
+of ``conf/plan``.  Axes: ``W`` scenarios, ``L`` lanes, ``T`` days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from lanecast.errors import PlanError
+from lanecast.planning.contracts import Outcome, Scenarios, State
+from lanecast.planning.decomposition import solve_decomposed
+from lanecast.planning.parameters import Parameters
+from lanecast.planning.program import Change, Risk
+from lanecast.planning.reduction import reduced
+
+
+class Policy(Protocol):
+    """A way to plan; ``name`` stands in tables."""
+
+    name: str
+
+    def plan(
+        self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
+    ) -> Outcome:
+        """The plan, with what it expects to pay in the futures that it looked at."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolveOptions:
+    """How the program is solved, the same for every policy.
+
+    ``integer``: whole trailers and heads, within ``gap`` or until ``time_limit_s`` seconds.
+    """
+
+    integer: bool = False
+    gap: float = 0.01
+    time_limit_s: float | None = None
+    state: State | None = None
+    change: Change | None = None
+    progress: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stochastic:
+    """All futures at once, or ``scenarios`` of them chosen to stand for all.
+
+    ``risk_weight`` adds that many times the CVaR at ``risk_level`` of the recourse cost.
+    """
+
+    name: str = "stochastic"
+    scenarios: int | None = None
+    risk_weight: float = 0.0
+    risk_level: float = 0.9
+
+    def plan(
+        self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
+    ) -> Outcome:
+        """Minimize expected cost, and CVaR where asked."""
+        seen = scenarios if self.scenarios is None else reduced(scenarios, self.scenarios)
+        risk = Risk(weight=self.risk_weight, level=self.risk_level)
+        return _solved(parameters, seen, self.name, options, risk)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnePath:
+    """One future as if it were certain: the mean (``quantile=None``) or a marginal quantile of
+    each lane and day, times ``scale``."""
+
+    name: str
+    quantile: float | None = None
+    scale: float = 1.0
+
+    def plan(
+        self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
+    ) -> Outcome:
+        """Minimize the cost of that one future."""
+        if self.quantile is None:
+            path_LT = np.tensordot(scenarios.weight_W, scenarios.volume_WLT, axes=1)
+        else:
+            levels_L = np.full(len(scenarios.lanes), self.quantile)
+            path_LT = marginal_quantiles(scenarios, levels_L)
+        return _solved(parameters, alone(scenarios, self.scale * path_LT), self.name, options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newsvendor:
+    """Each lane at its own critical ratio ``(a - 1) / a``: the optimum of one lane whose packages
+    cannot be rolled, with ad-hoc trailers at ``a`` times the contract price."""
+
+    name: str = "newsvendor"
+
+    def plan(
+        self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
+    ) -> Outcome:
+        """Minimize the cost of the path of those quantiles."""
+        a_L = parameters.lanes.adhoc_multiplier_L
+        path_LT = marginal_quantiles(scenarios, (a_L - 1.0) / a_L)
+        return _solved(parameters, alone(scenarios, path_LT), self.name, options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marginal:
+    """The stochastic program on paths that keep every lane's and day's distribution, and not how
+    they hang together: ``comonotone`` (all high or all low at once) or ``independent``."""
+
+    name: str
+    dependence: str = "comonotone"
+    seed: int = 0
+
+    def plan(
+        self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
+    ) -> Outcome:
+        """Minimize expected cost over the paths so rearranged."""
+        return _solved(parameters, self.rearranged(scenarios), self.name, options)
+
+    def rearranged(self, scenarios: Scenarios) -> Scenarios:
+        """The same marginals with another dependence; scenarios must be equally likely."""
+        if np.ptp(scenarios.weight_W) > 1e-12:
+            raise PlanError(f"plan {self.name!r} rearranges paths that are equally likely only")
+        sorted_WLT = np.sort(scenarios.volume_WLT, axis=0)
+        if self.dependence == "comonotone":
+            return replace(scenarios, volume_WLT=sorted_WLT)
+        if self.dependence != "independent":
+            raise PlanError(
+                f"plan {self.name!r}: dependence={self.dependence!r} is not comonotone or"
+                " independent"
+            )
+        shuffled_WLT = np.random.default_rng(self.seed).permuted(sorted_WLT, axis=0)
+        return replace(scenarios, volume_WLT=shuffled_WLT)
+
+
+def marginal_quantiles(scenarios: Scenarios, level_L: np.ndarray) -> np.ndarray:
+    """Quantile of every lane's days at the lane's own level, [L, T]: the smallest volume that
+    covers that much probability."""
+    order_WLT = np.argsort(scenarios.volume_WLT, axis=0, kind="stable")
+    volume_WLT = np.take_along_axis(scenarios.volume_WLT, order_WLT, axis=0)
+    covered_WLT = np.cumsum(scenarios.weight_W[order_WLT], axis=0)
+    first_LT = (covered_WLT >= level_L[None, :, None] - 1e-9).argmax(axis=0)
+    return np.asarray(np.take_along_axis(volume_WLT, first_LT[None], axis=0)[0])
+
+
+def alone(scenarios: Scenarios, path_LT: np.ndarray) -> Scenarios:
+    """One certain future."""
+    return replace(scenarios, volume_WLT=path_LT[None], probability_W=None)
+
+
+def _solved(
+    parameters: Parameters,
+    scenarios: Scenarios,
+    name: str,
+    options: SolveOptions,
+    risk: Risk | None = None,
+) -> Outcome:
+    return solve_decomposed(
+        parameters,
+        scenarios,
+        risk=Risk() if risk is None else risk,
+        state=options.state,
+        change=options.change,
+        integer=options.integer,
+        gap=options.gap,
+        time_limit_s=options.time_limit_s,
+        progress=options.progress,
+        kind=name,
+    )
