@@ -87,6 +87,33 @@ def means(
     return {name: mean_CSNH[:, s].swapaxes(0, 1) for s, name in enumerate(named)}
 
 
+def draws(
+    world: World,
+    *,
+    cutoff: int,
+    horizon: int,
+    branches: int,
+    node: str = "orders",
+    do: Sequence[Intervention] = (),
+) -> np.ndarray:
+    """Futures of a lane node given everything known at the cutoff, [branches, N, H] float64.
+
+    They are draws from the true joint distribution, the same that `expected` averages over.
+    """
+    if node not in NODES or branches < 1 or horizon < 1:
+        raise ConfigError(
+            f"midmile: draws of {node!r} (one of {', '.join(NODES)}), branches={branches},"
+            f" horizon={horizon}: the last two must be at least 1"
+        )
+    future = starts(world, [cutoff])[cutoff].under([list(do)], horizon=horizon)
+    width = len(future.lanes)
+    found_HKN = []
+    for values in future.walk(range(1, branches + 1), with_sites=False, demand_only=node in DEMAND):
+        value = np.broadcast_to(values[node], np.broadcast_shapes(values[node].shape, (1, 1, width)))
+        found_HKN.append(np.broadcast_to(value.reshape(-1, width), (branches, width)))
+    return np.stack(found_HKN, axis=2).astype(np.float64)
+
+
 def counterfactual(
     world: World,
     *,
