@@ -271,6 +271,10 @@ def _write(
     intervals = [float(percent) for percent in cfg.intervals]
     frame = tables.node_table(nodes, panel, intervals=intervals).assign(badge=badge)
     frame.to_parquet(folder.folder / "scenario.parquet", index=False)
+    target = case.forecaster.graph.target
+    if target in nodes and folder.keep.get("forecasts", True):  # what plan.py plans with
+        paths = tables.sample_table(nodes[target], panel)
+        paths.to_parquet(folder.folder / "samples.parquet", index=False)
     sums = tables.level_sums(nodes, panel, case.forecaster.graph, levels=levels)
     table = tables.level_table(sums, panel, intervals=intervals).assign(badge=badge)
     table.to_parquet(folder.folder / "scenario_levels.parquet", index=False)

@@ -71,11 +71,20 @@ class Stochastic:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnePath:
     """One future as if it were certain: the mean (``quantile=None``) or a marginal quantile of
-    each lane and day, times ``scale``."""
+    each lane and day, times ``scale``.  Without a ``name`` it is called ``mean``, ``q90``,
+    ``mean x0.9``."""
 
-    name: str
+    name: str = ""
     quantile: float | None = None
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Name it."""
+        if self.quantile is not None and not 0 < self.quantile < 1:
+            raise PlanError(f"plan quantile={self.quantile} must lie between 0 and 1")
+        told = "mean" if self.quantile is None else f"q{100 * self.quantile:g}"
+        told += "" if self.scale == 1 else f" x{self.scale:g}"
+        object.__setattr__(self, "name", self.name or told)
 
     def plan(
         self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions

@@ -38,6 +38,23 @@ def node_table(
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
+def sample_table(arms: Arms, panel: Panel) -> pd.DataFrame:
+    """``unique_id, ds, cutoff, sample, baseline, scenario``: the paths of one node, both arms.
+
+    Rows of one ``sample`` are one joint path, with the same noise in both arms.
+    """
+    samples, windows, horizon = arms.baseline_SWH.shape
+    ids = np.repeat(panel.series[arms.at.series_W], horizon)
+    keys = {ID: ids, **_times(panel, int(arms.at.cutoff_W.max()), windows, horizon)}
+    frame = pd.DataFrame(keys)
+    frame = frame.loc[np.tile(frame.index, samples)].reset_index(drop=True)
+    return frame.assign(
+        sample=np.repeat(np.arange(samples), len(ids)),
+        baseline=arms.baseline_SWH.reshape(-1),
+        scenario=arms.scenario_SWH.reshape(-1),
+    )
+
+
 def band_table(band: Band, panel: Panel, at: WindowIndex) -> pd.DataFrame:
     """``unique_id, ds, cutoff, low, middle, high`` of a target whose effect is only bounded."""
     windows, horizon = band.low_WH.shape
