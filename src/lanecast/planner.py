@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lanecast.errors import ConfigError, PlanError
 from lanecast.verbs import RunResult, panel_facts
@@ -45,7 +45,7 @@ def run(cfg: DictConfig) -> RunResult:
         as_of = _as_of(cfg, panel)
         parameters = network.parameters(panel, first.lanes, as_of=as_of)
         made = {arm: _planned(cfg, parameters, paths, folder) for arm, paths in arms.items()}
-        values = _told(cfg, parameters, made, arms)
+        values = _told(cfg, made, arms)
         if len(made) == 1:
             values |= _regret(cfg, parameters, made["plan"], first, folder)
         folder.note(
@@ -78,7 +78,9 @@ def _check(cfg: DictConfig) -> None:
         )
     for group in ("plan", "network"):
         if not cfg.get(group):
-            raise ConfigError(f"nothing says which {group}: choose {group}=<name>; --help lists them")
+            raise ConfigError(
+                f"nothing says which {group}: choose {group}=<name>; --help lists them"
+            )
     if int(cfg.planning.days) < 1:
         raise ConfigError(f"planning.days={cfg.planning.days} must be at least 1")
 
@@ -94,7 +96,9 @@ def _paths(cfg: DictConfig, unit: str) -> dict[str, Scenarios]:
     record = read_record(source)
     if not (source / SAMPLES).is_file():
         asked = "samples=200" if record["verb"] == "scenario" else "protocol.samples=100"
-        raise PlanError(f"{source} holds no {SAMPLES}; run it again with {asked} and keep.forecasts")
+        raise PlanError(
+            f"{source} holds no {SAMPLES}; run it again with {asked} and keep.forecasts"
+        )
     frame = pd.read_parquet(source / SAMPLES)
     days, volume_unit = int(cfg.planning.days), str(cfg.data.get("unit") or unit)
     if record["verb"] == "scenario":
@@ -112,7 +116,9 @@ def _at_cutoff(frame: pd.DataFrame, cfg: DictConfig) -> pd.DataFrame:
     import pandas as pd
 
     cutoffs = frame["cutoff"].drop_duplicates().sort_values()
-    wanted = cutoffs.iloc[-1] if cfg.planning.cutoff == "last" else pd.Timestamp(cfg.planning.cutoff)
+    wanted = (
+        cutoffs.iloc[-1] if cfg.planning.cutoff == "last" else pd.Timestamp(cfg.planning.cutoff)
+    )
     if wanted not in set(cutoffs):
         raise PlanError(
             f"planning.cutoff={wanted:%F} has no sample paths in {cfg.run}; it has"
@@ -130,9 +136,7 @@ def _as_of(cfg: DictConfig, panel: Panel) -> int:
     return panel.step_of(str(until[0]))
 
 
-def _planned(
-    cfg: DictConfig, parameters: Parameters, paths: Scenarios, folder: Run
-) -> Outcome:
+def _planned(cfg: DictConfig, parameters: Parameters, paths: Scenarios, folder: Run) -> Outcome:
     """The plan of one arm, priced over all of its paths, with what moves in each."""
     from lanecast.config import instantiate
     from lanecast.planning.policies import SolveOptions
@@ -154,10 +158,7 @@ def _planned(
 
 
 def _told(
-    cfg: DictConfig,
-    parameters: Parameters,
-    made: dict[str, Outcome],
-    arms: dict[str, Scenarios],
+    cfg: DictConfig, made: dict[str, Outcome], arms: dict[str, Scenarios]
 ) -> dict[str, float]:
     """The scores of the record, and the sentence on the console."""
     from lanecast.planning.service import change_sentence, cost_lines, plan_values
@@ -165,7 +166,7 @@ def _told(
     values: dict[str, float] = {}
     for arm, outcome in made.items():
         prefix = "" if len(made) == 1 else f"{arm}/"
-        found = plan_values(parameters, outcome, arms[arm])
+        found = plan_values(outcome, arms[arm])
         values |= {f"{prefix}{name}": value for name, value in found.items()}
         print("\n".join(cost_lines(outcome, title=f"{outcome.plan.kind} ({arm})")))
     if len(made) == 2:
@@ -203,7 +204,9 @@ def _regret(
     cost = float(realized(parameters, outcome.plan, truth)[0])
     best = float(perfect(parameters, truth)[0])
     regret = over_origins([cost], [best])["plan_regret"]
-    print(f"as it happened: {cost:,.0f} USD, with perfect information {best:,.0f} ({regret:.2%} more)")
+    print(
+        f"as it happened: {cost:,.0f} USD, with perfect information {best:,.0f} ({regret:.2%} more)"
+    )
     return {"realized_usd": cost, "perfect_usd": best, "plan_regret": regret}
 
 

@@ -5,13 +5,14 @@ Axes: ``S`` samples, ``W`` windows, ``H`` horizon, ``L`` lanes, ``T`` days of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
+from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
 from lanecast.models.protocol import Forecasts
 from lanecast.planning.contracts import Outcome, Scenarios
@@ -24,8 +25,9 @@ from lanecast.planning.regret import over_origins, realized
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanScores:
-    """``values``: ``plan_regret`` (fraction of perfect-information cost) and its standard error over
-    cutoffs, ``plan_cost`` in US dollars.  ``by_cutoff``: the sums behind them, by cutoff time."""
+    """``values``: ``plan_regret`` (fraction of perfect-information cost), its standard error over
+    the cutoffs, ``plan_cost`` in US dollars.  ``by_cutoff``: the sums behind them, by cutoff
+    time."""
 
     values: dict[str, float]
     by_cutoff: dict[str, dict[str, float]]
@@ -59,15 +61,9 @@ def paths_at(
     )
 
 
-def realized_volume(
-    forecasts: Forecasts, panel: Panel, cutoff: int, paths: Scenarios
-) -> Scenarios:
+def realized_volume(panel: Panel, cutoff: int, paths: Scenarios) -> Scenarios:
     """What then happened, as one scenario of the same lanes and days; a gap counts as the median
     of the paths, which costs every plan alike."""
-    from dataclasses import replace
-
-    from lanecast.data.windows import WindowIndex
-
     number = {str(name): at for at, name in enumerate(panel.series)}
     series = np.array([number[str(name)] for name in paths.lanes])
     at = WindowIndex(series_W=series, cutoff_W=np.full(len(series), cutoff))
@@ -97,7 +93,7 @@ def plan_scores(
         paths = paths_at(forecasts, panel, cutoff, days=days, unit=network.unit)
         parameters = network.parameters(panel, paths.lanes, as_of=cutoffs[0])
         made = policy.plan(parameters, paths, options=options or SolveOptions())
-        truth = realized_volume(forecasts, panel, cutoff, paths)
+        truth = realized_volume(panel, cutoff, paths)
         rows[str(panel.time_of(cutoff))] = _priced(parameters, made, truth)
     costs, bases = ([row[key] for row in rows.values()] for key in ("plan_cost", "plan_perfect"))
     values: dict[str, Any] = {**over_origins(costs, bases), "plan_cost": float(np.sum(costs))}

@@ -96,8 +96,10 @@ def travel(
         paths = forecast(day)
         left = 0 if plan is None else plan.trailers_LT.shape[1] - (day - made_on)
         told = Situation(
-            day=day, age=day - made_on, left=left, paths=paths, plan=_from(plan, day - made_on),
-            parameters=parameters, state=_sized(state, len(paths.days)), volume_LD=volume_LD[:, :day],
+            day=day, age=day - made_on, left=left, paths=paths,
+            plan=_from(plan, day - made_on),
+            parameters=parameters, state=_sized(state, len(paths.days)), volume_LD=volume_LD[:,
+            :day],
         )  # fmt: skip
         if plan is None or trigger.fires(told):
             new = _plan_again(parameters, paths, policy, told, loop)

@@ -38,8 +38,9 @@ class Scenarios:
         shape = (self.volume_WLT.shape[0], len(self.lanes), len(self.days))
         if self.volume_WLT.shape != shape or 0 in shape:
             raise PlanError(
-                f"volumes have shape {self.volume_WLT.shape}, which is not scenarios x {len(self.lanes)}"
-                f" lanes x {len(self.days)} days; every lane needs a value for every day and sample"
+                f"volumes have shape {self.volume_WLT.shape}, which is not scenarios x"
+                f" {len(self.lanes)} lanes x {len(self.days)} days; every lane needs a value for"
+                " every day and sample"
             )
         bad = np.argwhere(~(np.isfinite(self.volume_WLT) & (self.volume_WLT >= 0)))
         if len(bad):

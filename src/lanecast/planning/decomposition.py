@@ -77,9 +77,7 @@ def solve_decomposed(
         own = _own(part, whole) | {"time_limit_s": share, "progress": None}
         given = None if fixed is None else part.plan(fixed)
         free_part = replace(part, parameters=_without_fleet(part.parameters))
-        told.append(
-            solve(free_part.parameters, part.scenarios(scenarios), fixed=given, **own)
-        )
+        told.append(solve(free_part.parameters, part.scenarios(scenarios), fixed=given, **own))
         if progress is not None and (number % 10 == 0 or number == len(parts)):
             seconds = time.perf_counter() - started
             progress(f"{kind}: {number} of {len(parts)} parts, {seconds:.0f} s")
@@ -229,7 +227,8 @@ def _proposed(
 def _mixed(
     proposals: list[_Proposal], num_parts: int, fleet: float, num_days: int
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """The cheapest mix within the fleet: its cost, weights, and what a trailer of each day is worth.
+    """The cheapest mix within the fleet: its cost, weights, and what a trailer of each day is
+    worth.
 
     The fleet always fits, since every part has proposed to do nearly without; what is over costs a
     high price, which vanishes once better proposals are there.

@@ -44,9 +44,7 @@ def carried_out(
     days = 1 if last else min(1 + LOOK_AHEAD, left, len(paths.days))
     mean_LT = np.tensordot(paths.weight_W, paths.volume_WLT[:, :, :days], axes=1)
     mean_LT[:, 0] = volume_L
-    seen = replace(
-        paths, volume_WLT=mean_LT[None], probability_W=None, days=paths.days[:days]
-    )
+    seen = replace(paths, volume_WLT=mean_LT[None], probability_W=None, days=paths.days[:days])
     part = replace(
         plan,
         trailers_LT=plan.trailers_LT[:, at : at + days],
@@ -64,9 +62,7 @@ def carried_out(
     )
 
 
-def day_costs(
-    parameters: Parameters, plan: Plan, flows: Flows, *, final: bool
-) -> dict[str, float]:
+def day_costs(parameters: Parameters, plan: Plan, flows: Flows, *, final: bool) -> dict[str, float]:
     """US dollars of the first day of a solved program, by kind."""
     lanes, sites, rules = parameters.lanes, parameters.sites, parameters.rules
     times = rules.final_multiplier if final else 1.0
@@ -78,8 +74,7 @@ def day_costs(
         "labor": hour * rules.shift_hours * plan.heads_STK[:, 0].sum(),
         "adhoc": (trailer_L * lanes.adhoc_multiplier_L) @ flows.adhoc_WLT[0, :, 0],
         "roll": times * (roll_J @ flows.rolled_WJT[0, :, 0]),
-        "backlog": times
-        * (sites.backlog_usd_per_pkg_day_S @ flows.backlog_WSTK[0, :, 0, -1]),
+        "backlog": times * (sites.backlog_usd_per_pkg_day_S @ flows.backlog_WSTK[0, :, 0, -1]),
         "overtime": hour * rules.overtime_multiplier * flows.overtime_WSTK[0, :, 0].sum(),
         "reroute": lanes.reroute_usd_per_pkg_L @ flows.rerouted_WLT[0, :, 0],
     }

@@ -29,8 +29,8 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """``x`` and what it costs; no solution costs less than ``bound``.  ``row_dual``: d cost per unit
-    of a row's right side (nan for whole numbers)."""
+    """``x`` and what it costs; no solution costs less than ``bound``.  ``row_dual``: d cost per
+    unit of a row's right side (nan for whole numbers)."""
 
     x: np.ndarray
     objective: float
@@ -92,7 +92,7 @@ class Solver:
     def rows(self, lower: np.ndarray, upper: np.ndarray) -> None:
         """Other row bounds."""
         number = np.arange(len(lower), dtype=np.int32)
-        self.highs.changeRowsBounds(len(number), number, lower, upper)
+        self.highs.changeRowsBounds(len(number), number, lower, upper)  # type: ignore[attr-defined]
 
     def costs(self, cost: np.ndarray) -> None:
         """Other prices."""
@@ -115,10 +115,9 @@ class Solver:
         whole = self.program.whole is not None
         dual = np.full(len(self.program.row_lower), np.nan) if whole else np.array(told.row_dual)
         value = float(info.objective_function_value)
+        bound = value if optimal else -np.inf
         if whole:
             bound = float(info.mip_dual_bound)
-        else:
-            bound = value if optimal else -np.inf
         return Solution(
             x=np.array(told.col_value),
             objective=value,
@@ -136,8 +135,9 @@ def _explained(what: str, status: str, stopped: bool) -> str:
             " fractions with planning.integer=false"
         )
     return (
-        f"{what}: the solver says {status!r}. Rolling and backlog make every volume feasible and no"
-        " price is negative, so a bound or a volume must be far out of scale (1e9 packages beside 1)"
+        f"{what}: the solver says {status!r}. Rolling and backlog make every volume feasible and"
+        " no price is negative, so a bound or a volume must be far out of scale (1e9 packages"
+        " beside 1)"
     )
 
 

@@ -27,11 +27,20 @@ def require_keepable(
             f"plan {plan.kind!r} covers {y_LT.shape[1]} days and the volumes {len(days)}; both must"
             " cover the same"
         )
-    _within(y_LT, 0.0, lanes.contract_max_trailers_per_day_L[:, None], lanes.name_L, days, "trailers")
+    _within(
+        y_LT, 0.0, lanes.contract_max_trailers_per_day_L[:, None], lanes.name_L, days, "trailers"
+    )
     low, high = sites.heads_min_S[:, None, None], sites.heads_max_S[:, None, None]
     _within(n_STK, low, high, sites.name_S, days, "heads")
     fleet_T = y_LT.sum(axis=0)
-    _within(fleet_T[None], 0.0, rules.fleet_max_trailers_per_day, np.array(["the fleet"]), days, "trailers")
+    _within(
+        fleet_T[None],
+        0.0,
+        rules.fleet_max_trailers_per_day,
+        np.array(["the fleet"]),
+        days,
+        "trailers",
+    )
     inbound_ST = np.zeros((len(sites.name_S), len(days)))
     np.add.at(inbound_ST, lanes.destination_L, y_LT)
     doors = sites.doors_trailers_per_day_S[:, None]

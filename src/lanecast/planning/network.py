@@ -52,7 +52,7 @@ class TableNetwork:
     unit: str
     path: str
 
-    def parameters(self, panel: Panel, lanes: np.ndarray, *, as_of: int) -> Parameters:
+    def parameters(self, panel: Panel, lanes: np.ndarray, *, as_of: int) -> Parameters:  # noqa: ARG002
         """Those of the table; PlanError where it lacks a lane or has one more."""
         import pandas as pd
 

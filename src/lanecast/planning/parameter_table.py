@@ -27,7 +27,9 @@ NUMBERS = {
         if field.name not in ("name_L", "origin_L", "destination_L", "route", "alternative")
     ),
     "site": tuple(
-        field.name[:-2] for field in fields(Sites) if field.name not in ("name_S", "arrival_share_SK")
+        field.name[:-2]
+        for field in fields(Sites)
+        if field.name not in ("name_S", "arrival_share_SK")
     ),
     "rule": tuple(field.name for field in fields(Rules)),
 }
@@ -61,10 +63,10 @@ def parameter_frame(parameters: Parameters) -> pd.DataFrame:
 
 
 def parameters_from(frame: pd.DataFrame) -> Parameters:
-    """Parameters of a table; PlanError names a row that is missing, double, unknown or no number."""
+    """Parameters of a table; PlanError names a row that is missing, double or unknown."""
     if absent := [name for name in COLUMNS if name not in frame]:
         raise PlanError(f"the table of parameters has no column {absent[0]!r}; it needs {COLUMNS}")
-    frame = frame.fillna("").astype({name: str for name in COLUMNS})
+    frame = frame.fillna("").astype(dict.fromkeys(COLUMNS, str))
     double = frame.duplicated(["kind", "name", "parameter"])
     if double.any():
         kind, name, parameter, _ = frame[double].iloc[0][list(COLUMNS)]
@@ -78,7 +80,9 @@ def parameters_from(frame: pd.DataFrame) -> Parameters:
             raise PlanError(f"{kind} {name!r}: {parameter!r} is no parameter; known: {allowed}")
         found[kind].setdefault(name, {})[parameter] = value
     sites = _sites(found["site"])
-    rules = {name: _number("rule", "", name, v) for name, v in found["rule"].get("", {}).items()}
+    rules: dict[str, Any] = {
+        name: _number("rule", "", name, v) for name, v in found["rule"].get("", {}).items()
+    }
     if "days_on" in rules:
         rules["days_on"] = int(rules["days_on"])
     return Parameters(lanes=_lanes(found["lane"], sites), sites=sites, rules=Rules(**rules))
@@ -103,7 +107,9 @@ def _lanes(found: Mapping[str, Mapping[str, str]], sites: Sites) -> Lanes:
         return tuple(lane[leg] for leg in legs)
 
     numbers = {
-        f"{what}_L": np.array([_number("lane", n, what, _value("lane", n, what, found[n])) for n in names])
+        f"{what}_L": np.array(
+            [_number("lane", n, what, _value("lane", n, what, found[n])) for n in names]
+        )
         for what in NUMBERS["lane"]
     }
     if (numbers["transit_days_L"] % 1).any():
@@ -129,7 +135,9 @@ def _sites(found: Mapping[str, Mapping[str, str]]) -> Sites:
 
     return Sites(
         name_S=np.array(names, dtype=str),
-        arrival_share_SK=np.array([column(share) for share in shares]).T.reshape(len(names), shifts),
+        arrival_share_SK=np.array([column(share) for share in shares]).T.reshape(
+            len(names), shifts
+        ),
         **{f"{what}_S": np.array(column(what)) for what in NUMBERS["site"]},
     )
 

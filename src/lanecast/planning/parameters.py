@@ -7,7 +7,7 @@ lane's packages on one of the lanes of their route).  Money is in US dollars, vo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -97,14 +97,17 @@ class Parameters:
 
     @property
     def num_lanes(self) -> int:
+        """Lanes of the table."""
         return len(self.lanes.name_L)
 
     @property
     def num_sites(self) -> int:
+        """Sites of the table."""
         return len(self.sites.name_S)
 
     @property
     def num_shifts(self) -> int:
+        """Shifts of a day."""
         return self.sites.arrival_share_SK.shape[1]
 
     @property
@@ -159,115 +162,6 @@ class Parameters:
         return type(self)(lanes=Lanes(**own), sites=Sites(**sites), rules=self.rules)
 
 
-def default_parameters(
-    lanes: Sequence[str],
-    mean_pkg_per_day: np.ndarray,
-    *,
-    cube_pkg_per_trailer: float = 1500.0,
-    contract_usd: Sequence[float] = (600.0, 2400.0),
-    adhoc_multiplier: Sequence[float] = (1.4, 2.0),
-    adhoc_max_share: float = 1.0,
-    transit_days: int = 1,
-    roll_usd_per_pkg_day: float = 0.9,
-    reroute_usd_per_pkg: float = 0.5,
-    backlog_usd_per_pkg_day: float = 0.35,
-    rate_pkg_per_hour: Sequence[float] = (100.0, 180.0),
-    arrival_share: Sequence[float] = (1.0,),
-    headroom: float = 3.0,
-    rules: Mapping[str, Any] | None = None,
-    separator: str = ">",
-    via: Mapping[str, str] | None = None,
-    alternatives: Mapping[str, str] | None = None,
-) -> Parameters:
-    """A stated, invented set of parameters for lanes named ``origin>destination``.
-
-    Values in a range are drawn per lane or site from its name, so that a lane has the same price
-    whatever stands beside it.  Bounds are ``headroom`` times what the mean volume needs; prices per
-    package are the same for every cube, in that a trailer costs its cube / 1,500 of the range.
-    ``via`` and ``alternatives`` send a lane through a site (``{"A>C": "B"}``).
-    """
-    ends = [_ends(name, separator) for name in lanes]
-    names = sorted({site for pair in ends for site in pair})
-    place, lane_of = (
-        {name: at for at, name in enumerate(names)},
-        {n: i for i, n in enumerate(lanes)},
-    )
-    mean_L = np.asarray(mean_pkg_per_day, dtype=np.float64)
-    if mean_L.shape != (len(lanes),) or not np.all(np.isfinite(mean_L) & (mean_L >= 0)):
-        raise PlanError("mean_pkg_per_day must hold one finite volume >= 0 for every lane")
-    cube_L = np.full(len(lanes), float(cube_pkg_per_trailer))
-    destination_L = np.array([place[end] for _, end in ends], dtype=np.int64)
-    need_L = np.ceil(headroom * mean_L / cube_L) + 1.0
-    inflow_S = np.bincount(destination_L, weights=mean_L, minlength=len(names))
-    rules_ = Rules(**dict(rules or {}))
-    rate_S = _drawn(names, rate_pkg_per_hour, "rate")
-    num_shifts = len(arrival_share)
-    heads_S = np.ceil(headroom * inflow_S / (rate_S * rules_.shift_hours)) + 1.0
-
-    def paths(chosen: Mapping[str, str] | None, own: bool) -> tuple[tuple[int, ...], ...]:
-        found: list[tuple[int, ...]] = [(i,) if own else () for i in range(len(lanes))]
-        for name, hub in (chosen or {}).items():
-            legs = [
-                f"{name.split(separator)[0]}{separator}{hub}",
-                f"{hub}{separator}{name.split(separator)[-1]}",
-            ]
-            for leg in (name, *legs):
-                if leg not in lane_of:
-                    raise PlanError(f"the path of {name!r} through {hub!r} needs lane {leg!r}")
-            found[lane_of[name]] = tuple(lane_of[leg] for leg in legs)
-        return tuple(found)
-
-    return Parameters(
-        lanes=Lanes(
-            name_L=np.array(lanes, dtype=str),
-            origin_L=np.array([place[start] for start, _ in ends], dtype=np.int64),
-            destination_L=destination_L,
-            cube_pkg_per_trailer_L=cube_L,
-            contract_usd_per_trailer_L=_drawn(lanes, contract_usd, "contract") * cube_L / 1500.0,
-            contract_max_trailers_per_day_L=need_L,
-            adhoc_multiplier_L=_drawn(lanes, adhoc_multiplier, "adhoc"),
-            adhoc_max_trailers_per_day_L=np.ceil(adhoc_max_share * need_L),
-            transit_days_L=np.full(len(lanes), int(transit_days), dtype=np.int64),
-            roll_usd_per_pkg_day_L=np.full(len(lanes), float(roll_usd_per_pkg_day)),
-            reroute_usd_per_pkg_L=np.full(len(lanes), float(reroute_usd_per_pkg)),
-            route=paths(via, own=True),
-            alternative=paths(alternatives, own=False),
-        ),
-        sites=Sites(
-            name_S=np.array(names, dtype=str),
-            rate_pkg_per_hour_S=rate_S,
-            sort_max_pkg_per_shift_S=heads_S * rate_S * rules_.shift_hours * 1.25,
-            heads_min_S=np.zeros(len(names)),
-            heads_max_S=heads_S,
-            doors_trailers_per_day_S=np.bincount(
-                destination_L, weights=2 * need_L, minlength=len(names)
-            ),
-            backlog_usd_per_pkg_day_S=np.full(len(names), float(backlog_usd_per_pkg_day)),
-            arrival_share_SK=np.tile(
-                np.asarray(arrival_share, dtype=np.float64), (len(names), 1)
-            ).reshape(len(names), num_shifts),
-        ),
-        rules=rules_,
-    )
-
-
-def _ends(name: str, separator: str) -> tuple[str, str]:
-    parts = str(name).split(separator)
-    if len(parts) != 2 or not all(parts):
-        raise PlanError(
-            f"lane {name!r} is not origin{separator}destination; name lanes by both ends, or set separator="
-        )
-    return parts[0], parts[1]
-
-
-def _drawn(names: Sequence[str], between: Sequence[float], what: str) -> np.ndarray:
-    """One value per name, uniform between the ends, decided by the name alone."""
-    digests = (hashlib.sha256(f"{what}:{name}".encode()).digest() for name in names)
-    share = np.array([int.from_bytes(d[:8], "big") / 2**64 for d in digests])
-    low, high = (float(x) for x in between)
-    return low + (high - low) * share
-
-
 def _check(parameters: Parameters) -> None:
     """Refuse what cannot be planned with, naming the parameter and the lane, site or rule."""
     lanes, sites, rules = parameters.lanes, parameters.sites, parameters.rules
@@ -281,15 +175,17 @@ def _check(parameters: Parameters) -> None:
             )
     if (bad := np.flatnonzero(lanes.adhoc_multiplier_L < 1)).size:
         raise PlanError(
-            f"lane {lanes.name_L[bad[0]]!r}: adhoc_multiplier is {lanes.adhoc_multiplier_L[bad[0]]:g}; below 1 an"
-            " ad-hoc trailer would be cheaper than a contracted one, and no plan would contract any"
+            f"lane {lanes.name_L[bad[0]]!r}: adhoc_multiplier is"
+            f" {lanes.adhoc_multiplier_L[bad[0]]:g}; below 1 an ad-hoc trailer would be cheaper"
+            " than a contracted one, and no plan would contract any"
         )
     if (bad := np.flatnonzero(sites.heads_min_S > sites.heads_max_S)).size:
         raise PlanError(f"site {sites.name_S[bad[0]]!r}: heads_min is above heads_max")
     share_S = sites.arrival_share_SK.sum(axis=1)
     if (bad := np.flatnonzero(np.abs(share_S - 1) > 1e-9)).size:
         raise PlanError(
-            f"site {sites.name_S[bad[0]]!r}: arrival_share over the shifts adds up to {share_S[bad[0]]:g}, not 1"
+            f"site {sites.name_S[bad[0]]!r}: arrival_share over the shifts adds up to"
+            f" {share_S[bad[0]]:g}, not 1"
         )
     _check_routes(lanes)
     for field in fields(Rules):
@@ -297,9 +193,7 @@ def _check(parameters: Parameters) -> None:
         if field.name != "days_on" and not value >= 0:
             raise PlanError(f"rule {field.name} is {value!r}; it must be a number >= 0")
     if rules.shift_hours <= 0 or rules.shift_hours > 24:
-        raise PlanError(
-            f"rule shift_hours is {rules.shift_hours!r}; a shift has more than 0 and at most 24 hours"
-        )
+        raise PlanError(f"rule shift_hours is {rules.shift_hours!r}; a shift has up to 24 hours")
     if rules.days_on is not None and not 1 <= rules.days_on <= 7:
         raise PlanError(
             f"rule days_on is {rules.days_on!r}; a start pattern covers 1 to 7 days of a week"
@@ -334,7 +228,7 @@ def _check_routes(lanes: Lanes) -> None:
             if not path and kind == "alternative":
                 continue
             ends = [(lanes.origin_L[k], lanes.destination_L[k]) for k in path]
-            joined = all(a[1] == b[0] for a, b in zip(ends, ends[1:], strict=False))
+            joined = all(a[1] == b[0] for a, b in itertools.pairwise(ends))
             whole = (
                 path
                 and ends[0][0] == lanes.origin_L[lane]
@@ -343,5 +237,6 @@ def _check_routes(lanes: Lanes) -> None:
             if not (joined and whole):
                 told = " + ".join(str(lanes.name_L[k]) for k in path)
                 raise PlanError(
-                    f"lane {name!r}: its {kind} {told or 'is empty'} does not lead from its origin to its end"
+                    f"lane {name!r}: its {kind} {told or 'is empty'} does not lead from its"
+                    " origin to its end"
                 )

@@ -99,9 +99,7 @@ def _part(parameters: Parameters, lane_L: np.ndarray) -> Part:
         heads_min_S=_zeroed(own.sites.heads_min_S, others),
         heads_max_S=_zeroed(own.sites.heads_max_S, others),
     )
-    stage_J = np.concatenate(
-        [np.flatnonzero(parameters.stages.lane_J == lane) for lane in lane_L]
-    )
+    stage_J = np.concatenate([np.flatnonzero(parameters.stages.lane_J == lane) for lane in lane_L])
     return Part(
         parameters=replace(own, sites=quiet),
         lane_L=lane_L,

@@ -1,7 +1,7 @@
 """The two-stage program: trailers and heads now, recourse in every scenario; solved by HiGHS.
 
-``min  contract y + wage n + sum_w p_w recourse_w  (+ weight * CVaR of the recourse cost)``, with the
-rows of `lanecast.planning.structure`.  Rolling and backlog make every plan feasible.
+``min  contract y + wage n + sum_w p_w recourse_w  (+ weight * CVaR of the recourse cost)``, with
+the rows of `lanecast.planning.structure`.  Rolling and backlog make every plan feasible.
 Axes: ``W`` scenarios, ``L`` lanes, ``T`` days, ``S`` sites, ``K`` shifts, ``J`` stages.
 """
 

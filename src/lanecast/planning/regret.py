@@ -1,9 +1,9 @@
 """What a plan costs beyond perfect information, and how much of that a forecast could have saved.
 
-``regret = (E[cost of the plan] - E[perfect information]) / E[perfect information] >= 0``.  Where many
-futures of one origin are known (a synthetic world, or a hold-out of sample paths), it splits into
-EVPI, which nobody can avoid, and the excess over the here-and-now optimum of those same futures.
-Against one realized future there is no split.  Axes: ``W`` scenarios, ``O`` origins.
+``regret = (E[cost of the plan] - E[perfect information]) / E[perfect information] >= 0``.  Where
+many futures of one origin are known (a synthetic world, or a hold-out of sample paths), it splits
+into EVPI, which nobody can avoid, and the excess over the here-and-now optimum of those same
+futures. Against one realized future there is no split.  Axes: ``W`` scenarios, ``O`` origins.
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ class Yardstick:
             optimum_W=realized(parameters, best.plan, scenarios, state=state),
         )
 
-    def measure(
-        self, parameters: Parameters, plan: Plan, *, state: State | None = None
-    ) -> Regret:
+    def measure(self, parameters: Parameters, plan: Plan, *, state: State | None = None) -> Regret:
         """The regret of one plan."""
         cost_W = realized(parameters, plan, self.scenarios, state=state)
         weight_W = self.scenarios.weight_W
@@ -110,7 +108,7 @@ def value_of_stochastic(
 def ratio_error(
     cost_W: np.ndarray, other_W: np.ndarray, scale_W: np.ndarray, weight_W: np.ndarray
 ) -> float:
-    """Standard error of ``E[cost - other] / E[scale]``, by the delta method; nan for one scenario."""
+    """Standard error of ``E[cost - other] / E[scale]``, by the delta method; nan for one."""
     if len(weight_W) < 2:
         return float("nan")
     base = float(weight_W @ scale_W)
@@ -120,9 +118,7 @@ def ratio_error(
     return float(np.sqrt(weight_W @ rest_W**2 / max(effective - 1.0, 1.0)) / base)
 
 
-def over_origins(
-    cost_O: Sequence[float], perfect_O: Sequence[float]
-) -> Mapping[str, float]:
+def over_origins(cost_O: Sequence[float], perfect_O: Sequence[float]) -> Mapping[str, float]:
     """Regret of one realized future per origin, with its standard error over the origins."""
     cost, base = np.asarray(cost_O, dtype=np.float64), np.asarray(perfect_O, dtype=np.float64)
     if not len(base) or base.sum() <= 0:

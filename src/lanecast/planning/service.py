@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def plan_values(
-    parameters: Parameters, outcome: Outcome, scenarios: Scenarios
-) -> dict[str, float]:
+def plan_values(outcome: Outcome, scenarios: Scenarios) -> dict[str, float]:
     """Expected US dollars in all and by kind, trailers, head shifts, and shares of the volume.
 
     ``rolled_share``: package-days rolled over packages; ``backlog_share``: packages unsorted at the
@@ -92,7 +90,9 @@ def lane_frame(parameters: Parameters, outcome: Outcome, scenarios: Scenarios) -
             "lane": np.repeat(plan.lanes, shape[1]),
             "ds": np.tile(plan.days, shape[0]),
             "trailers": plan.trailers_LT.reshape(-1),
-            "capacity": (plan.trailers_LT * parameters.lanes.cube_pkg_per_trailer_L[:, None]).ravel(),
+            "capacity": (
+                plan.trailers_LT * parameters.lanes.cube_pkg_per_trailer_L[:, None]
+            ).ravel(),
             "volume_q10": low.reshape(-1),
             "volume_q50": middle.reshape(-1),
             "volume_q90": high.reshape(-1),
@@ -104,7 +104,7 @@ def lane_frame(parameters: Parameters, outcome: Outcome, scenarios: Scenarios) -
 
 
 def site_frame(parameters: Parameters, outcome: Outcome) -> pd.DataFrame:
-    """``site, ds, heads`` and their capacity, expected arrivals, sorted, overtime hours, backlog."""
+    """``site, ds, heads``, their capacity, expected arrivals, sorted, overtime hours, backlog."""
     import pandas as pd
 
     flows, weight_W, plan = _flows(outcome), outcome.weight_W, outcome.plan
@@ -120,7 +120,9 @@ def site_frame(parameters: Parameters, outcome: Outcome) -> pd.DataFrame:
             "site": np.repeat(plan.sites, days),
             "ds": np.tile(plan.days, sites),
             "heads": heads_ST.reshape(-1),
-            "capacity": (heads_ST * hours * parameters.sites.rate_pkg_per_hour_S[:, None]).reshape(-1),
+            "capacity": (heads_ST * hours * parameters.sites.rate_pkg_per_hour_S[:, None]).reshape(
+                -1
+            ),
             "arrived": mean(flows.arrived_WST),
             "sorted": mean(flows.sorted_WSTK.sum(axis=3)),
             "overtime_hours": mean(flows.overtime_WSTK.sum(axis=3)),

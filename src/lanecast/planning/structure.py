@@ -1,11 +1,11 @@
 """The program's matrices: one block for the first stage, one for a scenario, stacked by `program`.
 
 Columns of the first stage: trailers ``y`` [L, T], heads ``n`` [S, T, K], start patterns ``m``.
-Columns of a scenario: ad-hoc trailers ``e`` [L, T], loads and packages rolled [J, T], rerouted ``x``
-[L, T], sorted ``P``, backlog ``B`` and overtime hours ``O`` [S, T, K], and for stages that go on
-[J, T] sorted on ``Z`` and their own backlog ``U``.  A scenario's rows read ``lower <= link first +
-own recourse <= upper``; only the rows of volume differ between scenarios.
-Axes: ``L`` lanes, ``J`` stages, ``S`` sites, ``T`` days, ``K`` shifts, ``W`` scenarios.
+Columns of a scenario: ad-hoc trailers ``e`` [L, T], loads and packages rolled [J, T], rerouted
+``x`` [L, T], sorted ``P``, backlog ``B`` and overtime hours ``O`` [S, T, K], and for stages that go
+on [J, T] sorted on ``Z`` and their own backlog ``U``.  A scenario's rows read ``lower <= link first
++ own recourse <= upper``; only the rows of volume differ between scenarios. Axes: ``L`` lanes,
+``J`` stages, ``S`` sites, ``T`` days, ``K`` shifts, ``W`` scenarios.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ class FirstStage:
 class Block:
     """One scenario: ``link`` times the first stage and ``own`` times its recourse.
 
-    ``volume_rows`` [L, T] are those that hold a lane's volume, ``kinds`` the price of each column by
-    kind of cost; ``lower`` and ``upper`` are for volume zero.
+    ``volume_rows`` [L, T] are those that hold a lane's volume, ``kinds`` the price of each column
+    by kind of cost; ``lower`` and ``upper`` are for volume zero.
     """
 
     columns: Columns
@@ -169,7 +169,7 @@ def scenario_block(
 ) -> Block:
     """What one scenario adds."""
     state = State.empty(parameters, num_days) if state is None else state
-    stages, lanes, sites = parameters.stages, parameters.lanes, parameters.sites
+    stages = parameters.stages
     num_lanes, shifts = parameters.num_lanes, parameters.num_shifts
     per_site = (parameters.num_sites, num_days, shifts)
     columns = Columns(
@@ -227,9 +227,7 @@ def _flow_rows(rows: Rows, columns: Columns, parameters: Parameters, state: Stat
     return volume_rows
 
 
-def _capacity_rows(
-    rows: Rows, columns: Columns, first: Columns, parameters: Parameters
-) -> None:
+def _capacity_rows(rows: Rows, columns: Columns, first: Columns, parameters: Parameters) -> None:
     """Loads fit into trailers; trailers fit through the doors where they arrive."""
     stages, lanes, sites = parameters.stages, parameters.lanes, parameters.sites
     cube_L1 = lanes.cube_pkg_per_trailer_L[:, None]

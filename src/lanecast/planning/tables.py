@@ -35,7 +35,8 @@ def scenarios_from(
     if len(times) < days:
         raise PlanError(
             f"the plan asks for {days} days, but the samples cover {len(times)}, from"
-            f" {_day(times[0])} to {_day(times[-1])}; plan fewer days=, or forecast a longer horizon"
+            f" {_day(times[0])} to {_day(times[-1])}; plan fewer days=, or forecast a longer"
+            " horizon"
         )
     frame = frame[frame["ds"].isin(times[:days])]
     lanes, samples = np.sort(frame["unique_id"].unique()), np.sort(frame["sample"].unique())
@@ -76,8 +77,8 @@ def require_sums(
         if len(bad := np.argwhere(off_WT)):
             w, t = bad[0]
             raise PlanError(
-                f"{name!r} on {_day(scenarios.days[t])} in sample {w} is {total_WT[w, t]:g}, but its"
-                f" lanes add up to {sum_WT[w, t]:g}; reconcile the forecast (hierarchy=)"
+                f"{name!r} on {_day(scenarios.days[t])} in sample {w} is {total_WT[w, t]:g}, but"
+                f" its lanes add up to {sum_WT[w, t]:g}; reconcile the forecast (hierarchy=)"
             )
 
 
@@ -163,7 +164,9 @@ def write_table(frame: pd.DataFrame, path: Path, facts: Mapping[str, Any]) -> No
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
     told = json.dumps({"schema_version": SCHEMA_VERSION, **facts}, sort_keys=True).encode()
-    pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: told}), path)
+    pq.write_table(
+        table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: told}), path
+    )
 
 
 def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

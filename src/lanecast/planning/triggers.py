@@ -60,8 +60,8 @@ class Drift:
     """When the volume runs away from the paths that the plan was made from, and when few days of
     the plan are ``left``.
 
-    Two-sided CUSUM (Page 1954) of the network's daily volume, in standard deviations of those paths:
-    it fires once the sum of misses beyond ``slack`` exceeds ``threshold``.
+    Two-sided CUSUM (Page 1954) of the network's daily volume, in standard deviations of those
+    paths: it fires once the sum of misses beyond ``slack`` exceeds ``threshold``.
     """
 
     threshold: float = 2.0

@@ -1,4 +1,4 @@
-"""A plan in one picture: capacity against the fan of volumes, by lane and by site, and its costs."""
+"""A plan in one picture: capacity against the fan of volumes by lane and site, and its costs."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ def plan_figure(
     arrived_WST = _arrivals(made[shown])
     for column, site in enumerate(np.argsort(-arrived_WST.mean(axis=0).sum(axis=1))[:SHOWN]):
         rate = parameters.sites.rate_pkg_per_hour_S[site] * parameters.rules.shift_hours
-        capacities = {
-            arm: one.plan.heads_STK[site].sum(axis=1) * rate for arm, one in made.items()
-        }
+        capacities = {arm: one.plan.heads_STK[site].sum(axis=1) * rate for arm, one in made.items()}
         title = f"sorting at {parameters.sites.name_S[site]}"
         _fan(grid[1, column], arms[shown], arrived_WST[:, site], capacities, title)
     grid[0, 0].set_ylabel(f"{unit} per day")
@@ -101,7 +99,13 @@ def _fan(
         last = number == len(capacities) - 1
         words = "capacity" if len(capacities) == 1 else f"capacity, {arm}"
         axes.step(
-            day_T, capacity_T, where="mid", color=BLACK, ls="-" if last else "--", lw=1.6, label=words
+            day_T,
+            capacity_T,
+            where="mid",
+            color=BLACK,
+            ls="-" if last else "--",
+            lw=1.6,
+            label=words,
         )
     axes.set_title(title, loc="left", fontsize=10)
     axes.set_xticks(day_T, [str(day)[5:] for day in scenarios.days], rotation=45, fontsize=7)
@@ -111,7 +115,7 @@ def _fan(
 
 def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
     """Expected cost of every arm, split by kind."""
-    for row, (arm, outcome) in enumerate(made.items()):
+    for row, outcome in enumerate(made.values()):
         left = 0.0
         for kind in COSTS:
             value = _expected(outcome, kind) / 1e3

@@ -109,7 +109,9 @@ def draws(
     width = len(future.lanes)
     found_HKN = []
     for values in future.walk(range(1, branches + 1), with_sites=False, demand_only=node in DEMAND):
-        value = np.broadcast_to(values[node], np.broadcast_shapes(values[node].shape, (1, 1, width)))
+        value = np.broadcast_to(
+            values[node], np.broadcast_shapes(values[node].shape, (1, 1, width))
+        )
         found_HKN.append(np.broadcast_to(value.reshape(-1, width), (branches, width)))
     return np.stack(found_HKN, axis=2).astype(np.float64)
 
