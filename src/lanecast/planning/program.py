@@ -79,10 +79,12 @@ def solve(
     block = scenario_block(parameters, num_days, first, state)
     if fixed is not None:
         require_keepable(parameters, fixed, scenarios.days)
-        return _priced(parameters, scenarios, first, block, fixed, flows=flows, duals=duals)
+        return _priced(
+            parameters, scenarios, first, block, fixed, state=state, flows=flows, duals=duals
+        )
     asked = _Asked(
         parameters=parameters, scenarios=scenarios, first=first, block=block,
-        risk=risk or Risk(), change=change,
+        risk=risk or Risk(), change=change, state=state,
     )  # fmt: skip
     started = time.perf_counter()
     program = asked.program(integer=integer)
@@ -146,6 +148,7 @@ class _Asked:
     block: Block
     risk: Risk
     change: Change | None
+    state: State | None = None
 
     def program(self, *, integer: bool) -> Program:
         """First stage, scenarios side by side, then CVaR, then changes."""
@@ -218,7 +221,7 @@ class _Asked:
             objective=found.objective,
             bound=found.bound,
             seconds=found.seconds,
-            flows=_flows(block, recourse, self.parameters) if flows else None,
+            flows=_flows(block, recourse, self.parameters, self.state) if flows else None,
             demand_dual_WLT=dual,
             notes=(f"{status} after {found.seconds:.1f} s",),
         )
@@ -231,6 +234,7 @@ def _priced(
     block: Block,
     plan: Plan,
     *,
+    state: State | None,
     flows: bool,
     duals: bool,
 ) -> Outcome:
@@ -263,7 +267,7 @@ def _priced(
         objective=expected,
         bound=expected,
         seconds=time.perf_counter() - started,
-        flows=_flows(block, np.array(recourse), parameters) if flows else None,
+        flows=_flows(block, np.array(recourse), parameters, state) if flows else None,
         demand_dual_WLT=np.array(dual) * weight_W[:, None, None] if duals else None,
     )
 
@@ -351,16 +355,21 @@ def _costs(first: FirstStage, block: Block, plan: Plan, recourse: np.ndarray) ->
     )
 
 
-def _flows(block: Block, recourse: np.ndarray, parameters: Parameters) -> Flows:
+def _flows(
+    block: Block, recourse: np.ndarray, parameters: Parameters, state: State | None
+) -> Flows:
     """What moves, [W, ...]; tiny negatives of the solver become zero."""
     value = {
         name: np.maximum(recourse[:, number], 0.0) for name, number in block.columns.number.items()
     }
-    stages, arrived = parameters.stages, None
+    stages = parameters.stages
     transit_J = parameters.lanes.transit_days_L[stages.carrier_J]
     end_J = parameters.lanes.destination_L[stages.carrier_J]
     num_days = value["load"].shape[2]
     arrived = np.zeros((len(recourse), parameters.num_sites, num_days))
+    if state is not None:
+        np.add.at(arrived[0], end_J, state.arriving_JT[:, :num_days])
+        arrived[1:] = arrived[0]
     for days in np.unique(transit_J[transit_J < num_days]):
         some = np.flatnonzero(transit_J == days)
         for scenario in range(len(recourse)):
