@@ -19,8 +19,8 @@ from lanecast.planning.program import Change
 class Part:
     """Lanes and sites of one part by their numbers in the whole, and its own parameters.
 
-    A site belongs to the part whose lanes end there; one where no lane ends belongs to none.
-    ``site_S`` are the part's sites that it owns, ``inner_S`` their places in its parameters.
+    A site belongs to the part whose lanes end there, or to one whose lanes begin there.
+    ``site_S`` are the sites that the part owns, ``inner_S`` their places in its parameters.
     """
 
     parameters: Parameters
@@ -83,16 +83,19 @@ def parts_of(parameters: Parameters) -> list[Part]:
     for lane in range(parameters.num_lanes):  # trailers of a lane belong to where they end
         root[top(int(lanes.destination_L[lane]))] = top(meeting[lane])
     of_L = np.array([top(meeting[lane]) for lane in range(parameters.num_lanes)])
-    return [_part(parameters, np.flatnonzero(of_L == one)) for one in np.unique(of_L)]
+    owner_S = np.full(parameters.num_sites, -1)
+    owner_S[lanes.origin_L[::-1]] = of_L[::-1]  # where no lane ends: the first that begins there
+    owner_S[lanes.destination_L] = of_L
+    return [
+        _part(parameters, np.flatnonzero(of_L == one), np.flatnonzero(owner_S == one))
+        for one in np.unique(of_L)
+    ]
 
 
-def _part(parameters: Parameters, lane_L: np.ndarray) -> Part:
-    lanes, sites = parameters.lanes, parameters.sites
+def _part(parameters: Parameters, lane_L: np.ndarray, site_S: np.ndarray) -> Part:
     own = parameters.restricted(lane_L)
-    ends = np.unique(lanes.destination_L[lane_L])
     place = {name: at for at, name in enumerate(own.sites.name_S.tolist())}
-    inner = np.array([place[name] for name in sites.name_S[ends].tolist()])
-    # Sites where the part's lanes only begin are staffed by the part they end in.
+    inner = np.array([place[name] for name in parameters.sites.name_S[site_S].tolist()])
     others = np.setdiff1d(np.arange(own.num_sites), inner)
     quiet = replace(
         own.sites,
@@ -104,7 +107,7 @@ def _part(parameters: Parameters, lane_L: np.ndarray) -> Part:
         parameters=replace(own, sites=quiet),
         lane_L=lane_L,
         stage_J=stage_J,
-        site_S=ends,
+        site_S=site_S,
         inner_S=inner,
     )
 
@@ -118,7 +121,7 @@ def _zeroed(value_S: np.ndarray, at: np.ndarray) -> np.ndarray:
 def joined(
     parameters: Parameters, scenarios: Scenarios, parts: list[Part], told: list[Outcome], kind: str
 ) -> Outcome:
-    """One outcome of all parts; sites that no part staffs keep their least heads."""
+    """One outcome of all parts; a site without any lane keeps its least heads."""
     num_days, sites, rules = len(scenarios.days), parameters.sites, parameters.rules
     trailers_LT = np.zeros((parameters.num_lanes, num_days))
     shape = (parameters.num_sites, num_days, parameters.num_shifts)
