@@ -40,6 +40,7 @@ ROOMS = (
     "backtesting",
     "forecasting",
     "scenarios",
+    "planner",
     "generating",
     "checks",
 )

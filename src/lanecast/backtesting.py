@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowSpec
     from lanecast.evaluation.futures import OtherFutures
+    from lanecast.evaluation.score import Scores
     from lanecast.models.protocol import Forecaster, Forecasts
     from lanecast.tracking.record import Run
 
@@ -81,6 +82,7 @@ def run(cfg: DictConfig) -> RunResult:
         scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season)
         told = _levels(cfg, forecasts, panel)
         scores = replace(scores, values=scores.values | told)
+        scores = _planned(cfg, scores, forecasts, panel)
         told = others.scores(scores.values["wape"], panel, spec, season=cfg.protocol.season)
         folder.note(**scores.to_record(), **({"futures": told} if told else {}))
         folder.log(0, **{f"test/{name}": value for name, value in (scores.values | told).items()})
@@ -190,6 +192,30 @@ def _levels(cfg: DictConfig, forecasts: Forecasts, panel: Panel) -> dict[str, fl
     found = level_scores(forecasts, panel, instantiate(cfg.hierarchy.structure).of(panel))
     print("\n".join(level_lines(found)))
     return found
+
+
+def _planned(cfg: DictConfig, scores: Scores, forecasts: Forecasts, panel: Panel) -> Scores:
+    """The scores with plan regret, over all and by cutoff; as they are without a plan."""
+    if not cfg.get("plan"):
+        return scores
+    from lanecast.config import instantiate
+    from lanecast.planning.backtest import plan_scores
+
+    if not cfg.get("network"):
+        raise ConfigError(
+            f"plan={cfg.plan.get('name')} needs a network: network=midmile, table, .."
+        )
+    found = plan_scores(
+        forecasts,
+        panel,
+        network=instantiate(cfg.network),
+        policy=instantiate(cfg.plan),
+        days=int(cfg.planning.days),
+    )
+    error = found.values["plan_regret_se"]
+    print(f"plan regret {found.values['plan_regret']:.2%} +- {error:.2%} (standard error)")
+    rows = [row | found.by_cutoff[str(row["cutoff"])] for row in scores.by_cutoff]
+    return replace(scores, values=scores.values | found.values, by_cutoff=rows)
 
 
 def _draw(forecasts: Forecasts, panel: Panel, folder: Run, *, unit: str) -> None:

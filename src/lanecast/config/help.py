@@ -41,6 +41,10 @@ EXAMPLES = {
         f"scenario.py run={FOLDER} scenario=promo_week2",
         f"scenario.py run={FOLDER} 'scenario.do=[{{node: promo, kind: hard, value: 0, last: 7}}]'",
     ),
+    "plan": (
+        f"plan.py run={FOLDER} plan=stochastic network=midmile",
+        f"plan.py run={FOLDER} plan=quantile plan.quantile=0.8 planning.integer=true",
+    ),
     "audit": (f"audit.py run={FOLDER}",),
     "probe": ("probe.py model=nhits optim.max_steps=10", f"probe.py run={FOLDER}"),
     "mutation": ("mutation.py", "mutation.py clean=10 out=runs/mutation-short"),
@@ -57,6 +61,7 @@ EXAMPLES = {
         "generate.py preset=small out=data/twin",
         "generate.py preset=internet write=false fraction=0.02",
     ),
+    "plan_demo": ("plan_demo.py", "plan_demo.py draws=50 cutoffs=1 out=runs/plan-demo-short"),
     "midmile_do": (
         "midmile_do.py",
         "midmile_do.py networks=[tft] couplings=[none,delta] more=[] out=runs/midmile-do-tft",

@@ -67,6 +67,9 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
     for correction in ("calibration", "hierarchy"):
         if not plain.get(correction):  # as it came
             plain.pop(correction, None)
+    if not plain.get("plan"):  # nothing is planned
+        for key in ("plan", "network", "planning"):
+            plain.pop(key, None)
     if "trainer" in plain:
         plain["trainer"] = _without_machine(plain["trainer"])
     resolved = _resolve(OmegaConf.create(plain))

@@ -94,7 +94,7 @@ def plan_scores(
         parameters = network.parameters(panel, paths.lanes, as_of=cutoffs[0])
         made = policy.plan(parameters, paths, options=options or SolveOptions())
         truth = realized_volume(panel, cutoff, paths)
-        rows[str(panel.time_of(cutoff))] = _priced(parameters, made, truth)
+        rows[panel.time_of(cutoff).isoformat()] = _priced(parameters, made, truth)
     costs, bases = ([row[key] for row in rows.values()] for key in ("plan_cost", "plan_perfect"))
     values: dict[str, Any] = {**over_origins(costs, bases), "plan_cost": float(np.sum(costs))}
     return PlanScores(values=values, by_cutoff=rows)
@@ -103,4 +103,5 @@ def plan_scores(
 def _priced(parameters: Parameters, made: Outcome, truth: Scenarios) -> dict[str, float]:
     cost = float(realized(parameters, made.plan, truth)[0])
     best = float(perfect(parameters, truth)[0])
-    return {"plan_cost": cost, "plan_perfect": best, "plan_excess_cost": cost - best}
+    regret = (cost - best) / best if best > 0 else float("nan")
+    return {"plan_regret": regret, "plan_cost": cost, "plan_perfect": best}

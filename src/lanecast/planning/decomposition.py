@@ -23,6 +23,7 @@ from lanecast.planning.parts import Part, joined, parts_of
 from lanecast.planning.program import Change, Risk, solve
 from lanecast.planning.structure import INF
 
+WORKERS = 2
 ROUNDS = 80
 STEADY = 0.7  # weight of the best prices so far
 CLOSE = 3e-5  # relative gap of Dantzig-Wolfe at which it stops
@@ -71,19 +72,34 @@ def solve_decomposed(
         from lanecast.planning.limits import require_keepable
 
         require_keepable(parameters, fixed, scenarios.days)
-    started, told = time.perf_counter(), []
-    for number, part in enumerate(parts, 1):
-        left = None if time_limit_s is None else time_limit_s - (time.perf_counter() - started)
-        share = None if left is None else max(left / (len(parts) - number + 1), 0.1)
-        own = _own(part, whole) | {"time_limit_s": share, "progress": None}
-        given = None if fixed is None else part.plan(fixed)
-        free_part = replace(part, parameters=_without_fleet(part.parameters))
-        told.append(solve(free_part.parameters, part.scenarios(scenarios), fixed=given, **own))
-        if progress is not None and (number % 10 == 0 or number == len(parts)):
-            seconds = time.perf_counter() - started
-            progress(f"{kind}: {number} of {len(parts)} parts, {seconds:.0f} s")
+    told = _each(parts, scenarios, whole, fixed)
     found = joined(parameters, scenarios, parts, told, kind)
     return found if fixed is None else replace(found, plan=fixed)
+
+
+def _each(
+    parts: list[Part], scenarios: Scenarios, whole: dict[str, Any], fixed: Plan | None
+) -> list[Outcome]:
+    """Every part by itself, ``WORKERS`` at a time: HiGHS runs outside of Python's lock."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    started, limit, progress = time.perf_counter(), whole["time_limit_s"], whole["progress"]
+    share = None if limit is None else max(WORKERS * limit / len(parts), 0.1)
+
+    def one(part: Part) -> Outcome:
+        own = _own(part, whole) | {"time_limit_s": share, "progress": None}
+        given = None if fixed is None else part.plan(fixed)
+        free = _without_fleet(part.parameters)
+        return solve(free, part.scenarios(scenarios), fixed=given, **own)
+
+    told = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for number, outcome in enumerate(pool.map(one, parts), 1):
+            told.append(outcome)
+            if progress is not None and (number % 10 == 0 or number == len(parts)):
+                seconds = time.perf_counter() - started
+                progress(f"{whole['kind']}: {number} of {len(parts)} parts, {seconds:.0f} s")
+    return told
 
 
 def _own(part: Part, whole: dict[str, Any]) -> dict[str, Any]:

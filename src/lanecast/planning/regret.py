@@ -17,7 +17,7 @@ from lanecast.errors import PlanError
 from lanecast.planning.contracts import Plan, Scenarios, State
 from lanecast.planning.decomposition import solve_decomposed
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.program import perfect, solve
+from lanecast.planning.program import perfect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,8 @@ def realized(
     parameters: Parameters, plan: Plan, scenarios: Scenarios, *, state: State | None = None
 ) -> np.ndarray:
     """Cost of a plan in each scenario, [W], with the best recourse once the scenario is known."""
-    return solve(parameters, scenarios, fixed=plan, state=state, kind=plan.kind).costs.total_W
+    told = solve_decomposed(parameters, scenarios, fixed=plan, state=state, kind=plan.kind)
+    return told.costs.total_W
 
 
 def value_of_stochastic(

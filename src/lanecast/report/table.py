@@ -32,6 +32,7 @@ PAIRED = MappingProxyType(
         "wape": "sum_abs_y",
         "wql": "sum_abs_y",
         "mase": "num_scaled",
+        "plan_regret": "plan_perfect",
         **dict.fromkeys(("mae", "mse", "coverage_80", "coverage_90"), "num_cells"),
     }
 )
