@@ -46,7 +46,7 @@ class Scenarios:
         if len(bad):
             w, lane, day = bad[0]
             raise PlanError(
-                f"volume of lane {self.lanes[lane]!r} on {self.days[day]} in sample {w} is"
+                f"volume of lane {str(self.lanes[lane])!r} on {self.days[day]} in sample {w} is"
                 f" {self.volume_WLT[w, lane, day]:g}; a plan needs finite volumes >= 0"
             )
         if self.probability_W is None:

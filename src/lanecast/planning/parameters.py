@@ -171,20 +171,20 @@ def _check(parameters: Parameters) -> None:
         found = getattr(lanes, name)
         if (bad := np.flatnonzero((found < 0) | (found >= len(sites.name_S)))).size:
             raise PlanError(
-                f"lane {lanes.name_L[bad[0]]!r}: {name[:-2]} is not a site of the table"
+                f"lane {str(lanes.name_L[bad[0]])!r}: {name[:-2]} is not a site of the table"
             )
     if (bad := np.flatnonzero(lanes.adhoc_multiplier_L < 1)).size:
         raise PlanError(
-            f"lane {lanes.name_L[bad[0]]!r}: adhoc_multiplier is"
+            f"lane {str(lanes.name_L[bad[0]])!r}: adhoc_multiplier is"
             f" {lanes.adhoc_multiplier_L[bad[0]]:g}; below 1 an ad-hoc trailer would be cheaper"
             " than a contracted one, and no plan would contract any"
         )
     if (bad := np.flatnonzero(sites.heads_min_S > sites.heads_max_S)).size:
-        raise PlanError(f"site {sites.name_S[bad[0]]!r}: heads_min is above heads_max")
+        raise PlanError(f"site {str(sites.name_S[bad[0]])!r}: heads_min is above heads_max")
     share_S = sites.arrival_share_SK.sum(axis=1)
     if (bad := np.flatnonzero(np.abs(share_S - 1) > 1e-9)).size:
         raise PlanError(
-            f"site {sites.name_S[bad[0]]!r}: arrival_share over the shifts adds up to"
+            f"site {str(sites.name_S[bad[0]])!r}: arrival_share over the shifts adds up to"
             f" {share_S[bad[0]]:g}, not 1"
         )
     _check_routes(lanes)
@@ -205,7 +205,7 @@ def _check_part(part: Any, names: np.ndarray, kind: str, positive: set[str]) -> 
         raise PlanError(f"the table has no {kind}")
     unique, counts = np.unique(names, return_counts=True)
     if counts.max() > 1:
-        raise PlanError(f"{kind} {unique[counts.argmax()]!r} stands twice in the table")
+        raise PlanError(f"{kind} {str(unique[counts.argmax()])!r} stands twice in the table")
     for field in fields(part):
         value = getattr(part, field.name)
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "if":
@@ -218,7 +218,7 @@ def _check_part(part: Any, names: np.ndarray, kind: str, positive: set[str]) -> 
             worth = np.ravel(value[bad[0]])[0]
             asked = "> 0" if field.name in positive else ">= 0"
             raise PlanError(
-                f"{kind} {names[bad[0]]!r}: {field.name[:-2]} is {worth:g}; it must be {asked}"
+                f"{kind} {str(names[bad[0]])!r}: {field.name[:-2]} is {worth:g}; it must be {asked}"
             )
 
 
@@ -237,6 +237,6 @@ def _check_routes(lanes: Lanes) -> None:
             if not (joined and whole):
                 told = " + ".join(str(lanes.name_L[k]) for k in path)
                 raise PlanError(
-                    f"lane {name!r}: its {kind} {told or 'is empty'} does not lead from its"
+                    f"lane {str(name)!r}: its {kind} {told or 'is empty'} does not lead from its"
                     " origin to its end"
                 )

@@ -50,7 +50,7 @@ def scenarios_from(
         w, at, t = bad[0]
         found = "none" if count_WLT[w, at, t] == 0 else f"{count_WLT[w, at, t]} rows"
         raise PlanError(
-            f"lane {lanes[at]!r} on {_day(times[t])} in sample {samples[w]}: {found}, not one"
+            f"lane {str(lanes[at])!r} on {_day(times[t])} in sample {samples[w]}: {found}, not one"
             f" ({len(bad)} of {count_WLT.size} cells of lane x day x sample)"
         )
     volume_WLT = np.empty(shape)
