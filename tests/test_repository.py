@@ -41,6 +41,7 @@ ROOMS = (
     "forecasting",
     "scenarios",
     "planner",
+    "replanning",
     "generating",
     "checks",
 )

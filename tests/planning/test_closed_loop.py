@@ -143,9 +143,23 @@ def test_a_plan_is_costly_once_the_newest_paths_no_longer_fit_it(span):
         day=1, age=1, left=5, paths=paths, plan=plan, parameters=parameters,
         state=State.empty(parameters, 5), volume_LD=volume_LD[:, :1],
     )  # fmt: skip
-    assert not Costly(share=0.03).fires(told)
-    doubled = replace(paths, volume_WLT=paths.volume_WLT * 2)
-    assert Costly(share=0.03).fires(replace(told, paths=doubled))
+    trigger = Costly(share=0.05)
+    assert trigger.fires(told)  # nothing was planned yet
+    trigger.planned(replace(told, day=0, age=0))
+    later = replace(told, plan=_from_day(plan, 1), left=4, paths=forecast(1))
+    assert not trigger.fires(later)
+    doubled = replace(forecast(1), volume_WLT=forecast(1).volume_WLT * 2)
+    assert trigger.fires(replace(later, paths=doubled))
+    assert trigger.fires(replace(later, left=1))
+
+
+def _from_day(plan, day):
+    return replace(
+        plan,
+        trailers_LT=plan.trailers_LT[:, day:],
+        heads_STK=plan.heads_STK[:, day:],
+        days=plan.days[day:],
+    )
 
 
 def test_a_plan_that_runs_out_and_lead_times_below_zero_are_refused(span):

@@ -159,7 +159,9 @@ def test_volumes_must_be_those_of_the_parameters():
     refused("no volume for lane", lanes=np.array([*volumes.lanes[:-1], "X>Y"]))
 
 
-@pytest.mark.parametrize(("value", "words"), [(np.nan, "is nan"), (-3.0, "is -3"), (np.inf, "inf")])
+@pytest.mark.parametrize(
+    ("value", "words"), [(np.nan, "is nan"), (-3.0, "is -3"), (np.inf, "is inf")]
+)
 def test_a_bad_volume_is_refused_by_place(value, words):
     parameters = small_network()
     volumes = small_volumes(parameters)

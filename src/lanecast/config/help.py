@@ -45,6 +45,7 @@ EXAMPLES = {
         f"plan.py run={FOLDER} plan=stochastic network=midmile",
         f"plan.py run={FOLDER} plan=quantile plan.quantile=0.8 planning.integer=true",
     ),
+    "replan": (f"replan.py run={FOLDER}", f"replan.py run={FOLDER} plan=mean loop.roster_days=3"),
     "audit": (f"audit.py run={FOLDER}",),
     "probe": ("probe.py model=nhits optim.max_steps=10", f"probe.py run={FOLDER}"),
     "mutation": ("mutation.py", "mutation.py clean=10 out=runs/mutation-short"),

@@ -19,6 +19,9 @@ from lanecast.config.nearest import unknown_key
 from lanecast.config.recipe import composed_config, config_hash, slug
 from lanecast.errors import ConfigError
 
+# Root keys that another verb than the recorded one takes from its own config: a trained run is not
+# backtested on its holdout protocol, nor planned with as its backtest was.
+OF_A_VERB = ("protocol", "plan", "network", "planning")
 # Root keys that belong to this invocation, never to the run that is repeated or evaluated.
 OF_THIS_CALL = ("verb", "name", "tracking", "paths", "keep", "skip_finished", "run")
 
@@ -121,7 +124,7 @@ def effective_config(cfg: DictConfig) -> DictConfig:
             "experiment= and run= exclude each other: run= takes the config from the recorded "
             "run; leave one out"
         )
-    fresh = {*OF_THIS_CALL, *groups, *(["protocol"] if other_verb else [])}
+    fresh = {*OF_THIS_CALL, *groups, *(OF_A_VERB if other_verb else ())}
     with open_dict(recorded):
         for key in current:
             if key in fresh or key not in recorded:
@@ -143,8 +146,11 @@ def effective_choices(cfg: DictConfig) -> dict[str, str]:
         return choices
     parsed = OverridesParser.create().parse_overrides(list(asked.overrides))
     given = {one.key_or_group for one in parsed}
-    recorded = recorded_facts(Path(str(cfg.run))).get("choices", {})
-    return {**choices, **{key: name for key, name in recorded.items() if key not in given}}
+    facts = recorded_facts(Path(str(cfg.run)))
+    if facts.get("verb") != cfg.get("verb"):
+        given |= {key for key in OF_A_VERB if key in choices}
+    kept = {key: name for key, name in facts.get("choices", {}).items() if key not in given}
+    return {**choices, **kept}
 
 
 def _is_choice(override: Override, asked: Invocation) -> bool:

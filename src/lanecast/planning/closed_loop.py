@@ -46,7 +46,8 @@ class Travelled:
     """A span as it went.  ``cost_D``: US dollars a day, changes included, by kind in ``by_kind``.
 
     ``changed_trailers`` and ``changed_heads`` are nervousness: what new plans moved of days that an
-    older plan had already promised.  ``rolled``: package-days left behind.
+    older plan had already promised.  ``rolled`` and ``backlog``: package-days left behind,
+    of ``volume`` packages.
     """
 
     strategy: str
@@ -56,6 +57,7 @@ class Travelled:
     changed_heads: float
     rolled: float
     backlog: float
+    volume: float
     plans: tuple[Plan, ...] = field(default=(), repr=False)
 
     @property
@@ -140,6 +142,7 @@ def travel(
         changed_heads=moved["heads"],
         rolled=moved["rolled"],
         backlog=moved["backlog"],
+        volume=float(volume_LD.sum()),
         plans=tuple(plans),
     )
 

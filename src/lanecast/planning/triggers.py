@@ -5,12 +5,13 @@ Axes: ``W`` scenarios, ``L`` lanes, ``T`` days, ``D`` days of the span so far.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from lanecast.planning.contracts import Plan, Scenarios, State
+from lanecast.planning.decomposition import solve_decomposed
 from lanecast.planning.parameters import Parameters
 
 
@@ -88,37 +89,39 @@ class Drift:
 
 @dataclass(slots=True, kw_only=True)
 class Costly:
-    """When the newest paths make the old plan dearer than its price when made, by ``share`` a day.
+    """When the newest paths make what is left of the plan dearer, by ``share``, than the paths it
+    was made from did, and when few days of it are ``left``."""
 
-    The recourse cost that the rest of the plan is now expected to need is held against that of a
-    fresh mean-path plan's: both are cheap to solve, and their difference is what waiting costs.
-    """
-
-    share: float = 0.03
+    share: float = 0.05
     left: int = 1
+    seen: Scenarios | None = field(default=None, init=False)
 
     def fires(self, told: Situation) -> bool:
-        """Price the old plan and a fresh one on the mean of the newest paths."""
-        if told.plan is None or told.left <= self.left:
+        """Price what is left of the plan on both sets of paths."""
+        if told.plan is None or self.seen is None or told.left <= self.left:
             return True
-        from dataclasses import replace
-
-        from lanecast.planning.policies import alone
-        from lanecast.planning.program import solve
-
         days = min(told.left, len(told.paths.days))
-        mean_LT = np.tensordot(told.paths.weight_W, told.paths.volume_WLT[:, :, :days], axes=1)
-        mean = replace(alone(told.paths, mean_LT), days=told.paths.days[:days])
-        state = replace(told.state, arriving_JT=told.state.arriving_JT[:, :days])
-        old = replace(
+        now = _days(told.paths, 0, days)
+        then = replace(_days(self.seen, told.age, told.age + days), days=now.days)
+        plan = replace(
             told.plan,
             trailers_LT=told.plan.trailers_LT[:, :days],
             heads_STK=told.plan.heads_STK[:, :days],
-            days=told.paths.days[:days],
+            days=now.days,
         )
-        kept = solve(told.parameters, mean, fixed=old, state=state).expected
-        fresh = solve(told.parameters, mean, state=state, kind="fresh").expected
-        return kept > (1.0 + self.share) * fresh
+        state = replace(told.state, arriving_JT=told.state.arriving_JT[:, :days])
+        cost, promised = (
+            solve_decomposed(told.parameters, paths, fixed=plan, state=state).expected
+            for paths in (now, then)
+        )
+        return cost > (1.0 + self.share) * promised
 
     def planned(self, told: Situation) -> None:
-        """Nothing to remember."""
+        """Remember the paths that are planned with."""
+        self.seen = told.paths
+
+
+def _days(paths: Scenarios, first: int, last: int) -> Scenarios:
+    return replace(
+        paths, volume_WLT=paths.volume_WLT[:, :, first:last], days=paths.days[first:last]
+    )
