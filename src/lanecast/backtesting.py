@@ -50,6 +50,7 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.evaluation.score import evaluate
     from lanecast.tracking.record import Objective, Run
 
+    _check_plan(cfg)
     with Run.open(cfg) as folder:
         panel = load_panel(cfg.data)
         spec: WindowSpec = instantiate(cfg.windows)
@@ -194,6 +195,16 @@ def _levels(cfg: DictConfig, forecasts: Forecasts, panel: Panel) -> dict[str, fl
     return found
 
 
+def _check_plan(cfg: DictConfig) -> None:
+    """A plan needs its parameters and paths; told before anything is trained."""
+    if not cfg.get("plan"):
+        return
+    if not cfg.get("network"):
+        raise ConfigError("plan= needs a network: network=midmile, network=table, ..")
+    if not int(cfg.protocol.samples):
+        raise ConfigError("plan= needs sample paths: set protocol.samples=100")
+
+
 def _planned(cfg: DictConfig, scores: Scores, forecasts: Forecasts, panel: Panel) -> Scores:
     """The scores with plan regret, over all and by cutoff; as they are without a plan."""
     if not cfg.get("plan"):
@@ -201,10 +212,6 @@ def _planned(cfg: DictConfig, scores: Scores, forecasts: Forecasts, panel: Panel
     from lanecast.config import instantiate
     from lanecast.planning.backtest import plan_scores
 
-    if not cfg.get("network"):
-        raise ConfigError(
-            f"plan={cfg.plan.get('name')} needs a network: network=midmile, table, .."
-        )
     found = plan_scores(
         forecasts,
         panel,

@@ -31,6 +31,10 @@ class Policy(Protocol):
         """The plan, with what it expects to pay in the futures that it looked at."""
         ...
 
+    def point(self, parameters: Parameters, scenarios: Scenarios) -> np.ndarray:
+        """The one future [L, T] that stands for what it plans for: what its error is told of."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolveOptions:
@@ -67,6 +71,10 @@ class Stochastic:
         risk = Risk(weight=self.risk_weight, level=self.risk_level)
         return _solved(parameters, seen, self.name, options, risk)
 
+    def point(self, parameters: Parameters, scenarios: Scenarios) -> np.ndarray:  # noqa: ARG002
+        """The median of every lane and day."""
+        return marginal_quantiles(scenarios, np.full(len(scenarios.lanes), 0.5))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnePath:
@@ -90,12 +98,17 @@ class OnePath:
         self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
     ) -> Outcome:
         """Minimize the cost of that one future."""
+        path_LT = self.point(parameters, scenarios)
+        return _solved(parameters, alone(scenarios, path_LT), self.name, options)
+
+    def point(self, parameters: Parameters, scenarios: Scenarios) -> np.ndarray:  # noqa: ARG002
+        """That future."""
         if self.quantile is None:
             path_LT = np.tensordot(scenarios.weight_W, scenarios.volume_WLT, axes=1)
         else:
             levels_L = np.full(len(scenarios.lanes), self.quantile)
             path_LT = marginal_quantiles(scenarios, levels_L)
-        return _solved(parameters, alone(scenarios, self.scale * path_LT), self.name, options)
+        return np.asarray(self.scale * path_LT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +122,13 @@ class Newsvendor:
         self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
     ) -> Outcome:
         """Minimize the cost of the path of those quantiles."""
-        a_L = parameters.lanes.adhoc_multiplier_L
-        path_LT = marginal_quantiles(scenarios, (a_L - 1.0) / a_L)
+        path_LT = self.point(parameters, scenarios)
         return _solved(parameters, alone(scenarios, path_LT), self.name, options)
+
+    def point(self, parameters: Parameters, scenarios: Scenarios) -> np.ndarray:
+        """The path of those quantiles."""
+        a_L = parameters.lanes.adhoc_multiplier_L
+        return marginal_quantiles(scenarios, (a_L - 1.0) / a_L)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +145,10 @@ class Marginal:
     ) -> Outcome:
         """Minimize expected cost over the paths so rearranged."""
         return _solved(parameters, self.rearranged(scenarios), self.name, options)
+
+    def point(self, parameters: Parameters, scenarios: Scenarios) -> np.ndarray:  # noqa: ARG002
+        """The median of every lane and day."""
+        return marginal_quantiles(scenarios, np.full(len(scenarios.lanes), 0.5))
 
     def rearranged(self, scenarios: Scenarios) -> Scenarios:
         """The same marginals with another dependence; scenarios must be equally likely."""

@@ -42,6 +42,25 @@ def filtered(
     return means(begun, named, horizon=horizon, branches=branches, node="orders", paths={})
 
 
+def filtered_draws(
+    world: World, *, cutoff: int, horizon: int, branches: int, seed: int = 0
+) -> np.ndarray:
+    """Futures of orders given everything *observed* at the cutoff, [branches, N, H] float64.
+
+    Each goes on from a level of its own, drawn from what the filter leaves open; `truth.draws` goes
+    on from the true level instead, which nobody sees.  ``seed`` is that of the levels.
+    """
+    level_N, drift_N, variance_N = filtered_levels(world, [cutoff])[cutoff]
+    shock_KN = np.random.default_rng(seed).standard_normal((branches, len(level_N)))
+    start = starts(world, [cutoff])[cutoff]
+    state = replace(
+        start.state,
+        level=(level_N + np.sqrt(variance_N) * shock_KN).astype(np.float32),
+        drift=drift_N.astype(np.float32),
+    )
+    return replace(start, state=state).draws(horizon=horizon, branches=branches)
+
+
 def filtered_levels(world: World, cutoffs: Sequence[int]) -> dict[int, tuple[np.ndarray, ...]]:
     """Mean of level and drift, and the variance of their sum, each [N], by cutoff.
 

@@ -105,15 +105,8 @@ def draws(
             f"midmile: draws of {node!r} (one of {', '.join(NODES)}), branches={branches},"
             f" horizon={horizon}: the last two must be at least 1"
         )
-    future = starts(world, [cutoff])[cutoff].under([list(do)], horizon=horizon)
-    width = len(future.lanes)
-    found_HKN = []
-    for values in future.walk(range(1, branches + 1), with_sites=False, demand_only=node in DEMAND):
-        value = np.broadcast_to(
-            values[node], np.broadcast_shapes(values[node].shape, (1, 1, width))
-        )
-        found_HKN.append(np.broadcast_to(value.reshape(-1, width), (branches, width)))
-    return np.stack(found_HKN, axis=2).astype(np.float64)
+    start = starts(world, [cutoff])[cutoff]
+    return start.draws(horizon=horizon, branches=branches, node=node, do=do)
 
 
 def counterfactual(
@@ -144,6 +137,25 @@ class Start:
     cutoff: int
     state: State
     sites: SiteState
+
+    def draws(
+        self,
+        *,
+        horizon: int,
+        branches: int,
+        node: str = "orders",
+        do: Sequence[Intervention] = (),
+    ) -> np.ndarray:
+        """Futures of a lane node from this state, [branches, N, H] float64."""
+        future = self.under([list(do)], horizon=horizon)
+        width, demand_only = len(future.lanes), node in DEMAND
+        found_HKN = [
+            np.broadcast_to(values[node].reshape(-1, width), (branches, width))
+            for values in future.walk(
+                range(1, branches + 1), with_sites=False, demand_only=demand_only
+            )
+        ]
+        return np.stack(found_HKN, axis=2).astype(np.float64)
 
     def under(
         self,
