@@ -243,12 +243,11 @@ def check_future(panel: Panel, index: WindowIndex, spec: WindowSpec) -> None:
 
 def forecast_frame(forecasts: Forecasts, panel: Panel, model: str) -> pd.DataFrame:
     """``unique_id, ds, cutoff, <model>, <model>-q0.1 ...``, one row per window and step ahead."""
-    frame = _keys(forecasts, panel)
-    frame[model] = forecasts.point_WH.reshape(-1)
+    columns = {model: forecasts.point_WH.reshape(-1)}
     if forecasts.quantiles_WHQ is not None:
         for q, level in enumerate(forecasts.levels):
-            frame[f"{model}-q{level:g}"] = forecasts.quantiles_WHQ[..., q].reshape(-1)
-    return frame
+            columns[f"{model}-q{level:g}"] = forecasts.quantiles_WHQ[..., q].reshape(-1)
+    return _keys(forecasts, panel).assign(**columns)
 
 
 def actual_frame(forecasts: Forecasts, panel: Panel, *, context: int) -> pd.DataFrame:

@@ -27,6 +27,8 @@ from lanecast.models.protocol import Forecasts, Reporter, joined
 from lanecast.models.residuals import finish
 
 DRAWS = 1000
+KEPT = 8  # cutoffs whose fits this process keeps
+_FITTED: dict[tuple[object, ...], tuple[np.ndarray, ...]] = {}
 
 
 class MinTBootstrap:
@@ -118,9 +120,14 @@ class MinTBootstrap:
         y_MT = hierarchy.aggregate(self._history(panel, cutoff))
         wait = -int(reading.last_visible(panel, TARGET))
         steps, options = wait + self.windows.horizon, self.model_options
-        jobs = (delayed(_arima)(y_T, steps, self.season, options) for y_T in y_MT)
-        told = Parallel(n_jobs=self.n_jobs, inner_max_num_threads=1)(jobs)
-        point_MH, fitted_MT = (np.stack(x) for x in zip(*told, strict=True))
+        asked = (y_MT.shape, y_MT.tobytes(), steps, self.season, tuple(sorted(options.items())))
+        if asked not in _FITTED:  # ARIMA draws nothing: the seeds of a sweep share it
+            jobs = (delayed(_arima)(y_T, steps, self.season, options) for y_T in y_MT)
+            told = Parallel(n_jobs=self.n_jobs, inner_max_num_threads=1)(jobs)
+            _FITTED[asked] = tuple(np.stack(x) for x in zip(*told, strict=True))
+            while len(_FITTED) > KEPT:
+                _FITTED.pop(next(iter(_FITTED)))
+        point_MH, fitted_MT = _FITTED[asked]
         given = {"y_hat": point_MH, "y_insample": y_MT, "y_hat_insample": fitted_MT}
         sums = hierarchy.sums_MN.toarray()
         matrix = np.asarray(MinTrace("mint_shrink").fit(S=sums, **given).P)
