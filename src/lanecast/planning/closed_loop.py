@@ -87,64 +87,96 @@ def travel(
     ``forecast(d)`` knows nothing of day ``d`` or later; its paths start at day ``d``.  A plan ends
     where its paths end, so that a trigger must ask again before (PlanError otherwise).
     """
-    loop = loop or Loop()
-    num_days = volume_LD.shape[1]
-    state, plan, made_on = State.empty(parameters, 1), None, 0
-    by_kind = {kind: np.zeros(num_days) for kind in (*COSTS, "change")}
-    planned_on: list[int] = []
-    plans: list[Plan] = []
-    moved = {"trailers": 0.0, "heads": 0.0, "rolled": 0.0, "backlog": 0.0}
-    for day in range(num_days):
-        paths = forecast(day)
-        left = 0 if plan is None else plan.trailers_LT.shape[1] - (day - made_on)
-        told = Situation(
-            day=day, age=day - made_on, left=left, paths=paths,
-            plan=_from(plan, day - made_on),
-            parameters=parameters, state=_sized(state, len(paths.days)), volume_LD=volume_LD[:,
-            :day],
-        )  # fmt: skip
-        if plan is None or trigger.fires(told):
-            new = _plan_again(parameters, paths, policy, told, loop)
-            if told.plan is not None:
-                trailers, heads = _changed(told.plan, new)
-                moved["trailers"] += trailers
-                moved["heads"] += heads
-                by_kind["change"][day] = (
-                    loop.change_usd_per_trailer * trailers + loop.change_usd_per_head * heads
-                )
-            plan, made_on = new, day
-            plans.append(new)
-            planned_on.append(day)
-            trigger.planned(told)
-        if day - made_on >= plan.trailers_LT.shape[1]:
-            raise PlanError(
-                f"strategy {strategy!r}: the plan of day {made_on} covers"
-                f" {plan.trailers_LT.shape[1]} days and day {day} is past them; a trigger must plan"
-                " again before a plan runs out"
-            )
-        done = carried_out(
-            parameters, plan, paths, volume_LD[:, day], state, at=day - made_on,
-            last=day == num_days - 1,
-        )  # fmt: skip
-        state = done.state
-        for kind in COSTS:
-            by_kind[kind][day] = done.by_kind[kind]
-        moved["rolled"] += done.rolled
-        moved["backlog"] += done.backlog
+    journey = _Journey(parameters, volume_LD, loop or Loop(), policy, trigger, strategy)
+    for day in range(volume_LD.shape[1]):
+        journey.one(day, forecast(day))
         if progress is not None and (day + 1) % 10 == 0:
-            spent = sum(cost.sum() for cost in by_kind.values())
-            progress(f"{strategy}: day {day + 1} of {num_days}, {spent:,.0f} USD so far")
-    return Travelled(
-        strategy=strategy,
-        by_kind=by_kind,
-        planned_on=tuple(planned_on),
-        changed_trailers=moved["trailers"],
-        changed_heads=moved["heads"],
-        rolled=moved["rolled"],
-        backlog=moved["backlog"],
-        volume=float(volume_LD.sum()),
-        plans=tuple(plans),
-    )
+            spent = sum(cost.sum() for cost in journey.by_kind.values())
+            days = volume_LD.shape[1]
+            progress(f"{strategy}: day {day + 1} of {days}, {spent:,.0f} USD so far")
+    return journey.told()
+
+
+class _Journey:
+    """Where a strategy is in its span: the plan in force, the state of the network, the bill."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        volume_LD: np.ndarray,
+        loop: Loop,
+        policy: Policy,
+        trigger: Trigger,
+        strategy: str,
+    ) -> None:
+        self.parameters, self.volume_LD, self.loop = parameters, volume_LD, loop
+        self.policy, self.trigger, self.strategy = policy, trigger, strategy
+        self.state = State.empty(parameters, 1)
+        self.plan: Plan | None = None
+        self.made_on = 0
+        self.by_kind = {kind: np.zeros(volume_LD.shape[1]) for kind in (*COSTS, "change")}
+        self.planned_on: list[int] = []
+        self.plans: list[Plan] = []
+        self.moved = {"trailers": 0.0, "heads": 0.0, "rolled": 0.0, "backlog": 0.0}
+
+    def one(self, day: int, paths: Scenarios) -> None:
+        """Plan again if the trigger says so, then carry out the day."""
+        age = day - self.made_on
+        told = Situation(
+            day=day,
+            age=age,
+            left=0 if self.plan is None else self.plan.trailers_LT.shape[1] - age,
+            paths=paths,
+            plan=_from(self.plan, age),
+            parameters=self.parameters,
+            state=_sized(self.state, len(paths.days)),
+            volume_LD=self.volume_LD[:, :day],
+        )
+        if self.plan is None or self.trigger.fires(told):
+            self._replan(told)
+        plan, at = self.plan, day - self.made_on
+        if plan is None or at >= plan.trailers_LT.shape[1]:
+            covered = 0 if plan is None else plan.trailers_LT.shape[1]
+            raise PlanError(
+                f"strategy {self.strategy!r}: the plan of day {self.made_on} covers {covered} days"
+                f" and day {day} is past them; a trigger must plan again before a plan runs out"
+            )
+        last = day == self.volume_LD.shape[1] - 1
+        volume_L = self.volume_LD[:, day]
+        done = carried_out(self.parameters, plan, paths, volume_L, self.state, at=at, last=last)
+        self.state = done.state
+        for kind in COSTS:
+            self.by_kind[kind][day] = done.by_kind[kind]
+        self.moved["rolled"] += done.rolled
+        self.moved["backlog"] += done.backlog
+
+    def _replan(self, told: Situation) -> None:
+        loop = self.loop
+        new = _plan_again(self.parameters, told.paths, self.policy, told, loop)
+        if told.plan is not None:
+            trailers, heads = _changed(told.plan, new)
+            self.moved["trailers"] += trailers
+            self.moved["heads"] += heads
+            price = loop.change_usd_per_trailer * trailers + loop.change_usd_per_head * heads
+            self.by_kind["change"][told.day] = price
+        self.plan, self.made_on = new, told.day
+        self.plans.append(new)
+        self.planned_on.append(told.day)
+        self.trigger.planned(told)
+
+    def told(self) -> Travelled:
+        """The span as it went."""
+        return Travelled(
+            strategy=self.strategy,
+            by_kind=self.by_kind,
+            planned_on=tuple(self.planned_on),
+            changed_trailers=self.moved["trailers"],
+            changed_heads=self.moved["heads"],
+            rolled=self.moved["rolled"],
+            backlog=self.moved["backlog"],
+            volume=float(self.volume_LD.sum()),
+            plans=tuple(self.plans),
+        )
 
 
 def _plan_again(

@@ -43,10 +43,7 @@ def default_parameters(
     """
     ends = [_ends(name, separator) for name in lanes]
     names = sorted({site for pair in ends for site in pair})
-    place, lane_of = (
-        {name: at for at, name in enumerate(names)},
-        {n: i for i, n in enumerate(lanes)},
-    )
+    place = {name: at for at, name in enumerate(names)}
     mean_L = np.asarray(mean_pkg_per_day, dtype=np.float64)
     if mean_L.shape != (len(lanes),) or not np.all(np.isfinite(mean_L) & (mean_L >= 0)):
         raise PlanError("mean_pkg_per_day must hold one finite volume >= 0 for every lane")
@@ -56,22 +53,8 @@ def default_parameters(
     inflow_S = np.bincount(destination_L, weights=mean_L, minlength=len(names))
     rules_ = Rules(**dict(rules or {}))
     rate_S = _drawn(names, rate_pkg_per_hour, "rate")
-    num_shifts = len(arrival_share)
     heads_S = np.ceil(headroom * inflow_S / (rate_S * rules_.shift_hours)) + 1.0
-
-    def paths(chosen: Mapping[str, str] | None, own: bool) -> tuple[tuple[int, ...], ...]:
-        found: list[tuple[int, ...]] = [(i,) if own else () for i in range(len(lanes))]
-        for name, hub in (chosen or {}).items():
-            legs = [
-                f"{name.split(separator)[0]}{separator}{hub}",
-                f"{hub}{separator}{name.split(separator)[-1]}",
-            ]
-            for leg in (name, *legs):
-                if leg not in lane_of:
-                    raise PlanError(f"the path of {name!r} through {hub!r} needs lane {leg!r}")
-            found[lane_of[name]] = tuple(lane_of[leg] for leg in legs)
-        return tuple(found)
-
+    doors_S = np.bincount(destination_L, weights=2 * need_L, minlength=len(names))
     return Parameters(
         lanes=Lanes(
             name_L=np.array(lanes, dtype=str),
@@ -85,8 +68,8 @@ def default_parameters(
             transit_days_L=np.full(len(lanes), int(transit_days), dtype=np.int64),
             roll_usd_per_pkg_day_L=np.full(len(lanes), float(roll_usd_per_pkg_day)),
             reroute_usd_per_pkg_L=np.full(len(lanes), float(reroute_usd_per_pkg)),
-            route=paths(via, own=True),
-            alternative=paths(alternatives, own=False),
+            route=_paths(lanes, via, separator, own=True),
+            alternative=_paths(lanes, alternatives, separator, own=False),
         ),
         sites=Sites(
             name_S=np.array(names, dtype=str),
@@ -94,16 +77,29 @@ def default_parameters(
             sort_max_pkg_per_shift_S=heads_S * rate_S * rules_.shift_hours * 1.25,
             heads_min_S=np.zeros(len(names)),
             heads_max_S=heads_S,
-            doors_trailers_per_day_S=np.bincount(
-                destination_L, weights=2 * need_L, minlength=len(names)
-            ),
+            doors_trailers_per_day_S=doors_S,
             backlog_usd_per_pkg_day_S=np.full(len(names), float(backlog_usd_per_pkg_day)),
-            arrival_share_SK=np.tile(
-                np.asarray(arrival_share, dtype=np.float64), (len(names), 1)
-            ).reshape(len(names), num_shifts),
+            arrival_share_SK=np.tile(np.asarray(arrival_share, dtype=np.float64), (len(names), 1)),
         ),
         rules=rules_,
     )
+
+
+def _paths(
+    lanes: Sequence[str], through: Mapping[str, str] | None, separator: str, *, own: bool
+) -> tuple[tuple[int, ...], ...]:
+    """Lanes that carry each lane's packages: two legs where it goes through a site, else itself
+    (``own``) or none."""
+    number = {name: at for at, name in enumerate(lanes)}
+    found: list[tuple[int, ...]] = [(at,) if own else () for at in range(len(lanes))]
+    for name, hub in (through or {}).items():
+        start, end = _ends(name, separator)
+        legs = [f"{start}{separator}{hub}", f"{hub}{separator}{end}"]
+        for leg in (name, *legs):
+            if leg not in number:
+                raise PlanError(f"the path of {name!r} through {hub!r} needs lane {leg!r}")
+        found[number[name]] = tuple(number[leg] for leg in legs)
+    return tuple(found)
 
 
 def _ends(name: str, separator: str) -> tuple[str, str]:
