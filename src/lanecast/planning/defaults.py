@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,17 +45,15 @@ def default_parameters(
     ends = [_ends(name, separator) for name in lanes]
     names = sorted({site for pair in ends for site in pair})
     place = {name: at for at, name in enumerate(names)}
-    mean_L = np.asarray(mean_pkg_per_day, dtype=np.float64)
-    if mean_L.shape != (len(lanes),) or not np.all(np.isfinite(mean_L) & (mean_L >= 0)):
-        raise PlanError("mean_pkg_per_day must hold one finite volume >= 0 for every lane")
+    mean_L = _volumes(lanes, mean_pkg_per_day)
     cube_L = np.full(len(lanes), float(cube_pkg_per_trailer))
     destination_L = np.array([place[end] for _, end in ends], dtype=np.int64)
     need_L = np.ceil(headroom * mean_L / cube_L) + 1.0
-    inflow_S = np.bincount(destination_L, weights=mean_L, minlength=len(names))
+    inflow_S = np.bincount(destination_L, weights=headroom * mean_L, minlength=len(names))
     rules_ = Rules(**dict(rules or {}))
-    rate_S = _drawn(names, rate_pkg_per_hour, "rate")
-    heads_S = np.ceil(headroom * inflow_S / (rate_S * rules_.shift_hours)) + 1.0
+    sites = _sites(names, inflow_S, rate_pkg_per_hour, arrival_share, rules_)
     doors_S = np.bincount(destination_L, weights=2 * need_L, minlength=len(names))
+    left_S = np.full(len(names), float(backlog_usd_per_pkg_day))
     return Parameters(
         lanes=Lanes(
             name_L=np.array(lanes, dtype=str),
@@ -71,17 +70,37 @@ def default_parameters(
             route=_paths(lanes, via, separator, own=True),
             alternative=_paths(lanes, alternatives, separator, own=False),
         ),
-        sites=Sites(
-            name_S=np.array(names, dtype=str),
-            rate_pkg_per_hour_S=rate_S,
-            sort_max_pkg_per_shift_S=heads_S * rate_S * rules_.shift_hours * 1.25,
-            heads_min_S=np.zeros(len(names)),
-            heads_max_S=heads_S,
-            doors_trailers_per_day_S=doors_S,
-            backlog_usd_per_pkg_day_S=np.full(len(names), float(backlog_usd_per_pkg_day)),
-            arrival_share_SK=np.tile(np.asarray(arrival_share, dtype=np.float64), (len(names), 1)),
-        ),
+        sites=replace(sites, doors_trailers_per_day_S=doors_S, backlog_usd_per_pkg_day_S=left_S),
         rules=rules_,
+    )
+
+
+def _volumes(lanes: Sequence[str], mean_pkg_per_day: np.ndarray) -> np.ndarray:
+    mean_L = np.asarray(mean_pkg_per_day, dtype=np.float64)
+    if mean_L.shape != (len(lanes),) or not np.all(np.isfinite(mean_L) & (mean_L >= 0)):
+        raise PlanError("mean_pkg_per_day must hold one finite volume >= 0 for every lane")
+    return mean_L
+
+
+def _sites(
+    names: Sequence[str],
+    inflow_S: np.ndarray,
+    rate_pkg_per_hour: Sequence[float],
+    arrival_share: Sequence[float],
+    rules: Rules,
+) -> Sites:
+    """Sites that can sort so much a day in one shift; doors and backlog are still open."""
+    rate_S = _drawn(names, rate_pkg_per_hour, "rate")
+    heads_S = np.ceil(inflow_S / (rate_S * rules.shift_hours)) + 1.0
+    return Sites(
+        name_S=np.array(names, dtype=str),
+        rate_pkg_per_hour_S=rate_S,
+        sort_max_pkg_per_shift_S=heads_S * rate_S * rules.shift_hours * 1.25,
+        heads_min_S=np.zeros(len(names)),
+        heads_max_S=heads_S,
+        doors_trailers_per_day_S=np.full(len(names), np.inf),
+        backlog_usd_per_pkg_day_S=np.zeros(len(names)),
+        arrival_share_SK=np.tile(np.asarray(arrival_share, dtype=np.float64), (len(names), 1)),
     )
 
 
