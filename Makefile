@@ -13,7 +13,7 @@ FULL      := networks=[nhits,tft] seeds=5 policies=[reactive,randomized,committe
 	path_cutoffs=[0,1,2,3,4] out=runs/midmile-do-full
 SCHEDULED := data.schema.columns.scheduled.role
 
-.PHONY: help setup demo test test-slow lint types bench mutation midmile-do midmile-do-full
+.PHONY: help setup demo test test-slow lint types bench mutation midmile-do midmile-do-full plan-demo
 .DEFAULT_GOAL := help
 
 help:        ## list the targets
@@ -51,6 +51,10 @@ midmile-do: setup  ## ask every coupling what-if questions whose answers are kno
 
 midmile-do-full: setup  ## the same with TFT, 5 seeds, all policies, all cutoffs (hours; goes on where it stopped)
 	OMP_NUM_THREADS=1 $(PYTHON) scripts/midmile_do.py $(FULL)
+
+plan-demo: setup  ## forecast, plan, price plans on the twin's own futures, simulate (under 5 minutes)
+	$(PYTHON) scripts/backtest.py experiment=plan_demo skip_finished=true
+	OMP_NUM_THREADS=1 $(PYTHON) scripts/plan_demo.py
 
 # python3.11 if there is one, else any python3 that is new enough.
 $(STAMP): pyproject.toml constraints.txt

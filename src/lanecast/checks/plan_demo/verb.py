@@ -121,6 +121,7 @@ def _origin(
     from lanecast.sources.midmile.oracle import filtered_draws
 
     days = int(cfg.days)
+    rows = rows[rows["sample"] < int(cfg.samples)]
     paths = scenarios_from(rows, column=column, days=days, unit=network.unit)
     parameters = network.parameters(panel, paths.lanes, as_of=as_of)
     day = int((panel.time_of(step) - np.datetime64(world.start)) / np.timedelta64(1, "D"))
