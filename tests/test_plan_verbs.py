@@ -188,3 +188,24 @@ def test_what_a_plan_cannot_use_is_told(script: Script, capsys: pytest.CaptureFi
     assert "not one day apart" in capsys.readouterr().err
     assert script("backtest", *TWIN, *SHORT, "plan=mean", "name=failed") != 0
     assert "plan= needs a network" in capsys.readouterr().err
+
+
+def test_a_network_learns_with_weights_from_plans_and_a_table_has_none(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = [
+        "data=midmile", "data.source.preset=tiny", "model=linear", "optim.max_steps=3",
+        "optim.val_steps=0", "trainer=smoke", "trainer.progress=false", "tracking=none",
+    ]  # fmt: skip
+    asked = ["weights=duals", "weights.blocks=4"]
+    for name, overrides in (("plain", []), ("weighed", asked)):
+        assert script("backtest", *net, *SHORT, "protocol.count=1", *overrides, f"name={name}") == 0
+    plain, weighed = record_of("plain"), record_of("weighed")
+    assert plain["config_hash"] != weighed["config_hash"]
+    assert plain["scores"]["wape"] != weighed["scores"]["wape"]
+    assert script("backtest", f"run={folder_of('weighed')}", "name=again", "tracking=none") == 0
+    assert record_of("again")["scores"]["wape"] == pytest.approx(weighed["scores"]["wape"])
+    assert (
+        script("backtest", *TWIN, *SHORT, "protocol.count=1", "weights=duals", "name=failed") != 0
+    )
+    assert "weights= weighs the loss of a network" in capsys.readouterr().err

@@ -99,8 +99,7 @@ def _coupled(cfg: DictConfig, *, layer: CausalLayer | None) -> Forecaster:
                 f"coupling={mode} needs a causal graph; choose one, such as dag=midmile, or leave"
                 " coupling out"
             )
-        model: Forecaster = instantiate(cfg.model)
-        return model
+        return _plain(cfg)
     from lanecast.causal.graph import Graph
     from lanecast.data.schema import Schema
 
@@ -109,8 +108,27 @@ def _coupled(cfg: DictConfig, *, layer: CausalLayer | None) -> Forecaster:
     graph.check(schema, context=int(cfg.windows.context), attributes=schema.static)
     shared = {} if layer is None else {"layer": layer}
     build = instantiate(coupling)
-    coupled: Forecaster = build(inner=instantiate(cfg.model), graph=graph, **shared)
+    coupled: Forecaster = build(inner=_plain(cfg), graph=graph, **shared)
     return coupled
+
+
+def _plain(cfg: DictConfig) -> Forecaster:
+    """The model itself; with ``weights=`` its loss weighs errors by what they cost a plan."""
+    from lanecast.config import instantiate
+
+    if not cfg.get("weights"):
+        model: Forecaster = instantiate(cfg.model)
+        return model
+    target = str(cfg.model.get("_target_"))
+    if target != "lanecast.models.deep.DeepForecaster":
+        raise ConfigError(
+            f"weights= weighs the loss of a network, and model={cfg.model.get('name')} has none;"
+            " leave weights out"
+        )
+    weighed: Any = instantiate(cfg.model)
+    weighed.weigher = instantiate(cfg.weights)
+    found: Forecaster = weighed
+    return found
 
 
 def plain_config(node: Any) -> dict[str, Any]:

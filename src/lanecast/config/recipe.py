@@ -64,7 +64,7 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
     if not plain.get("dag"):  # without a graph nothing reads how it would be coupled
         plain.pop("dag", None)
         plain.pop("coupling", None)
-    for correction in ("calibration", "hierarchy"):
+    for correction in ("calibration", "hierarchy", "weights"):
         if not plain.get(correction):  # as it came
             plain.pop(correction, None)
     if not plain.get("plan"):  # nothing is planned

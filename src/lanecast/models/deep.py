@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from lanecast.data.datamodule import ForecastDataModule
@@ -29,6 +30,8 @@ from lanecast.models.optimization import Hardware, Optimization
 from lanecast.models.paths import at_levels, sample_paths
 from lanecast.models.protocol import Forecasts, Reporter
 from lanecast.models.support import on_support
+
+Weigher = Callable[[Panel, int], np.ndarray]  # panel, until -> what an error of each series weighs
 
 
 class DeepForecaster:
@@ -62,6 +65,7 @@ class DeepForecaster:
         self._inputs = inputs or Inputs()
         self._optim, self._hardware, self._resume = optim, hardware, resume
         self._keep_checkpoints = keep_checkpoints
+        self.weigher: Weigher | None = None  # asked at every fit
         self.fitted_until: int | None = None
         self.report: FitReport | None = None
         self.counts: dict[str, int] = {}
@@ -94,6 +98,8 @@ class DeepForecaster:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             module = self._build(panel, scaler_until=spans.train_until).train()
+            if self.weigher is not None:
+                module.series_weight_N = torch.as_tensor(self.weigher(panel, until)).float()
             steps = self._hardware.steps(self._optim.max_steps)
             data = ForecastDataModule(
                 panel,
