@@ -67,10 +67,8 @@ class Solver:
         time_limit_s: float | None = None,
         interior: bool = False,
     ) -> None:
-        import highspy
-
         self.program = program
-        self.highs = highspy.Highs()
+        self.highs = _quiet()
         self.highs.setOptionValue("output_flag", False)
         self.highs.setOptionValue("threads", 1)
         if interior:
@@ -92,7 +90,7 @@ class Solver:
     def rows(self, lower: np.ndarray, upper: np.ndarray) -> None:
         """Other row bounds."""
         number = np.arange(len(lower), dtype=np.int32)
-        self.highs.changeRowsBounds(len(number), number, lower, upper)  # type: ignore[attr-defined]
+        self.highs.changeRowsBounds(len(number), number, lower, upper)
 
     def costs(self, cost: np.ndarray) -> None:
         """Other prices."""
@@ -105,9 +103,13 @@ class Solver:
 
         started = time.perf_counter()
         self.highs.run()
+        ended = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kTimeLimit)
+        if self.highs.getModelStatus() not in ended:
+            # A basis left by other bounds can mislead the simplex: once more, from nothing.
+            self.highs.clearSolver()
+            self.highs.run()
         status, info = self.highs.getModelStatus(), self.highs.getInfo()
-        optimal = status == highspy.HighsModelStatus.kOptimal
-        stopped = status == highspy.HighsModelStatus.kTimeLimit
+        optimal, stopped = (status == end for end in ended)
         feasible = info.primal_solution_status == 2
         if not optimal and not (stopped and feasible):
             raise PlanError(_explained(what, self.highs.modelStatusToString(status), stopped))
@@ -126,6 +128,18 @@ class Solver:
             seconds=time.perf_counter() - started,
             optimal=optimal,
         )
+
+
+def _quiet() -> Any:
+    """A solver that prints nothing, its banner included."""
+    import highspy
+
+    class Quiet(highspy.Highs):
+        def enableCallbacks(self) -> None:  # the constructor calls it, and it prints
+            self.setOptionValue("output_flag", False)
+            super().enableCallbacks()
+
+    return Quiet()
 
 
 def _explained(what: str, status: str, stopped: bool) -> str:
