@@ -95,6 +95,13 @@ def test_a_backtest_scores_plan_regret_by_cutoff_and_compare_pairs_it(script: Sc
     assert table["plan_regret"].is_monotonic_increasing
     other = table[table["model"] == "lightgbm"].iloc[0]
     naive = table[table["model"] == "seasonal_naive"].iloc[0]
+    assert script("plan", f"run={folder_of('paths')}", "name=planned", "tracking=none") == 0
+    assert script("compare", *found, "plans=runs/planned/*/*") == 0
+    page = Path("compared/review.html").read_text()
+    assert page.count('src="data:image/png;base64,') == 1
+    assert '<a href="#plans">' in page
+    assert "expected cost" in page
+    assert script("compare", *found, "plans=runs/nothing") != 0
     assert other["plan_regret_difference"] == pytest.approx(
         other["plan_regret"] - naive["plan_regret"]
     )

@@ -39,8 +39,10 @@ def run(cfg: DictConfig) -> Comparison:
     if options["page"]:
         from lanecast.report.pack import payload
         from lanecast.report.page import write_page
+        from lanecast.report.plans import plan_pictures
 
-        write_page(payload(comparison, comparison.runs), out / "review.html")
+        plans = plan_pictures(options["plans"]) if options.get("plans") else []
+        write_page(payload(comparison, comparison.runs), out / "review.html", plans=plans)
     show(comparison, out, page=options["page"])
     if reference is not None:
         judge(comparison, out / "verdict.json", allow_no_claim=options["allow_no_claim"])

@@ -16,6 +16,7 @@ from typing import Any
 
 from lanecast.errors import RunFolderError
 from lanecast.report.pack import AXES
+from lanecast.report.plans import plan_section
 
 TITLES = {
     "wape": "WAPE",
@@ -29,19 +30,21 @@ TITLES = {
 Row = Mapping[str, Any]
 
 
-def write_page(payload: Mapping[str, Any], path: Path) -> None:
+def write_page(
+    payload: Mapping[str, Any], path: Path, *, plans: Sequence[Mapping[str, Any]] = ()
+) -> None:
     """Write ``review.html``."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(payload), encoding="utf-8")
+        path.write_text(page(payload, plans), encoding="utf-8")
     except OSError as err:
         raise RunFolderError(
             f"the review cannot be written to {path}: {err}; choose another folder with out="
         ) from err
 
 
-def page(payload: Mapping[str, Any]) -> str:
-    """The whole page."""
+def page(payload: Mapping[str, Any], plans: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The whole page; ``plans`` are those of `lanecast.report.plans`."""
     rows = payload["rows"]
     parts = [
         _section("leaderboard", "Leaderboard", leaderboard(payload)),
@@ -50,13 +53,15 @@ def page(payload: Mapping[str, Any]) -> str:
         _section("cutoffs", "By cutoff", _chart("cutoffs", "WAPE by cutoff") + _cutoffs(rows)),
         _section("forecasts", "Forecasts", _fan_controls(payload)),
         _section("reliability", "Reliability", _chart("reliability", RELIABLE) + _reliable(rows)),
+        *(_section("plans", "Plans", one) for one in [plan_section(plans)] if plans),
         _section("curves", "Learning curves", _curve_controls(payload)),
         _section("configs", "What differs between two configurations", _diff_controls(rows)),
         _section("runs", "Runs", _runs(payload["runs"])),
         _section("notes", "How to read this", _list(payload["notes"])),
     ]
     data = json.dumps(payload, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    links = "".join(f'<li><a href="#{key}">{name}</a></li>' for key, name in NAVIGATION.items())
+    shown = {key: name for key, name in NAVIGATION.items() if key != "plans" or plans}
+    links = "".join(f'<li><a href="#{key}">{name}</a></li>' for key, name in shown.items())
     return SHELL.format(
         css=_asset("page.css"), js=_asset("page.js"), data=data, links=links, body="".join(parts)
     )
@@ -70,6 +75,7 @@ NAVIGATION = {
     "cutoffs": "Cutoffs",
     "forecasts": "Forecasts",
     "reliability": "Reliability",
+    "plans": "Plans",
     "curves": "Curves",
     "configs": "Configs",
     "runs": "Runs",
