@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
+INTERIOR = 25_000  # columns from which the interior point method is the faster one
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """``min cost x`` with ``row_lower <= matrix x <= row_upper`` and bounds; ``whole`` columns."""
@@ -47,10 +50,13 @@ def minimize(
     gap: float = 0.0,
     time_limit_s: float | None = None,
     start: np.ndarray | None = None,
-    interior: bool = False,
 ) -> Solution:
-    """Solve; PlanError names ``what`` where there is no solution to give."""
-    solver = Solver(program, gap=gap, time_limit_s=time_limit_s, interior=interior)
+    """Solve; PlanError names ``what`` where there is no solution to give.
+
+    Large fractional programs go to the interior point method, whose crossover ends in a basis too.
+    """
+    large = len(program.cost) > INTERIOR and program.whole is None
+    solver = Solver(program, gap=gap, time_limit_s=time_limit_s, interior=large)
     if start is not None:
         solver.begin(start)
     return solver.run(what)
@@ -107,6 +113,7 @@ class Solver:
         if self.highs.getModelStatus() not in ended:
             # A basis left by other bounds can mislead the simplex: once more, from nothing.
             self.highs.clearSolver()
+            self.highs.setOptionValue("solver", "choose")
             self.highs.run()
         status, info = self.highs.getModelStatus(), self.highs.getInfo()
         optimal, stopped = (status == end for end in ended)
