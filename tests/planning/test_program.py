@@ -193,6 +193,11 @@ def test_a_whole_plan_may_start_from_another():
     first = solve(parameters, volumes, integer=True, gap=0.05)
     again = solve(parameters, volumes, integer=True, gap=0.005, incumbent=first.plan)
     assert again.objective <= first.objective * (1 + 1e-9)
+    # With little time to search, the start is never lost.
+    kept = solve(
+        parameters, volumes, integer=True, gap=1e-9, time_limit_s=1.0, incumbent=first.plan
+    )
+    assert kept.objective <= first.objective * (1 + 1e-6)
 
 
 def test_heads_of_start_patterns_stay_for_their_days():

@@ -49,7 +49,7 @@ def minimize(
     what: str,
     gap: float = 0.0,
     time_limit_s: float | None = None,
-    start: np.ndarray | None = None,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Solution:
     """Solve; PlanError names ``what`` where there is no solution to give.
 
@@ -58,7 +58,7 @@ def minimize(
     large = len(program.cost) > INTERIOR and program.whole is None
     solver = Solver(program, gap=gap, time_limit_s=time_limit_s, interior=large)
     if start is not None:
-        solver.begin(start)
+        solver.begin(*start)
     return solver.run(what)
 
 
@@ -85,13 +85,9 @@ class Solver:
             self.highs.setOptionValue("time_limit", float(time_limit_s))
         self.highs.passModel(_lp(program))
 
-    def begin(self, start: np.ndarray) -> None:
-        """Start from a point."""
-        import highspy
-
-        solution = highspy.HighsSolution()
-        solution.col_value = start.tolist()
-        self.highs.setSolution(solution)
+    def begin(self, columns: np.ndarray, values: np.ndarray) -> None:
+        """Start a whole-number search from some columns' values; HiGHS completes the rest."""
+        self.highs.setSolution(len(columns), columns.astype(np.int32), values.astype(np.float64))
 
     def rows(self, lower: np.ndarray, upper: np.ndarray) -> None:
         """Other row bounds."""

@@ -91,7 +91,7 @@ def solve(
     if progress is not None:
         rows, columns = program.matrix.shape
         progress(f"{kind}: {rows:,} rows, {columns:,} columns, {program.matrix.nnz:,} numbers")
-    start = None if incumbent is None else asked.point(incumbent, program)
+    start = None if incumbent is None else asked.point(incumbent)
     found = minimize(
         program, what=f"plan {kind!r}", gap=gap, time_limit_s=time_limit_s, start=start
     )
@@ -184,12 +184,10 @@ class _Asked:
             found = replace(found, whole=whole)
         return found
 
-    def point(self, plan: Plan, program: Program) -> np.ndarray:
-        """A start that holds a plan; HiGHS completes the rest."""
-        x = np.full(len(program.cost), np.inf)  # inf: not given
-        x[self.first.columns["y"]] = plan.trailers_LT
-        x[self.first.columns["n"]] = plan.heads_STK
-        return np.where(np.isfinite(x), x, 0.0)
+    def point(self, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and values of a plan to start from."""
+        columns = np.r_[self.first.columns["y"].ravel(), self.first.columns["n"].ravel()]
+        return columns, np.r_[plan.trailers_LT.ravel(), plan.heads_STK.ravel()]
 
     def outcome(self, found: Solution, *, kind: str, flows: bool, duals: bool) -> Outcome:
         """The solution as a plan with its costs."""
