@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
-INTERIOR = 25_000  # columns from which the interior point method is the faster one
+INTERIOR = 150_000  # columns from which the interior point method was the faster one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
