@@ -218,6 +218,7 @@ def _planned(cfg: DictConfig, scores: Scores, forecasts: Forecasts, panel: Panel
         network=instantiate(cfg.network),
         policy=instantiate(cfg.plan),
         days=int(cfg.planning.days),
+        unit=cfg.data.get("unit"),
     )
     error = found.values["plan_regret_se"]
     print(f"plan regret {found.values['plan_regret']:.2%} +- {error:.2%} (standard error)")

@@ -78,6 +78,11 @@ def test_a_route_must_lead_from_origin_to_end():
         small_network(via={"A>C": "X"})
 
 
+def test_lanes_that_carry_others_cannot_be_left_out():
+    with pytest.raises(PlanError, match="a route takes lane 'A>H', which has no forecast"):
+        small_network().restricted(np.array([0, 1, 2]))
+
+
 def test_stages_follow_routes_and_alternatives():
     stages = small_network().stages
     through = np.flatnonzero((stages.lane_J == 1) & ~stages.rerouted_J)  # A>C through H

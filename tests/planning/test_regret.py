@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from lanecast.errors import PlanError
+from lanecast.planning.backtest import realized_volume
+from lanecast.planning.contracts import Scenarios
 from lanecast.planning.policies import (
     Marginal,
     Newsvendor,
@@ -26,6 +28,7 @@ from lanecast.planning.regret import (
     value_of_stochastic,
 )
 from small_plans import small_network, small_volumes
+from small_tables import load, long_table
 
 PLAIN = SolveOptions()
 POLICIES = (
@@ -169,3 +172,19 @@ def test_perfect_information_equals_solving_each_scenario_by_itself(case):
     for number in (0, 5):
         one = replace(seen, volume_WLT=seen.volume_WLT[number : number + 1])
         assert cost_W[number] == pytest.approx(solve(parameters, one).objective, rel=1e-9)
+
+
+def test_a_gap_in_what_happened_is_filled_alike_for_every_model():
+    y = np.arange(240, dtype=float)
+    y[239] = np.nan  # the last day of the second lane
+    panel = load(long_table(days=120, ids=("A>B", "B>A"), y=y))
+    cutoff, days = 117, np.datetime64("2024-04-28") + np.arange(2)
+    found = []
+    for volume in (1.0, 500.0):
+        paths = Scenarios(
+            volume_WLT=np.full((3, 2, 2), volume), lanes=panel.series.astype(str), days=days
+        )
+        found.append(realized_volume(panel, cutoff, paths).volume_WLT[0])
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0][0], y[118:120])
+    assert found[0][1, 1] == pytest.approx(y[120 + 62 : 120 + 118].mean())

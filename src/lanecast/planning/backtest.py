@@ -16,7 +16,7 @@ from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
 from lanecast.models.protocol import Forecasts
 from lanecast.planning.contracts import Outcome, Scenarios
-from lanecast.planning.network import Network
+from lanecast.planning.network import Network, mean_volume
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.policies import Policy, SolveOptions
 from lanecast.planning.program import perfect
@@ -62,15 +62,16 @@ def paths_at(
 
 
 def realized_volume(panel: Panel, cutoff: int, paths: Scenarios) -> Scenarios:
-    """What then happened, as one scenario of the same lanes and days; a gap counts as the median
-    of the paths, which costs every plan alike."""
+    """What then happened, as one scenario of the same lanes and days; a gap counts as the
+    lane's mean of the 56 days up to the cutoff, the same whatever the model."""
     number = {str(name): at for at, name in enumerate(panel.series)}
     series = np.array([number[str(name)] for name in paths.lanes])
     at = WindowIndex(series_W=series, cutoff_W=np.full(len(series), cutoff))
     y_LT, seen_LT = labels(panel, at, len(paths.days))
     if not seen_LT.any():
         raise PlanError(f"nothing is known of the days after {panel.time_of(cutoff)}")
-    filled_LT = np.where(seen_LT, y_LT, np.median(paths.volume_WLT, axis=0))
+    mean_L = mean_volume(panel, paths.lanes, as_of=cutoff, days=56)
+    filled_LT = np.where(seen_LT, y_LT, mean_L[:, None])
     return replace(paths, volume_WLT=filled_LT[None].astype(np.float64), probability_W=None)
 
 
@@ -81,17 +82,20 @@ def plan_scores(
     network: Network,
     policy: Policy,
     days: int,
+    unit: str | None = None,
     options: SolveOptions | None = None,
 ) -> PlanScores:
     """Plan at every cutoff from the forecast's paths; the cost of each against perfect information.
 
-    Bounds of the network come from what is known at the first cutoff, the same for all.
+    Bounds of the network come from what is known at the first cutoff, the same for all.  ``unit``:
+    of the forecast; PlanError where it is not the network's.
     """
     cutoffs = np.unique(forecasts.index.cutoff_W).tolist()
     rows: dict[str, dict[str, float]] = {}
     for cutoff in cutoffs:
-        paths = paths_at(forecasts, panel, cutoff, days=days, unit=network.unit)
+        paths = paths_at(forecasts, panel, cutoff, days=days, unit=unit or network.unit)
         parameters = network.parameters(panel, paths.lanes, as_of=cutoffs[0])
+        paths.require(parameters, unit=network.unit)
         made = policy.plan(parameters, paths, options=options or SolveOptions())
         truth = realized_volume(panel, cutoff, paths)
         rows[panel.time_of(cutoff).isoformat()] = _priced(parameters, made, truth)

@@ -129,7 +129,7 @@ class _Journey:
             paths=paths,
             plan=_from(self.plan, age),
             parameters=self.parameters,
-            state=_sized(self.state, len(paths.days)),
+            state=self.state.over(len(paths.days)),
             volume_LD=self.volume_LD[:, :day],
         )
         if self.plan is None or self.trigger.fires(told):
@@ -215,11 +215,3 @@ def _changed(old: Plan, new: Plan) -> tuple[float, float]:
     trailers = np.abs(new.trailers_LT[:, :both] - old.trailers_LT[:, :both]).sum()
     heads = np.abs(new.heads_STK[:, :both] - old.heads_STK[:, :both]).sum()
     return float(trailers), float(heads)
-
-
-def _sized(state: State, days: int) -> State:
-    """The state with arrivals over so many days."""
-    arriving_JT = np.zeros((len(state.rolled_J), days))
-    known = min(days, state.arriving_JT.shape[1])
-    arriving_JT[:, :known] = state.arriving_JT[:, :known]
-    return replace(state, arriving_JT=arriving_JT)

@@ -8,7 +8,7 @@ another; its cube of lane x day x sample must be complete.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -108,6 +108,13 @@ class State:
             backlog_J=np.zeros(stages),
             arriving_JT=np.zeros((stages, num_days)),
         )
+
+    def over(self, num_days: int) -> State:
+        """The same, with arrivals of exactly so many days; later ones are left out."""
+        arriving_JT = np.zeros((len(self.rolled_J), num_days))
+        known = min(num_days, self.arriving_JT.shape[1])
+        arriving_JT[:, :known] = self.arriving_JT[:, :known]
+        return replace(self, arriving_JT=arriving_JT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

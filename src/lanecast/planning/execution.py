@@ -51,7 +51,7 @@ def carried_out(
         heads_STK=plan.heads_STK[:, at : at + days],
         days=paths.days[:days],
     )
-    begun = _over(state, days)
+    begun = state.over(days)
     told = solve(parameters, seen, fixed=part, state=begun, flows=True, kind=plan.kind)
     assert told.flows is not None
     return Done(
@@ -101,11 +101,3 @@ def _after(parameters: Parameters, before: State, flows: Flows) -> State:
         backlog_J=np.maximum(backlog_J, 0.0),
         arriving_JT=arriving_JT,
     )
-
-
-def _over(state: State, days: int) -> State:
-    """The state with arrivals of exactly so many days."""
-    arriving_JT = np.zeros((len(state.rolled_J), days))
-    known = min(days, state.arriving_JT.shape[1])
-    arriving_JT[:, :known] = state.arriving_JT[:, :known]
-    return replace(state, arriving_JT=arriving_JT)

@@ -138,6 +138,8 @@ def _quiet() -> Any:
     import highspy
 
     class Quiet(highspy.Highs):
+        """Silent from its constructor on."""
+
         def enableCallbacks(self) -> None:  # the constructor calls it, and it prints
             self.setOptionValue("output_flag", False)
             super().enableCallbacks()

@@ -53,7 +53,7 @@ class TableNetwork:
     path: str
 
     def parameters(self, panel: Panel, lanes: np.ndarray, *, as_of: int) -> Parameters:  # noqa: ARG002
-        """Those of the table; PlanError where it lacks a lane or has one more."""
+        """Those of the table, for lanes with a forecast; PlanError where it lacks one."""
         import pandas as pd
 
         from lanecast.planning.parameter_table import parameters_from

@@ -153,6 +153,10 @@ class Parameters:
         for field in fields(Lanes):
             value = getattr(self.lanes, field.name)
             if field.name in ("route", "alternative"):
+                gone = [k for lane in lanes for k in value[lane] if k not in place]
+                if gone:
+                    name = str(self.lanes.name_L[gone[0]])
+                    raise PlanError(f"a {field.name} takes lane {name!r}, which has no forecast")
                 own[field.name] = tuple(tuple(place[k] for k in value[lane]) for lane in lanes)
             elif field.name in ("origin_L", "destination_L"):
                 own[field.name] = np.array([site[int(s)] for s in value[lanes]], dtype=np.int64)

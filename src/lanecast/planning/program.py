@@ -160,8 +160,6 @@ class _Asked:
         own = kron(eye(count), block.own, format="csr")
         link = vstack([block.link] * count, format="csr")
         matrix = bmat([[first.rows, None], [link, own]], format="csr")
-        if matrix.shape[0] != first.rows.shape[0] + link.shape[0]:  # pragma: no cover
-            raise PlanError("the program's blocks do not fit together")
         bounds = [block.bounds(volume_LT) for volume_LT in self.scenarios.volume_WLT]
         row_lower = np.concatenate([first.row_lower, *(low for low, _ in bounds)])
         row_upper = np.concatenate([first.row_upper, *(high for _, high in bounds)])

@@ -109,7 +109,7 @@ class Costly:
             heads_STK=told.plan.heads_STK[:, :days],
             days=now.days,
         )
-        state = replace(told.state, arriving_JT=told.state.arriving_JT[:, :days])
+        state = told.state.over(days)
         cost, promised = (
             solve_decomposed(told.parameters, paths, fixed=plan, state=state).expected
             for paths in (now, then)
