@@ -195,6 +195,12 @@ def test_what_a_plan_cannot_use_is_told(script: Script, capsys: pytest.CaptureFi
     assert "not one day apart" in capsys.readouterr().err
     assert script("backtest", *TWIN, *SHORT, "plan=mean", "name=failed") != 0
     assert "plan= needs a network" in capsys.readouterr().err
+    bare_plan = ["plan=mean", "network=midmile", "protocol.samples=0", "name=failed"]
+    assert script("backtest", *TWIN, *SHORT, *bare_plan) != 0
+    assert "plan= needs sample paths" in capsys.readouterr().err
+    flights = ["plan=mean", "network=flights", "protocol.count=1", "name=failed"]
+    assert script("backtest", *TWIN, *SHORT, *flights) != 0
+    assert "volumes are in parcels, parameters are priced in flights" in capsys.readouterr().err
 
 
 def test_a_network_learns_with_weights_from_plans_and_a_table_has_none(
