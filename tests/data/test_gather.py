@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanecast.data.gather import Gatherer, WindowBatch
+from lanecast.data.gather import BY_WINDOW, Gatherer
 from lanecast.data.schema import Schema
 from lanecast.data.windows import WindowIndex, WindowSpec
 
 SPEC = WindowSpec(context=10, horizon=5)
-TENSORS = [field.name for field in fields(WindowBatch)]
+TENSORS = BY_WINDOW
 
 
 def index_of(*pairs):

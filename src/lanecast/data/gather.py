@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lanecast.data.panel import Panel
+from lanecast.data.runs import Runs
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import SchemaError
 
@@ -21,7 +22,8 @@ from lanecast.errors import SchemaError
 class WindowBatch:
     """What a model may read.  Values that are not visible at the cutoff are 0 with ``seen`` False.
 
-    There is no label here: no attribute holds the answer.
+    There is no label here: no attribute holds the answer.  ``ragged_R`` numbers the windows that
+    lack a value, so that work on masks can keep to them; None: any window may.
     """
 
     past_BLP: Tensor
@@ -33,10 +35,21 @@ class WindowBatch:
     static_BC: Tensor
     series_B: Tensor
     cutoff_B: Tensor
+    ragged_R: Tensor | None = None
 
     def to(self, device: torch.device) -> WindowBatch:
         """The same batch on another device."""
-        return WindowBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        ragged = None if self.ragged_R is None else self.ragged_R.to(device)
+        return WindowBatch(
+            **{name: getattr(self, name).to(device) for name in BY_WINDOW}, ragged_R=ragged
+        )
+
+    def rows(self, chosen: Tensor) -> WindowBatch:
+        """Some of the windows."""
+        return WindowBatch(**{name: getattr(self, name)[chosen] for name in BY_WINDOW})
+
+
+BY_WINDOW = tuple(field.name for field in fields(WindowBatch) if field.name != "ragged_R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +65,11 @@ class Label:
 
 
 class Gatherer:
-    """Reads windows from a panel that lies on one device; visibility is applied here, once."""
+    """Reads windows from a panel that lies on one device; visibility is applied here, once.
+
+    A window that lies inside its series and has no gap is a run of consecutive rows of the store,
+    and is copied as one (`_copied`).  Any other is ragged and read cell by cell (`gather`).
+    """
 
     def __init__(self, panel: Panel, spec: WindowSpec, device: str | torch.device = "cpu") -> None:
         self.spec = spec
@@ -69,13 +86,69 @@ class Gatherer:
         self._past_visible, self._future_visible = visibility(panel, spec)
         self._past_visible = self._past_visible.to(self.device)
         self._future_visible = self._future_visible.to(self.device)
+        self._all_visible = bool(self._past_visible.all() and self._future_visible.all())
+        self._panel = panel
+        self._runs: Runs | None = None
+        if self._issued is None and self._values.is_contiguous():
+            self._runs = Runs.of(self._values, self._calendar, spec)
 
     def __call__(self, index: WindowIndex) -> tuple[WindowBatch, Label]:
         """The windows of ``index`` and, apart from them, their labels."""
         self._check_calendar(index)
         series = torch.from_numpy(np.ascontiguousarray(index.series_W)).to(self.device)
         cutoff = torch.from_numpy(np.ascontiguousarray(index.cutoff_W)).to(self.device)
-        return self.gather(series, cutoff)
+        if self._runs is None:
+            return self.gather(series, cutoff)
+        batch, label, ragged = self._copied(self._runs, index, series, cutoff)
+        if not len(ragged):
+            return batch, label
+        few, few_labels = self.gather(series[ragged], cutoff[ragged])
+        for name in BY_WINDOW:
+            getattr(batch, name)[ragged] = getattr(few, name)
+        label.y_BH[ragged], label.seen_BH[ragged] = few_labels.y_BH, few_labels.seen_BH
+        return batch, label
+
+    def _copied(
+        self, runs: Runs, index: WindowIndex, series_B: Tensor, cutoff_B: Tensor
+    ) -> tuple[WindowBatch, Label, Tensor]:
+        """The windows run by run, and which are ragged: what it says of those is wrong."""
+        first_W, after_W = self._panel.offsets[index.series_W], self._panel.offsets[1:]
+        origin_W = first_W + index.cutoff_W + 1 - self._panel.start[index.series_W]
+        inside_W = origin_W - self.spec.context >= first_W
+        inside_W &= origin_W + self.spec.horizon <= after_W[index.series_W]
+        before_BLX, after_BHX, ragged = runs.rows(origin_W, inside_W)
+        past, known_past = before_BLX.tensor_split([self._num_past], dim=-1)
+        future, seen_HK = after_BHX[..., self._num_past :], self._future_visible
+        if not self._all_visible:
+            past = past.masked_fill(~self._past_visible, 0.0)
+            future = future.masked_fill(~seen_HK, 0.0)
+        if self._calendar.shape[1]:
+            dates_BLF, dates_BHF = runs.dates(cutoff_B)
+            known_past = torch.cat([known_past, dates_BLF], dim=-1)
+            future = torch.cat([future, dates_BHF], dim=-1)
+            seen_HK = torch.cat([seen_HK, seen_HK.new_ones(dates_BHF.shape[1:])], dim=-1)
+        # The future and the answer lie side by side in the store: here they come apart.
+        future, y_BH = future.contiguous(), after_BHX[..., 0].clone()
+        # One mask for all windows, unless some are to be put right in their own.
+        rows = len(index) if len(ragged) else 1
+
+        def mask(each: Tensor, like: Tensor) -> Tensor:
+            return each.expand(rows, *like.shape[1:]).clone().expand(like.shape)
+
+        yes = seen_HK.new_ones(())
+        batch = WindowBatch(
+            past_BLP=past,
+            seen_BLP=mask(self._past_visible, past),
+            known_past_BLK=known_past,
+            known_past_seen_BLK=mask(yes, known_past),
+            future_BHK=future,
+            future_seen_BHK=mask(seen_HK, future),
+            static_BC=self._static(series_B),
+            series_B=series_B,
+            cutoff_B=cutoff_B,
+            ragged_R=ragged if self._all_visible else None,
+        )
+        return batch, Label(y_BH=y_BH, seen_BH=mask(yes, y_BH)), ragged
 
     def _check_calendar(self, index: WindowIndex) -> None:
         if not self._calendar.shape[1] or not len(index):
@@ -95,8 +168,9 @@ class Gatherer:
         low_B1, high_B1 = self._low[series_B][:, None], self._high[series_B][:, None]
         inside_BT = (cell_BT >= low_B1) & (cell_BT < high_B1)
         cell_BT = torch.minimum(torch.maximum(cell_BT, low_B1), high_B1 - 1)
-        x_BTX = self._values[cell_BT]
-        seen_BTX = torch.isfinite(x_BTX) & inside_BT[..., None]
+        x_BTX = self._values.index_select(0, cell_BT.flatten()).unflatten(0, cell_BT.shape)
+        # x - x is 0 only where x is finite; faster than torch.isfinite.
+        seen_BTX = (x_BTX - x_BTX == 0) & inside_BT[..., None]
 
         past_seen = seen_BTX[:, :context, :num_past] & self._past_visible
         past = x_BTX[:, :context, :num_past].masked_fill(~past_seen, 0.0)
@@ -130,9 +204,7 @@ class Gatherer:
             known_past_seen_BLK=known_past_seen,
             future_BHK=future,
             future_seen_BHK=future_seen,
-            static_BC=self._statics[series_B]
-            if self._statics.numel()
-            else series_B.new_zeros((len(series_B), 0), dtype=torch.float32),
+            static_BC=self._static(series_B),
             series_B=series_B,
             cutoff_B=cutoff_B,
         )
@@ -140,6 +212,11 @@ class Gatherer:
         return batch, Label(
             y_BH=x_BTX[:, context:, 0].masked_fill(~label_seen, 0.0), seen_BH=label_seen
         )
+
+    def _static(self, series_B: Tensor) -> Tensor:
+        if self._statics.numel():
+            return self._statics[series_B]
+        return series_B.new_zeros((len(series_B), 0), dtype=torch.float32)
 
 
 def visibility(panel: Panel, spec: WindowSpec) -> tuple[Tensor, Tensor]:

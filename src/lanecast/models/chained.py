@@ -103,7 +103,7 @@ class OneStep:
         mus, spreads = [], []
         for k in range(0, len(series), _BATCH):
             rows = torch.arange(k, min(k + _BATCH, len(series)))
-            output = module(_rows(batch, rows))
+            output = module(batch.rows(rows))
             grid = module.loss.grid(output.raw_BHm)
             assert grid is not None
             natural = module.scaler.inverse(grid, output.scale)[:, 0]
@@ -113,9 +113,3 @@ class OneStep:
             mus.append(linked[:, levels.index(0.5)])
             spreads.append((linked[:, high] - linked[:, low]) / _INTERVAL_80)
         return torch.cat(mus), torch.cat(spreads).clamp(min=1e-3)
-
-
-def _rows(batch: WindowBatch, rows: Tensor) -> WindowBatch:
-    return WindowBatch(
-        **{name: getattr(batch, name)[rows] for name in WindowBatch.__dataclass_fields__}
-    )

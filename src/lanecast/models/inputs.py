@@ -62,7 +62,11 @@ class Selection:
     known_past: bool
 
     def __call__(self, batch: WindowBatch) -> WindowBatch:
-        """The batch with the chosen columns only."""
+        """The batch with the chosen columns only; itself where all are chosen."""
+        widths = batch.past_BLP, batch.known_past_BLK, batch.static_BC
+        chosen = len(self.past), len(self.known), self.num_static
+        if self.known_past and chosen == tuple(values.shape[-1] for values in widths):
+            return batch
         known = torch.tensor(self.known, dtype=torch.long, device=batch.past_BLP.device)
         known_past = batch.known_past_BLK.index_select(-1, known)
         seen = batch.known_past_seen_BLK.index_select(-1, known)
