@@ -24,10 +24,12 @@ def seasonal_scale(panel: Panel, index: WindowIndex, season: int) -> np.ndarray:
     target = panel.column(TARGET).numpy()
 
     def differences(low: int, high: int) -> np.ndarray:
-        early = np.full(high - low, np.nan, dtype=np.float64)
-        first = max(low, season)
-        early[first - low :] = target[first - season : high - season] if high > first else 0.0
-        return np.abs(target[low:high] - early)
+        first = min(max(low, season), high)
+        found = np.full(high - low, np.nan, dtype=np.float64)
+        early, late = target[first - season : high - season], target[first:high]
+        if high > first:
+            np.subtract(late, early, out=found[first - low :], dtype=np.float64)
+        return np.abs(found, out=found)
 
     low_W, stop_W = _known(panel, index)
     # Starting one season into the series keeps every pair inside it.
@@ -69,13 +71,23 @@ def _sums(
     sum_before, count_before = 0.0, 0.0
     for low in range(0, int(points[-1]) if len(points) else 0, BLOCK):
         high = min(low + BLOCK, int(points[-1]))
-        block = values(low, high).astype(np.float64)
-        finite = np.isfinite(block)
-        sums = sum_before + np.cumsum(np.where(finite, block, 0.0))
-        counts = count_before + np.cumsum(finite)
-        here = (points > low) & (points <= high)
-        total[here], count[here] = sums[points[here] - low - 1], counts[points[here] - low - 1]
-        sum_before, count_before = float(sums[-1]), float(counts[-1])
+        first, last = np.searchsorted(points, [low, high], side="right")
+        here = points[first:last]
+        sums, counts = _prefix_sums(values(low, high), np.append(here[here < high], high) - low)
+        total[first:last] = sum_before + sums[: len(here)]
+        count[first:last] = count_before + counts[: len(here)]
+        sum_before, count_before = sum_before + float(sums[-1]), count_before + float(counts[-1])
     total, count = total[back], count[back]
     half = len(begin_W)
     return total[half:] - total[:half], count[half:] - count[:half]
+
+
+def _prefix_sums(block: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the finite values before each end; ends rise, the last is the block's."""
+    starts = np.concatenate([[0], ends[:-1]])
+    sums = np.add.reduceat(block, starts, dtype=np.float64)
+    if np.isfinite(sums).all():
+        return np.cumsum(sums), ends
+    finite = np.isfinite(block)
+    sums = np.add.reduceat(np.where(finite, block, 0.0), starts, dtype=np.float64)
+    return np.cumsum(sums), np.cumsum(np.add.reduceat(finite, starts, dtype=np.int64))

@@ -155,14 +155,19 @@ class DeepForecaster:
         levels = tuple(quantiles or ())
         if not levels and not samples:
             return Forecasts(index=at, point_WH=on_support(inference.points(at), target))
-        point, grid = inference.grids(at, calibration)
-        paths = None
-        if samples:
-            correlation = calibration.correlation_HH
+        wanted = paths = None
+        if not samples:
+            point, wanted = inference.quantiles(at, calibration, levels)
+        else:
+            point, grid = inference.grids(at, calibration)
             paths = sample_paths(
-                grid, calibration.levels, correlation_HH=correlation, samples=samples, seed=seed
+                grid,
+                calibration.levels,
+                correlation_HH=calibration.correlation_HH,
+                samples=samples,
+                seed=seed,
             )
-        wanted = at_levels(grid, calibration.levels, levels) if levels else None
+            wanted = at_levels(grid, calibration.levels, levels) if levels else None
         return Forecasts(
             index=at,
             point_WH=on_support(point, target),

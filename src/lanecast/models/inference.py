@@ -5,7 +5,7 @@ Axes: ``W`` windows, ``H`` horizon, ``Q`` levels of the quantile grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,20 @@ from torch import Tensor
 
 from lanecast.data.datamodule import whole
 from lanecast.data.gather import Gatherer, Label
+from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, windows_at
 from lanecast.models.module import ForecastModule, Output
-from lanecast.models.paths import horizon_correlation, scores_of
+from lanecast.models.paths import at_levels, horizon_correlation, scores_of
+from lanecast.models.sidebyside import each_batch
 
 POINT_LEVELS = tuple(round(level, 3) for level in np.arange(0.025, 1.0, 0.025))
 _CALIBRATION_CUTOFFS = 28
+_CALIBRATION_WINDOWS = 1 << 17  # of more, so many evenly spread ones are taken
 _BATCH = 1024
+
+Read = Callable[[np.ndarray, Output, Label], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,64 +73,99 @@ class Inference:
         self, module: ForecastModule, panel: Panel, spec: WindowSpec, device: torch.device
     ) -> None:
         self.module, self.panel, self.spec = module.to(device).eval(), panel, spec
-        self._gather = Gatherer(panel, spec, device)
+        self._gather, self._device = Gatherer(panel, spec, device), device
 
     def points(self, at: WindowIndex) -> np.ndarray:
         """Point forecasts in the target's unit, [W, H]."""
         found = np.zeros((len(at), self.spec.horizon), dtype=np.float32)
-        for rows, output, _ in self._outputs(at):
+
+        def read(rows: np.ndarray, output: Output, _: Label) -> None:
             point = self.module.loss.point(output.raw_BHm)
             found[rows] = self.module.scaler.inverse(point, output.scale).cpu().numpy()
+
+        self._each(at, read)
         return found
 
     def grids(self, at: WindowIndex, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
         """Points [W, H] and the quantile grid [W, H, Q] at the calibration's levels."""
-        shape = (len(at), self.spec.horizon)
-        points = np.zeros(shape, dtype=np.float32)
-        grids = np.zeros((*shape, len(calibration.levels)), dtype=np.float32)
-        for rows, output, _ in self._outputs(at):
-            point = self.module.loss.point(output.raw_BHm)
-            grid = self.module.loss.grid(output.raw_BHm)
+        return self.quantiles(at, calibration, calibration.levels)
+
+    def quantiles(
+        self, at: WindowIndex, calibration: Calibration, levels: Sequence[float]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Points [W, H] and quantiles [W, H, Q] at any levels; the whole grid is never kept."""
+        on_grid = set(levels) <= set(calibration.levels)
+        points = np.zeros((len(at), self.spec.horizon), dtype=np.float32)
+        found = np.zeros((*points.shape, len(levels)), np.float32 if on_grid else np.float64)
+
+        def read(rows: np.ndarray, output: Output, _: Label) -> None:
+            point, grid = self.module.loss.read(output.raw_BHm)
             if grid is None:
                 assert calibration.residual_HQ is not None
                 grid = point[..., None] + calibration.residual_HQ.to(point)
-            points[rows] = self.module.scaler.inverse(point, output.scale).cpu().numpy()
-            grids[rows] = self.module.scaler.inverse(grid, output.scale).cpu().numpy()
-        return points, grids
+            inverse = self.module.scaler.inverse
+            points[rows] = inverse(point, output.scale).cpu().numpy()
+            grid_BHQ = inverse(grid, output.scale).cpu().numpy()
+            found[rows] = at_levels(grid_BHQ, calibration.levels, levels)
+
+        self._each(at, read)
+        return points, found
 
     def residual_quantiles(self, at: WindowIndex) -> Tensor:
         """Quantiles of scaled residuals by step, pooled over windows, median 0, [H, Q]."""
         e_WH = np.full((len(at), self.spec.horizon), np.nan, dtype=np.float32)
-        for rows, output, label in self._outputs(at):
+
+        def read(rows: np.ndarray, output: Output, label: Label) -> None:
             y = self.module.scaler.scale_target(label.y_BH, output.scale)
             residual = y - self.module.loss.point(output.raw_BHm)
             e_WH[rows] = residual.masked_fill(~label.seen_BH, float("nan")).cpu().numpy()
+
+        self._each(at, read)
         e_WH = e_WH[np.isfinite(e_WH).any(axis=1)]
         if not len(e_WH):
             return torch.zeros(self.spec.horizon, len(POINT_LEVELS))
         grid_QH = np.nan_to_num(np.nanquantile(e_WH, POINT_LEVELS, axis=0))
         return torch.from_numpy((grid_QH - grid_QH[POINT_LEVELS.index(0.5)]).T.copy()).float()
 
-    def _outputs(self, at: WindowIndex) -> Iterator[tuple[np.ndarray, Output, Label]]:
-        """Rows of ``at`` with the network's outputs and labels for them."""
-        if self.module.network.multivariate:
-            yield from self._whole_cutoffs(at)
-            return
-        for first in range(0, len(at), _BATCH):
-            rows = np.arange(first, min(first + _BATCH, len(at)))
-            batch, label = self._gather(at[rows])
-            with torch.inference_mode():
-                yield rows, self.module(batch), label
+    def _each(self, at: WindowIndex, read: Read) -> None:
+        """Hand every batch's outputs and labels to ``read``, with its rows of ``at``.
 
-    def _whole_cutoffs(self, at: WindowIndex) -> Iterator[tuple[np.ndarray, Output, Label]]:
-        """As `_outputs`: all series of a cutoff go through at once, the ones asked come back."""
-        for cutoff in np.unique(at.cutoff_W):
-            rows = np.flatnonzero(at.cutoff_W == cutoff)
-            batch, label = self._gather(whole(self.panel, np.array([cutoff])))
+        On a CPU as many batches run side by side as torch has threads, one thread each: less time
+        than batches one by one on all threads, since every operation of a batch then runs beside
+        one of another (`make bench`).
+        """
+        multivariate = self.module.network.multivariate
+        forward = self._whole_cutoff if multivariate else self._batch
+        batches = _by_cutoff(at) if multivariate else _in_order(at)
+
+        def work(rows: np.ndarray) -> None:
             with torch.inference_mode():
-                output = self.module(batch)
-            chosen = torch.from_numpy(at.series_W[rows]).to(output.raw_BHm.device)
-            yield rows, output.rows(chosen), label.rows(chosen)
+                read(rows, *forward(at, rows))
+
+        each_batch(work, batches, parallel=self._device.type == "cpu")
+
+    def _batch(self, at: WindowIndex, rows: np.ndarray) -> tuple[Output, Label]:
+        batch, label = self._gather(at[rows])
+        return self.module(batch), label
+
+    def _whole_cutoff(self, at: WindowIndex, rows: np.ndarray) -> tuple[Output, Label]:
+        """As `_batch`: all series of a cutoff go through at once, the ones asked come back."""
+        batch, label = self._gather(whole(self.panel, at.cutoff_W[rows[:1]]))
+        output = self.module(batch)
+        chosen = torch.from_numpy(at.series_W[rows]).to(output.raw_BHm.device)
+        return output.rows(chosen), label.rows(chosen)
+
+
+def _spread(at: WindowIndex, most: int) -> WindowIndex:
+    return at if len(at) <= most else at[np.linspace(0, len(at) - 1, most).astype(np.int64)]
+
+
+def _in_order(at: WindowIndex) -> list[np.ndarray]:
+    return [np.arange(k, min(k + _BATCH, len(at))) for k in range(0, len(at), _BATCH)]
+
+
+def _by_cutoff(at: WindowIndex) -> list[np.ndarray]:
+    return [np.flatnonzero(at.cutoff_W == cutoff) for cutoff in np.unique(at.cutoff_W)]
 
 
 def calibrate(inference: Inference, spans: Split) -> Calibration:
@@ -137,18 +177,18 @@ def calibrate(inference: Inference, spans: Split) -> Calibration:
         last = spans.until - panel.schema.delay_steps(TARGET) - spec.horizon
         cutoffs = range(max(0, last - _CALIBRATION_CUTOFFS + 1), last + 1)
         source = "training windows"
-    at = windows_at(panel, cutoffs, spec)
+    at = _spread(windows_at(panel, cutoffs, spec), _CALIBRATION_WINDOWS)
     levels = inference.module.loss.levels or POINT_LEVELS
     residual = None if inference.module.loss.levels else inference.residual_quantiles(at)
     first = Calibration(
         levels=levels, residual_HQ=residual, correlation_HH=np.eye(spec.horizon), source=source
     )
     _, grid = inference.grids(at, first)
-    _, label = Gatherer(panel, spec)(at)
-    z_WH = scores_of(grid, levels, label.y_BH.numpy())
+    y_WH, seen_WH = labels(panel, at, spec.horizon)
+    z_WH = scores_of(grid, levels, y_WH)
     return Calibration(
         levels=levels,
         residual_HQ=residual,
-        correlation_HH=horizon_correlation(z_WH, label.seen_BH.numpy()),
+        correlation_HH=horizon_correlation(z_WH, seen_WH),
         source=source,
     )

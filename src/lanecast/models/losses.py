@@ -44,6 +44,10 @@ class Loss(nn.Module, ABC):
     def point(self, raw_BHm: Tensor) -> Tensor:
         """The point forecast, [B, H]: the median wherever there is one."""
 
+    def read(self, raw_BHm: Tensor) -> tuple[Tensor, Tensor | None]:
+        """`point` and `grid` at once."""
+        return self.point(raw_BHm), self.grid(raw_BHm)
+
     @abstractmethod
     def shift(self, raw_BHm: Tensor, anchor_BH: Tensor) -> Tensor:
         """The outputs read as corrections to ``anchor``: locations move, spreads stay."""
@@ -73,6 +77,11 @@ class MultiQuantile(Loss):
     def point(self, raw_BHm: Tensor) -> Tensor:
         """The median."""
         return self.grid(raw_BHm)[..., self.levels.index(0.5)]
+
+    def read(self, raw_BHm: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Sorted once."""
+        grid = self.grid(raw_BHm)
+        return grid[..., self.levels.index(0.5)], grid
 
     def shift(self, raw_BHm: Tensor, anchor_BH: Tensor) -> Tensor:
         """Every quantile moves by the anchor."""
