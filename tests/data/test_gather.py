@@ -1,6 +1,6 @@
 """The gather against a loop, and the claim that matters: nothing invisible is in a batch."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest

@@ -202,7 +202,7 @@ def _add_total(
 
     The point forecast of the total is the sum of the points, which is not its median.
     """
-    cutoffs, which = np.unique(index.cutoff_W, return_inverse=True)
+    which = np.unique(index.cutoff_W, return_inverse=True)[1]
     y_CH, point_CH, seen_CH = (
         np.stack([np.bincount(which, weights=part_W) for part_W in part_WH.T], axis=1)
         for part_WH in (y_WH, point_WH, seen_WH)
