@@ -7,9 +7,9 @@ from lanecast import config
 
 @config.main("benchmark")
 def main(cfg: DictConfig) -> float:
-    from lanecast.checks import speed
+    from lanecast.checks.bench import steps
 
-    return speed.run(cfg)
+    return steps.run(cfg)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 
-from lanecast.checks.speed import Round, Setting, measure, report, synthetic_panel
+from lanecast.checks.bench.steps import Round, Setting, measure, report, synthetic_panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.windows import WindowSpec
 from lanecast.errors import ConfigError
