@@ -1,4 +1,4 @@
-"""Time our training step against the bare network."""
+"""Time training steps and backtests beside the bare network and beside neuralforecast."""
 
 from omegaconf import DictConfig
 
@@ -7,9 +7,9 @@ from lanecast import config
 
 @config.main("benchmark")
 def main(cfg: DictConfig) -> float:
-    from lanecast.checks.bench import steps
+    from lanecast.checks.bench import verb
 
-    return steps.run(cfg)
+    return verb.run(cfg)
 
 
 if __name__ == "__main__":

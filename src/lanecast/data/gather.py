@@ -67,8 +67,8 @@ class Label:
 class Gatherer:
     """Reads windows from a panel that lies on one device; visibility is applied here, once.
 
-    A window that lies inside its series and has no gap is a run of consecutive rows of the store,
-    and is copied as one (`_copied`).  Any other is ragged and read cell by cell (`gather`).
+    A window without a gap is a run of consecutive rows of the store, and is copied as one
+    (`_copied`), less what lies before its series.  Odd ones are read cell by cell (`gather`).
     """
 
     def __init__(self, panel: Panel, spec: WindowSpec, device: str | torch.device = "cpu") -> None:
@@ -95,28 +95,35 @@ class Gatherer:
     def __call__(self, index: WindowIndex) -> tuple[WindowBatch, Label]:
         """The windows of ``index`` and, apart from them, their labels."""
         self._check_calendar(index)
-        series = torch.from_numpy(np.ascontiguousarray(index.series_W)).to(self.device)
-        cutoff = torch.from_numpy(np.ascontiguousarray(index.cutoff_W)).to(self.device)
+        series, cutoff = self._tensor(index.series_W), self._tensor(index.cutoff_W)
         if self._runs is None:
             return self.gather(series, cutoff)
-        batch, label, ragged = self._copied(self._runs, index, series, cutoff)
-        if not len(ragged):
+        batch, label, odd = self._copied(self._runs, index, series, cutoff)
+        if not len(odd):
             return batch, label
-        few, few_labels = self.gather(series[ragged], cutoff[ragged])
+        few, few_labels = self.gather(series[odd], cutoff[odd])
         for name in BY_WINDOW:
-            getattr(batch, name)[ragged] = getattr(few, name)
-        label.y_BH[ragged], label.seen_BH[ragged] = few_labels.y_BH, few_labels.seen_BH
+            getattr(batch, name)[odd] = getattr(few, name)
+        label.y_BH[odd], label.seen_BH[odd] = few_labels.y_BH, few_labels.seen_BH
         return batch, label
 
     def _copied(
         self, runs: Runs, index: WindowIndex, series_B: Tensor, cutoff_B: Tensor
     ) -> tuple[WindowBatch, Label, Tensor]:
-        """The windows run by run, and which are ragged: what it says of those is wrong."""
-        first_W, after_W = self._panel.offsets[index.series_W], self._panel.offsets[1:]
-        origin_W = first_W + index.cutoff_W + 1 - self._panel.start[index.series_W]
-        inside_W = origin_W - self.spec.context >= first_W
-        inside_W &= origin_W + self.spec.horizon <= after_W[index.series_W]
-        before_BLX, after_BHX, ragged = runs.rows(origin_W, inside_W)
+        """The windows run by run, and the odd ones, of which it says nothing true."""
+        context, low_W = self.spec.context, self._panel.offsets[index.series_W]
+        origin_W = low_W + index.cutoff_W + 1 - self._panel.start[index.series_W]
+        missing_W = low_W - (origin_W - context)  # steps read that lie before the series
+        usable_W = origin_W + self.spec.horizon <= self._panel.offsets[1:][index.series_W]
+        usable_W &= (origin_W >= context) & (missing_W < context)
+        if self._calendar.shape[1]:
+            usable_W &= index.cutoff_W + 1 >= context
+        before_BLX, after_BHX, odd_W = runs.rows(origin_W, usable_W)
+        short = np.flatnonzero((missing_W > 0) & ~odd_W)
+        hidden_RL = self._ahead[:context] + (context - 1) < self._tensor(missing_W[short, None])
+        odd, short = self._tensor(np.flatnonzero(odd_W)), self._tensor(short)
+        if len(short):
+            before_BLX[short] = before_BLX[short].masked_fill_(hidden_RL[..., None], 0.0)
         past, known_past = before_BLX.tensor_split([self._num_past], dim=-1)
         future, seen_HK = after_BHX[..., self._num_past :], self._future_visible
         if not self._all_visible:
@@ -130,25 +137,31 @@ class Gatherer:
         # The future and the answer lie side by side in the store: here they come apart.
         future, y_BH = future.contiguous(), after_BHX[..., 0].clone()
         # One mask for all windows, unless some are to be put right in their own.
-        rows = len(index) if len(ragged) else 1
+        rows = len(index) if len(short) + len(odd) else 1
 
         def mask(each: Tensor, like: Tensor) -> Tensor:
             return each.expand(rows, *like.shape[1:]).clone().expand(like.shape)
 
         yes = seen_HK.new_ones(())
+        past_seen, known_past_seen = mask(self._past_visible, past), mask(yes, known_past)
+        if len(short):
+            past_seen[short] &= ~hidden_RL[..., None]
+            known_past_seen[short, :, : before_BLX.shape[2] - self._num_past] &= ~hidden_RL[
+                ..., None
+            ]
         batch = WindowBatch(
             past_BLP=past,
-            seen_BLP=mask(self._past_visible, past),
+            seen_BLP=past_seen,
             known_past_BLK=known_past,
-            known_past_seen_BLK=mask(yes, known_past),
+            known_past_seen_BLK=known_past_seen,
             future_BHK=future,
             future_seen_BHK=mask(seen_HK, future),
             static_BC=self._static(series_B),
             series_B=series_B,
             cutoff_B=cutoff_B,
-            ragged_R=ragged if self._all_visible else None,
+            ragged_R=torch.cat([short, odd]) if self._all_visible else None,
         )
-        return batch, Label(y_BH=y_BH, seen_BH=mask(yes, y_BH)), ragged
+        return batch, Label(y_BH=y_BH, seen_BH=mask(yes, y_BH)), odd
 
     def _check_calendar(self, index: WindowIndex) -> None:
         if not self._calendar.shape[1] or not len(index):
@@ -212,6 +225,9 @@ class Gatherer:
         return batch, Label(
             y_BH=x_BTX[:, context:, 0].masked_fill(~label_seen, 0.0), seen_BH=label_seen
         )
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def _static(self, series_B: Tensor) -> Tensor:
         if self._statics.numel():

@@ -43,21 +43,20 @@ class Runs:
             dates_after=_runs_of(calendar, spec.horizon),
         )
 
-    def rows(self, origin_B: np.ndarray, inside_B: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows before and from each origin cell, [B, L, X] and [B, H, X], and the ragged windows.
+    def rows(self, origin_B: np.ndarray, usable_B: np.ndarray) -> tuple[Tensor, Tensor, np.ndarray]:
+        """Rows before and from each origin cell, [B, L, X] and [B, H, X], and which are odd, [B].
 
-        Ragged are those not ``inside`` their series, whose rows are any, and those with a gap.
+        Odd are those not ``usable``, whose rows are any, and those with a gap.
         """
         device = self.before.device
-        safe_B = torch.from_numpy(np.where(inside_B, origin_B, self.spec.context)).to(device)
+        safe_B = torch.from_numpy(np.where(usable_B, origin_B, self.spec.context)).to(device)
         before = self.before.index_select(0, safe_B - self.spec.context)
         after = self.after.index_select(0, safe_B)
+        odd_B = ~usable_B
         if device.type == "cpu":
             # One NaN, or infinity, makes the sum one; a sum that overflows only costs time.
-            sums_B = before.sum(dim=1) + after.sum(dim=1)
-            inside_B = inside_B & torch.isfinite(sums_B).numpy()
-        ragged = torch.from_numpy(np.flatnonzero(~inside_B)).to(device)
-        return _unfolded(before, self.spec.context), _unfolded(after, self.spec.horizon), ragged
+            odd_B |= ~np.isfinite((before.sum(dim=1) + after.sum(dim=1)).numpy())
+        return _unfolded(before, self.spec.context), _unfolded(after, self.spec.horizon), odd_B
 
     def dates(self, cutoff_B: Tensor) -> tuple[Tensor, Tensor]:
         """The calendar up to and after each cutoff, [B, L, F] and [B, H, F]; any off the grid."""

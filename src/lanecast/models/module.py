@@ -58,6 +58,13 @@ class ForecastModule(pl.LightningModule):
         self._train = torch.zeros(2)  # sum of step losses, steps
         self._val = torch.zeros(6)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As ever, but for a name that Lightning notes at every hook: torch looks it up 4 times."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def forward(self, batch: WindowBatch) -> Output:
         """Scale, take the anchor off, run the network, put the anchor back."""
         scaled, scale = self.scaler.transform(batch)

@@ -1,30 +1,22 @@
-"""What our training step costs beside the bare network.
+"""A training step: ours, and the bare network's.
 
-The floor is the same network's forward, backward and step on batches that are ready and scaled.
-Our step is that of the real fit: gather, scale, forward, loss, backward, clip, step, Trainer.
-Both run in one process in interleaved rounds, so that only their ratio is read; a round whose floor
-moved by more than a fifth is discarded.
+The floor is the same network's forward, loss, backward, clip and optimizer step, on batches that
+are ready and scaled.  Ours is the step of a real fit: gather, scale and Lightning's loop as well.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
-from omegaconf import DictConfig
 
-from lanecast.config import instantiate, resolved_config
 from lanecast.data.datamodule import ForecastDataModule
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
-from lanecast.data.schema import Column, Role, Schema
 from lanecast.data.windows import WindowSpec, split
 from lanecast.errors import ConfigError
 from lanecast.models.anchors import NoAnchor
@@ -34,27 +26,6 @@ from lanecast.models.losses import Loss
 from lanecast.models.module import ForecastModule
 from lanecast.models.networks import Network, NetworkShape
 from lanecast.models.optimization import Hardware, Optimization
-
-STEADY = 0.2  # how far the floor may move within a round
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """Seconds per step: the floor before and after ours, and ours."""
-
-    before: float
-    ours: float
-    after: float
-
-    @property
-    def floor(self) -> float:
-        """Mean of the two floors around our step."""
-        return (self.before + self.after) / 2
-
-    @property
-    def steady(self) -> bool:
-        """Whether the machine was equally fast before and after."""
-        return abs(self.before - self.after) <= STEADY * min(self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +40,14 @@ class Setting:
     hardware: Hardware
     steps: int
     warmup: int
+    levels: tuple[float, ...] = (0.05, 0.1, 0.5, 0.9, 0.95)  # of a backtest
+    name: str = ""  # of the network in neuralforecast
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the network there
+
+    @property
+    def multivariate(self) -> bool:
+        """Whether a batch holds whole cutoffs."""
+        return self.name == "iTransformer"
 
     def __post_init__(self) -> None:
         """Refuse a round that times nothing."""
@@ -78,82 +57,20 @@ class Setting:
             )
 
 
-def run(cfg: DictConfig) -> float:
-    """Time with and without covariates, print both, return the larger ratio."""
-    plain = resolved_config(cfg)
-    setting = Setting(
-        network=instantiate(plain["model"]["network"]),
-        loss=instantiate(plain["loss"]),
-        scaler=instantiate(plain["scaler"]),
-        windows=instantiate(plain["windows"]),
-        optim=instantiate(plain["optim"]),
-        hardware=instantiate(plain["trainer"]),
-        steps=cfg.steps,
-        warmup=cfg.warmup,
-    )
-    setting.hardware.set_threads()
-    print(
-        f"training step of {cfg.model.name}, batches of {setting.optim.batch_size} windows,"
-        f" {cfg.num_series} series x {cfg.num_steps} steps, {torch.get_num_threads()} threads"
-    )
-    ratios = []
-    for covariates in (False, True):
-        panel = synthetic_panel(
-            num_series=cfg.num_series, num_steps=cfg.num_steps, covariates=covariates
-        )
-        rounds = [measure(panel, setting) for _ in range(cfg.rounds)]
-        ratios.append(report(rounds, label=f"{'with' if covariates else 'without'} covariates"))
-    return max(ratios)
+def floor_of(panel: Panel, setting: Setting) -> Callable[[], float]:
+    """Seconds per bare step, on batches that are ready and scaled."""
+    data = _data(panel, setting, until=panel.last_step)
+    return _floor(_module(panel, setting, until=panel.last_step), data, setting)
 
 
-def report(rounds: list[Round], *, label: str) -> float:
-    """Print medians over the steady rounds; return the median ratio, nan if none was steady."""
-    steady = [each for each in rounds if each.steady]
-    if not steady:
-        print(f"{label}: the floor moved in each of {len(rounds)} rounds; run on a quiet machine")
-        return float("nan")
-    ratio = statistics.median(each.ours / each.floor for each in steady)
-    floor = 1e3 * statistics.median(each.floor for each in steady)
-    ours = 1e3 * statistics.median(each.ours for each in steady)
-    print(
-        f"{label}: floor {floor:.2f} ms, ours {ours:.2f} ms, ratio {ratio:.3f}"
-        f" ({len(steady)} of {len(rounds)} rounds steady)"
-    )
-    return ratio
+def ours_of(panel: Panel, setting: Setting) -> Callable[[], float]:
+    """Seconds per step of a fit of ours, Trainer included; each call fits afresh."""
 
+    def seconds_per_step() -> float:
+        data = _data(panel, setting, until=panel.last_step)
+        return _ours(_module(panel, setting, until=panel.last_step), data, setting)
 
-def measure(panel: Panel, setting: Setting) -> Round:
-    """One round: floor, ours, floor."""
-    until = panel.last_step
-    data = _data(panel, setting, until=until)
-    module = _module(panel, setting, until=until)
-    floor = _floor(module, data, setting)
-    before = floor()
-    ours = _ours(module, data, setting)
-    return Round(before=before, ours=ours, after=floor())
-
-
-def synthetic_panel(*, num_series: int, num_steps: int, covariates: bool) -> Panel:
-    """Daily random series; with covariates 4 observed, 4 known_future and 2 static columns."""
-    rng = np.random.default_rng(1)
-    each = 4 if covariates else 0
-    columns = {"y": Column(role=Role.TARGET)}
-    columns |= {f"observed_{i}": Column(role=Role.OBSERVED) for i in range(each)}
-    columns |= {f"known_{i}": Column(role=Role.KNOWN_FUTURE) for i in range(each)}
-    statics = 2 if covariates else 0
-    columns |= {f"static_{i}": Column(role=Role.STATIC) for i in range(statics)}
-    values = rng.normal(10.0, 1.0, (num_series * num_steps, 1 + 2 * each))
-    return Panel(
-        schema=Schema(freq="D", columns=columns),
-        series=np.array([f"series_{i}" for i in range(num_series)], dtype=object),
-        offsets=np.arange(num_series + 1, dtype=np.int64) * num_steps,
-        start=np.zeros(num_series, dtype=np.int64),
-        times=pd.date_range("2020-01-01", periods=num_steps, freq="D").to_numpy("datetime64[ns]"),
-        values=torch.from_numpy(values).float(),
-        calendar=torch.zeros(num_steps, 0),
-        statics=torch.from_numpy(rng.normal(size=(num_series, statics))).float(),
-        static_names=tuple(f"static_{i}" for i in range(statics)),
-    )
+    return seconds_per_step
 
 
 class _Clocked(ForecastModule):
@@ -176,6 +93,7 @@ def _data(panel: Panel, setting: Setting, *, until: int) -> ForecastDataModule:
         batch_size=setting.optim.batch_size,
         steps_per_epoch=steps + 1,  # the epoch's end, with its checkpoint, is not a step
         seed=1,
+        whole_cutoffs=setting.multivariate,
     )
 
 
@@ -221,10 +139,16 @@ def _floor(
         y_BH = module.scaler.scale_target(label.y_BH, scale)
         ready.append((scaled, y_BH, label.seen_BH.to(y_BH.dtype)))
 
+    clip, mixed = setting.optim.clip, setting.hardware.precision.startswith("bf16")
+
     def run_steps(number: int) -> None:
         for scaled, y_BH, weight_BH in ready[:number]:
             optimizer.zero_grad()
-            module.loss(network(scaled), y_BH, weight_BH).backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+                loss = module.loss(network(scaled), y_BH, weight_BH)
+            loss.backward()
+            if clip is not None:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
             optimizer.step()
 
     def seconds_per_step() -> float:
