@@ -11,9 +11,14 @@ export GOMP_SPINCOUNT  := 0
 BACKTEST  := $(PYTHON) scripts/backtest.py -m experiment=demo skip_finished=true
 FULL      := networks=[nhits,tft] seeds=5 policies=[reactive,randomized,committed] paths=100 \
 	path_cutoffs=[0,1,2,3,4] out=runs/midmile-do-full
+SIZES     := 100x2000,100x2000+,1000x1000,1000x1000+,10000x500,10000x500+,30000x200,30000x200+,1x50000,1x50000+
+EVERY     := 'figures=[startup,train_step,backtest,prepare,sweep]' 'networks=[nhits,tft,itransformer]' \
+	'cases.nhits=[$(SIZES)]' 'cases.tft=[$(SIZES)]' 'cases.itransformer=[321x5000]' \
+	'backtests.nhits=[{case: 100x2000, windows: [5,20,100]}, {case: 30000x200, windows: [5,20]}]' \
+	'backtests.tft=[{case: 100x2000, windows: [5,20,100]}]' 'prepared=[1000x1000,30000x500+]'
 SCHEDULED := data.schema.columns.scheduled.role
 
-.PHONY: help setup demo test test-slow lint types bench mutation midmile-do midmile-do-full plan-demo
+.PHONY: help setup demo test test-slow lint types bench bench-full bench-guard mutation midmile-do midmile-do-full plan-demo
 .DEFAULT_GOAL := help
 
 help:        ## list the targets
@@ -40,8 +45,15 @@ lint: setup  ## check style and formatting
 types: setup  ## check the types
 	$(PYTHON) -m mypy
 
-bench: setup  ## time our training step against the bare network
-	$(PYTHON) scripts/benchmark.py
+bench: setup  ## time steps, backtests and start-up beside the floor and neuralforecast (25 minutes)
+	$(PYTHON) -W ignore scripts/benchmark.py
+
+bench-full: setup  ## the same for every size, TFT and iTransformer, preparation and sweeps (hours)
+	$(PYTHON) -W ignore scripts/benchmark.py $(EVERY)
+
+bench-guard: setup  ## fail where a step or backtest costs more, beside its floor, than committed
+	$(PYTHON) -W ignore scripts/benchmark.py 'figures=[train_step,backtest]' guard.check=true out=runs/bench-guard \
+	    'cases.nhits=[1000x1000,1000x1000+]' 'backtests.nhits=[{case: 100x2000, windows: [100]}]'
 
 mutation: setup  ## inject defects into the data and count those that the checks catch
 	OMP_NUM_THREADS=1 $(PYTHON) scripts/mutation.py

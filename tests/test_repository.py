@@ -37,12 +37,15 @@ ROOMS = (
     "report",
     "verbs",
     "training",
+    "engines",
     "backtesting",
     "forecasting",
+    "exporting",
     "scenarios",
     "planner",
     "replanning",
     "generating",
+    "preparing",
     "checks",
 )
 # The entry takes a finished run's result from its record before any verb is imported.

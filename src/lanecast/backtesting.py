@@ -6,21 +6,13 @@ that knows nothing later than the first cutoff it serves.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lanecast.engines import Engine, Fold, Local
 from lanecast.errors import ConfigError
-from lanecast.verbs import (
-    MODEL,
-    RunResult,
-    build_forecaster,
-    model_facts,
-    panel_facts,
-    saved_model,
-    window_facts,
-)
+from lanecast.verbs import RunResult, build_forecaster, panel_facts, window_facts
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -29,16 +21,8 @@ if TYPE_CHECKING:
     from lanecast.data.windows import WindowSpec
     from lanecast.evaluation.futures import OtherFutures
     from lanecast.evaluation.score import Scores
-    from lanecast.models.protocol import Forecaster, Forecasts
+    from lanecast.models.protocol import Forecasts
     from lanecast.tracking.record import Run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
-    """One fit and the cutoffs it serves; the fit knows nothing after ``until``."""
-
-    until: int
-    cutoffs: tuple[int, ...]
 
 
 def run(cfg: DictConfig) -> RunResult:
@@ -78,7 +62,7 @@ def run(cfg: DictConfig) -> RunResult:
             ),
         )
         others = OtherFutures()
-        forecasts = _forecast(cfg, panel, spec, folds, folder, others)
+        forecasts = _forecast(cfg, panel, folds, folder, others)
         _write(forecasts, panel, cfg.model.name, folder)
         scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season)
         told = _levels(cfg, forecasts, panel)
@@ -121,61 +105,37 @@ def folds_of(cutoffs: Sequence[int], refit: str | int) -> list[Fold]:
 
 
 def _forecast(
-    cfg: DictConfig,
-    panel: Panel,
-    spec: WindowSpec,
-    folds: Sequence[Fold],
-    folder: Run,
-    others: OtherFutures,
+    cfg: DictConfig, panel: Panel, folds: Sequence[Fold], folder: Run, others: OtherFutures
 ) -> Forecasts:
     """Fit and predict fold by fold; the last fitted model is saved."""
-    from lanecast.data.windows import windows_at
+    from lanecast.config import instantiate
     from lanecast.models.protocol import joined
     from lanecast.report.pictures import keep_graph_picture
 
-    forecaster: Forecaster = build_forecaster(cfg)
-    parts, seconds = [], {"fit": 0.0, "predict": 0.0}
-    for fold in folds:
-        started = time.perf_counter()
-        if cfg.get("run") is not None:
-            forecaster.load(saved_model(cfg.run))
-        else:
-            forecaster.fit(_history(panel, cfg, fold), until=fold.until, reporter=folder)
-        fitted = time.perf_counter()
-        at = windows_at(panel, fold.cutoffs, spec)
-        parts.append(
-            forecaster.predict(
-                panel,
-                at=at,
-                quantiles=list(cfg.protocol.quantiles),
-                samples=int(cfg.protocol.samples) or None,
-                seed=int(cfg.seed),
-            )
-        )
-        seconds["fit"] += fitted - started
-        seconds["predict"] += time.perf_counter() - fitted
-        others.ask(forecaster, panel, at, seed=int(cfg.seed))
-    if cfg.get("run") is None:
-        forecaster.save(folder.folder / MODEL)
-    keep_graph_picture(forecaster, folder)
-    folder.note(timings=seconds, model=model_facts(forecaster))
-    return joined(parts)
-
-
-def _history(panel: Panel, cfg: DictConfig, fold: Fold) -> Panel:
-    """The panel a fit may learn from: all of it, or the last ``window`` steps (sliding)."""
-    if cfg.protocol.window == "expanding":
-        return panel
-    return panel.since(fold.until - int(cfg.protocol.window) + 1)
+    engine: Engine = instantiate(cfg.engine) if cfg.get("engine") else Local()
+    served, facts = engine.serve(cfg, panel, folds, folder)
+    for one in served:
+        others.add(one.others)
+    seconds = {
+        "fit": sum(one.fit_seconds for one in served),
+        "predict": sum(one.predict_seconds for one in served),
+    }
+    keep_graph_picture(build_forecaster(cfg), folder)
+    folder.note(timings=seconds, model=facts)
+    return joined([one.forecasts for one in served])
 
 
 def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
     from lanecast.data.frames import actual_frame, forecast_frame, samples_frame
+    from lanecast.models.parts import write_in_parts
 
     if not folder.keep.get("forecasts", True):
         return
-    frame = forecast_frame(forecasts, panel, name)
-    frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
+    write_in_parts(
+        folder.folder / "forecasts.parquet",
+        forecasts,
+        lambda part: forecast_frame(part, panel, name),
+    )
     actual = actual_frame(forecasts, panel, context=2 * forecasts.point_WH.shape[1])
     actual.to_parquet(folder.folder / "actuals.parquet", index=False)
     if forecasts.samples_SWH is not None:

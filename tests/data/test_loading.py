@@ -20,6 +20,7 @@ FILES = sorted(path.stem for path in CONF.glob("*.yaml"))
 EMBEDDED = ("flights", "flights_hourly")
 GENERATED = ("midmile", "midmile_committed", "midmile_network")
 OWN = ("panel_csv", "panel_parquet")
+STORES = ("midmile_store", "panel_store")
 
 
 def data_config(name, *, folder="nowhere", **overrides):
@@ -64,6 +65,9 @@ def own_table(orders, **overrides):
 def test_every_data_config_declares_a_schema_and_nothing_unknown(name):
     config = data_config(name)
     Schema.from_config(config["schema"])
+    if name in STORES:
+        assert set(config) - {"unit"} == {"source", "schema", "calendar", "path", "store"}
+        return
     allowed = {"source", "schema", "calendar", "keep"} | (
         {"path", "future_path"} if name in OWN else set()
     )
@@ -72,7 +76,7 @@ def test_every_data_config_declares_a_schema_and_nothing_unknown(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in FILES if name not in (*EMBEDDED, *GENERATED, *OWN)]
+    "name", [name for name in FILES if name not in (*EMBEDDED, *GENERATED, *OWN, *STORES)]
 )
 def test_every_data_config_says_how_to_point_to_missing_data(name, tmp_path):
     with pytest.raises(ConfigError, match=f"{tmp_path}.*LANECAST_DATA"):
@@ -81,7 +85,7 @@ def test_every_data_config_says_how_to_point_to_missing_data(name, tmp_path):
 
 @pytest.mark.data
 @pytest.mark.parametrize(
-    "name", [name for name in FILES if name not in (*EMBEDDED, *GENERATED, *OWN)]
+    "name", [name for name in FILES if name not in (*EMBEDDED, *GENERATED, *OWN, *STORES)]
 )
 def test_every_data_config_loads_its_data(name):
     if (folder := os.environ.get("LANECAST_DATA")) is None:

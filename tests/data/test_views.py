@@ -54,8 +54,9 @@ def test_other_values_leave_the_other_columns_and_the_panel_alone(panel):
 
 
 def test_counts_of_present_targets_follow_the_new_values(panel):
-    assert panel.seen_before[-1] > 0
-    assert with_values(panel, {"y": np.full(panel.num_cells, np.nan)}).seen_before[-1] == 0
+    assert panel.last_step > 0
+    with pytest.raises(SchemaError, match="no target value"):
+        assert with_values(panel, {"y": np.full(panel.num_cells, np.nan)}).last_step
 
 
 def test_series_without_any_target_are_left_out_and_a_full_panel_is_itself(panel):

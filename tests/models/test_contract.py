@@ -34,6 +34,12 @@ MULTIVARIATE = {"itransformer", "timemixer", "tsmixerx"}  # one network over a f
 
 # The same models with next to no budget, by constructor.
 TINY = {
+    "StackedSeeds": [
+        "trainer=smoke",
+        "trainer.progress=false",
+        "optim.batch_size=16",
+        "model.seeds=2",
+    ],
     "DeepForecaster": ["trainer=smoke", "trainer.progress=false", "optim.batch_size=16"],
     "Reference": ["model.max_steps=2", "model.threads=1", "+model.options.windows_batch_size=32"],
     "LightGBM": ["model.params.n_estimators=20", "model.params.min_child_samples=5"],

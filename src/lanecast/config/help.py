@@ -62,6 +62,12 @@ EXAMPLES = {
         "generate.py preset=small out=data/twin",
         "generate.py preset=internet write=false fraction=0.02",
     ),
+    "prepare": (
+        "prepare.py data.path=orders/ data.store=orders.store",
+        "prepare.py data=midmile_store data.path=data/twin/lanes data.store=data/twin.store",
+    ),
+    "export": (f"export.py run={FOLDER}", f"export.py run={FOLDER} out=served series=100"),
+    "benchmark": ("benchmark.py", "benchmark.py figures=[startup] out=runs/bench-startup"),
     "plan_demo": ("plan_demo.py", "plan_demo.py draws=50 cutoffs=1 out=runs/plan-demo-short"),
     "midmile_do": (
         "midmile_do.py",

@@ -152,6 +152,10 @@ class ForecastDataModule(pl.LightningDataModule):
 
     def train_batch(self, step: int) -> Batch:
         """The batch of optimizer step ``step`` (this rank's share of it)."""
+        return self.gatherer(self.train_index(step))
+
+    def train_index(self, step: int) -> WindowIndex:
+        """The windows of that batch."""
         world, rank = self._world()
         per_step = self.batch_size
         if self.whole_cutoffs:
@@ -159,8 +163,8 @@ class ForecastDataModule(pl.LightningDataModule):
         per_step = max(world, per_step)  # nobody goes without
         rows = np.array_split(self.sampler.rows(step * per_step, per_step), world)[rank]
         if self.whole_cutoffs:
-            return self.gatherer(whole(self.panel, self.cutoffs[rows]))
-        return self.gatherer(self.train_windows.decode(rows))
+            return whole(self.panel, self.cutoffs[rows])
+        return self.train_windows.decode(rows)
 
     def _world(self) -> tuple[int, int]:
         if self.trainer is None:

@@ -119,9 +119,9 @@ class Gatherer:
         if self._calendar.shape[1]:
             usable_W &= index.cutoff_W + 1 >= context
         before_BLX, after_BHX, odd_W = runs.rows(origin_W, usable_W)
-        short = np.flatnonzero((missing_W > 0) & ~odd_W)
-        hidden_RL = self._ahead[:context] + (context - 1) < self._tensor(missing_W[short, None])
-        odd, short = self._tensor(np.flatnonzero(odd_W)), self._tensor(short)
+        short_W = np.flatnonzero((missing_W > 0) & ~odd_W)
+        hidden_RL = self._ahead[:context] + (context - 1) < self._tensor(missing_W[short_W, None])
+        odd, short = self._tensor(np.flatnonzero(odd_W)), self._tensor(short_W)
         if len(short):
             before_BLX[short] = before_BLX[short].masked_fill_(hidden_RL[..., None], 0.0)
         past, known_past = before_BLX.tensor_split([self._num_past], dim=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,10 +19,20 @@ from lanecast.sources import SourceTable
 def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = None) -> Panel:
     """The panel that a ``data`` group describes.
 
+    ``store``, where given, is a folder that prepare.py wrote: the panel is memory-mapped.
     ``future_path``, where given, is a second file in the form of the source's, without targets:
     the known future of the steps to forecast.  ``vocabulary`` encodes the statics as those of the
     panel that a model was fitted on.
     """
+    if config.get("store") is not None:
+        from lanecast.data.store import open_store
+
+        return open_store(
+            Path(str(config["store"])),
+            Schema.from_config(config["schema"]),
+            calendar=calendar_options(config.get("calendar")),
+            vocabulary=vocabulary,
+        )
     table, future = read_tables(config)
     return panel_of(config, table, future, vocabulary=vocabulary)
 

@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from lanecast.data.presence import Presence
 from lanecast.data.schema import Schema
 from lanecast.errors import SchemaError
 
@@ -69,25 +70,25 @@ class Panel:
         return (*self.schema.known, *self.calendar_names, *self.issued_names)
 
     @cached_property
-    def seen_before(self) -> np.ndarray:
-        """Prefix count of cells whose target is present, [cells + 1]."""
-        present = torch.isfinite(self.values[:, 0]).numpy()
-        return np.concatenate([[0], np.cumsum(present, dtype=np.int64)])
+    def presence(self) -> Presence:
+        """Which cells hold a target."""
+        return Presence.of(self.values[:, 0])
 
     @cached_property
     def last_step(self) -> int:
         """Last step at which any series has a target; the latest possible cutoff."""
-        present = np.flatnonzero(np.diff(self.seen_before))
-        if present.size == 0:
+        last_N = self.presence.last(self.offsets[:-1], self.offsets[1:])
+        if (last_N < 0).all():
             raise SchemaError("the panel holds no target value at all; check the y column")
-        owner = np.searchsorted(self.offsets, present, side="right") - 1
-        return int((self.start[owner] + present - self.offsets[owner]).max())
+        step_N = self.start + last_N - self.offsets[:-1]
+        return int(step_N[last_N >= 0].max())
 
     @cached_property
     def fingerprint(self) -> str:
         """Hash of content and schema: two panels with the same hash hold the same data."""
         digest = hashlib.sha256(repr(self.schema).encode())
-        for array in (self.values.numpy(), self.offsets, self.start, self.times[:1]):
+        digest.update(np.ascontiguousarray(self.values.numpy()).view(np.uint8).data)
+        for array in (self.offsets, self.start, self.times[:1]):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update("\x00".join(map(str, self.series)).encode())
         digest.update(self.statics.numpy().tobytes())
@@ -121,7 +122,7 @@ class Panel:
         low, high = self.offsets[series], self.offsets[series + 1]
         begin = np.clip(low + first - self.start[series], low, high)
         stop = np.clip(low + last + 1 - self.start[series], begin, high)
-        return self.seen_before[stop] - self.seen_before[begin]
+        return self.presence.before(stop) - self.presence.before(begin)
 
     def column(self, name: str) -> Tensor:
         """One stored column as a view, [cells]; NaN where missing."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lanecast.data.gather import WindowBatch
+from lanecast.data.moments import cell_steps, column_moments, series_blocks
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.errors import CheckpointError, ConfigError, LeakageError
@@ -68,14 +69,8 @@ class Scaler(nn.Module):
     def fit(self, panel: Panel, *, until: int) -> Self:
         """Learn from cells whose value is known at ``until``."""
         schema = panel.schema
-        step = _step_of_cell(panel)
-        means, sds = [], []
-        for name in schema.stored:
-            known_at = step + (schema.delay_steps(name) if name in schema.past else 0)
-            column = panel.column(name)[torch.from_numpy(known_at <= until)]
-            column = column[torch.isfinite(column)].double()
-            means.append(column.mean() if len(column) else torch.tensor(0.0))
-            sds.append(column.std(correction=0) if len(column) else torch.tensor(1.0))
+        moments = [column_moments(panel, name, until=until) for name in schema.stored]
+        means, sds = [mean for mean, _ in moments], [sd for _, sd in moments]
         self._kinds = tuple(schema.columns[name].scale for name in schema.stored)
         self._num_past = len(schema.past)
         self.register_buffer("means", torch.stack(means).float())
@@ -86,47 +81,54 @@ class Scaler(nn.Module):
         sd = ((statics - mean) ** 2).mean(dim=0).sqrt()
         self.register_buffer("static_mean", mean)
         self.register_buffer("static_sd", torch.where(sd > _FLOOR, sd, 1.0))
-        self._fit_series(panel, step + schema.delay_steps(TARGET) <= until)
+        self._fit_series(panel, until - schema.delay_steps(TARGET))
         self.fitted_until = until
         return self.bind(panel)
 
-    def _fit_series(self, panel: Panel, visible: np.ndarray) -> None:
+    def _fit_series(self, panel: Panel, last: int) -> None:
         """Statistics of each series; in row 0 and for one without history yet, their medians."""
-        y = panel.column(TARGET).double()
-        use = torch.isfinite(y) & torch.from_numpy(visible)
+        parts = [self._series(panel, last, *block) for block in series_blocks(panel)]
+        loc, scale, present = (torch.cat(part) for part in zip(*parts, strict=True))
+        scale = torch.where(scale > _FLOOR, scale, 1.0)
+        pooled = torch.tensor([0.0, 1.0], dtype=loc.dtype)
+        if present.any():
+            pooled = torch.stack([loc[present].median(), scale[present].median()])
+        loc, scale = torch.where(present, loc, pooled[0]), torch.where(present, scale, pooled[1])
+        self.register_buffer("series_loc", torch.cat([pooled[:1], loc]).float())
+        self.register_buffer("series_scale", torch.cat([pooled[1:], scale]).float())
+        self.known = {str(name): row + 1 for row, name in enumerate(panel.series)}
+
+    def _series(
+        self, panel: Panel, last: int, first: int, end: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Location, scale and whether anything is known of the series ``first .. end - 1``."""
+        low, high, num = int(panel.offsets[first]), int(panel.offsets[end]), end - first
+        y = panel.column(TARGET)[low:high].double()
+        use = torch.isfinite(y) & torch.from_numpy(cell_steps(panel, low, high) <= last)
         if self.link == "log1p" and (y[use] < 0).any():
             raise ConfigError(
                 f"scaler.link=log1p needs a target that is never negative, but the smallest is"
                 f" {float(y[use].min()):g}; choose a scaler with link: identity"
             )
-        y = self._to_link(y)
-        num = panel.num_series
-        owner = torch.from_numpy(np.repeat(np.arange(num), np.diff(panel.offsets)))[use]
-        y = y[use]
+        lengths = np.diff(panel.offsets[first : end + 1])
+        owner = torch.from_numpy(np.repeat(np.arange(num), lengths))[use]
+        y = self._to_link(y)[use]
         present = torch.bincount(owner, minlength=num) > 0
         count = torch.bincount(owner, minlength=num).clamp(min=1)
 
         def mean(values: Tensor) -> Tensor:
             return torch.zeros(num, dtype=y.dtype).index_add_(0, owner, values) / count
 
-        if self.method == "robust":
-            order = torch.argsort(y, stable=True)
-            order = order[torch.argsort(owner[order], stable=True)]
-            start = torch.cumsum(count, 0) - count
-            loc = torch.zeros(num, dtype=y.dtype)
-            if len(y):
-                middle = (start + (count - 1) // 2)[present].clamp(max=len(y) - 1)
-                loc[present] = y[order][middle]
-            scale = mean((y - loc[owner]).abs())
-        else:
-            loc, scale = _moments(self.method, mean, y, owner)
-        scale = torch.where(scale > _FLOOR, scale, 1.0)
-        pooled = torch.stack([loc[present].median(), scale[present].median()])
-        pooled = pooled if len(y) else torch.tensor([0.0, 1.0], dtype=y.dtype)
-        loc, scale = torch.where(present, loc, pooled[0]), torch.where(present, scale, pooled[1])
-        self.register_buffer("series_loc", torch.cat([pooled[:1], loc]).float())
-        self.register_buffer("series_scale", torch.cat([pooled[1:], scale]).float())
-        self.known = {str(name): row + 1 for row, name in enumerate(panel.series)}
+        if self.method != "robust":
+            return *_moments(self.method, mean, y, owner), present
+        order = torch.argsort(y, stable=True)
+        order = order[torch.argsort(owner[order], stable=True)]
+        start = torch.cumsum(count, 0) - count
+        loc = torch.zeros(num, dtype=y.dtype)
+        if len(y):
+            middle = (start + (count - 1) // 2)[present].clamp(max=len(y) - 1)
+            loc[present] = y[order][middle]
+        return loc, mean((y - loc[owner]).abs()), present
 
     def bind(self, panel: Panel) -> Self:
         """Find the rows of this panel's series; an unseen series gets the pooled statistics."""
@@ -279,10 +281,3 @@ def _moments(method: str, mean: Any, y: Tensor, owner: Tensor) -> tuple[Tensor, 
         return loc, mean((y - loc[owner]) ** 2).sqrt()
     zero = torch.zeros_like(mean(y))
     return (zero, mean(y.abs())) if method == "mean_abs" else (zero, zero + 1.0)
-
-
-def _step_of_cell(panel: Panel) -> np.ndarray:
-    """Step of every cell, [cells]."""
-    lengths = np.diff(panel.offsets)
-    shift = np.repeat(panel.start - panel.offsets[:-1], lengths)
-    return np.arange(panel.num_cells) + shift

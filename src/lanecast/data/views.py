@@ -51,7 +51,7 @@ def with_values(panel: Panel, columns: Mapping[str, np.ndarray]) -> Panel:
 
 def with_target(panel: Panel) -> Panel:
     """Only the series that have a target at all; the panel itself where every series has one."""
-    has_N = np.diff(panel.seen_before[panel.offsets]) > 0
+    has_N = np.diff(panel.presence.before(panel.offsets)) > 0
     return panel if has_N.all() else panel.select(np.flatnonzero(has_N))
 
 

@@ -36,6 +36,11 @@ class OtherFutures:
             found = coupled.predict(panel, at=at, seed=seed, futures=futures)
             self.parts.setdefault(futures, []).append(found)
 
+    def add(self, other: OtherFutures) -> None:
+        """Take over what was asked of another fit."""
+        for futures, parts in other.parts.items():
+            self.parts.setdefault(futures, []).extend(parts)
+
     def scores(
         self, sampled_wape: float, panel: Panel, spec: WindowSpec, *, season: int
     ) -> dict[str, float]:

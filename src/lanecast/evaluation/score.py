@@ -71,8 +71,14 @@ def evaluate(
     y_WH, seen_WH = labels(panel, index, spec.horizon)
     _check_forecasts(forecasts, panel, y_WH.shape)
     groups = horizon_groups(spec.horizon, panel.schema.freq)
-    sums_WG = _window_sums(forecasts, y_WH, seen_WH, edges=[low for low, _ in groups.values()])
-    scale_W = seasonal_scale(panel, index, season)
+    wanted = [name for name in slices if name != "horizon"]
+    with ThreadPoolExecutor(2) as pool:  # they read the panel, beside the sums over forecasts
+        scale = pool.submit(seasonal_scale, panel, index, season)
+        parts = {name: pool.submit(SLICERS[name], panel, index, spec) for name in wanted}
+        scored = pool.submit(scored_hash, panel, index, y_WH, seen_WH)
+        edges = [low for low, _ in groups.values()]
+        sums_WG = _window_sums(forecasts, y_WH, seen_WH, edges=edges)
+    scale_W = scale.result()
     sums_W = {name: term.sum(axis=1) for name, term in sums_WG.items()}
     sums_W |= scaled_terms(sums_W["abs_error"], sums_W["cells"], scale_W)
 
@@ -90,19 +96,18 @@ def evaluate(
         by_step = sums_WG | scaled_terms(sums_WG["abs_error"], sums_WG["cells"], scale_W)
         sums_G = {name: term.sum(axis=0) for name, term in by_step.items()}
         _add(values, counts, names=tuple(groups), sums=sums_G)
-    for name in slices:
-        if name != "horizon":
-            part = SLICERS[name](panel, index, spec)
-            sums = _grouped(sums_W, part.class_W, len(part.names))
-            windows = np.bincount(part.class_W, minlength=len(part.names))
-            _add(values, counts, names=part.names, sums=sums, windows=windows)
+    for name in wanted:
+        part = parts[name].result()
+        sums = _grouped(sums_W, part.class_W, len(part.names))
+        windows = np.bincount(part.class_W, minlength=len(part.names))
+        _add(values, counts, names=part.names, sums=sums, windows=windows)
     _add_total(values, counts, index, y_WH, seen_WH, forecasts.point_WH)
     counts["num_undefined_metrics"] = sum(math.isnan(value) for value in values.values())
     return Scores(
         values=values,
         counts=counts,
         by_cutoff=_by_cutoff(panel, index, sums_W),
-        scored=scored_hash(panel, index, y_WH, seen_WH),
+        scored=scored.result(),
         reliability=_reliability(forecasts, y_WH, seen_WH),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +32,15 @@ from lanecast.models.protocol import Forecasts, Reporter
 from lanecast.models.support import on_support
 
 Weigher = Callable[[Panel, int], np.ndarray]  # panel, until -> what an error of each series weighs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A fit that is ready to run for ``steps`` optimizer steps."""
+
+    module: ForecastModule
+    data: ForecastDataModule
+    steps: int
 
 
 class DeepForecaster:
@@ -87,6 +96,23 @@ class DeepForecaster:
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Train afresh on what is known at ``until``."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            begun = self.begin(panel, until=until)
+            report = fit_module(
+                begun.module,
+                begun.data,
+                plan=self._optim,
+                hardware=self._hardware,
+                steps=begun.steps,
+                reporter=reporter,
+                resume=self._resume,
+                keep=self._keep_checkpoints,
+            )
+        return self.end(begun, report, reporter=reporter)
+
+    def begin(self, panel: Panel, *, until: int) -> Begun:
+        """The untrained module, drawn from torch's generator, and the batches of its fit."""
         self._hardware.set_threads()
         spans = split(
             until=until,
@@ -95,39 +121,31 @@ class DeepForecaster:
             val_stride=self._optim.val_stride,
             delay=panel.schema.delay_steps(TARGET),
         )
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            module = self._build(panel, scaler_until=spans.train_until).train()
-            if self.weigher is not None:
-                module.series_weight_N = torch.as_tensor(self.weigher(panel, until)).float()
-            steps = self._hardware.steps(self._optim.max_steps)
-            data = ForecastDataModule(
-                panel,
-                spec=self.windows,
-                split=spans,
-                batch_size=self._optim.batch_size,
-                steps_per_epoch=min(self._optim.val_every, steps),
-                seed=self.seed,
-                whole_cutoffs=module.network.multivariate,
-                device=self._hardware.device(),
-            )
-            self.counts = {
-                "training_windows": len(data.train_windows),
-                "validation_windows": len(data.val_windows),
-                "parameters": sum(p.numel() for p in module.network.parameters()),
-            }
-            self.report = fit_module(
-                module,
-                data,
-                plan=self._optim,
-                hardware=self._hardware,
-                steps=steps,
-                reporter=reporter,
-                resume=self._resume,
-                keep=self._keep_checkpoints,
-            )
-        self._module = module.eval()
-        self.fitted_until = until
+        module = self._build(panel, scaler_until=spans.train_until).train()
+        if self.weigher is not None:
+            module.series_weight_N = torch.as_tensor(self.weigher(panel, until)).float()
+        steps = self._hardware.steps(self._optim.max_steps)
+        data = ForecastDataModule(
+            panel,
+            spec=self.windows,
+            split=spans,
+            batch_size=self._optim.batch_size,
+            steps_per_epoch=min(self._optim.val_every, steps),
+            seed=self.seed,
+            whole_cutoffs=module.network.multivariate,
+            device=self._hardware.device(),
+        )
+        self.counts = {
+            "training_windows": len(data.train_windows),
+            "validation_windows": len(data.val_windows),
+            "parameters": sum(p.numel() for p in module.network.parameters()),
+        }
+        return Begun(module=module, data=data, steps=steps)
+
+    def end(self, begun: Begun, report: FitReport, *, reporter: Reporter | None = None) -> Self:
+        """Take up a trained module and learn its intervals and paths."""
+        panel, spans = begun.data.panel, begun.data.split
+        self.report, self._module, self.fitted_until = report, begun.module.eval(), spans.until
         self._calibration = calibrate(self._inference(panel), spans)
         self.counts["paths_of_independent_steps"] = int(self._calibration.independent)
         if self._calibration.independent and reporter is not None:
@@ -283,6 +301,11 @@ class DeepForecaster:
         other.fitted_until = other.report = other._module = other._calibration = None
         other.counts = {}
         return other
+
+    @property
+    def plan(self) -> Optimization:
+        """How it is fitted."""
+        return self._optim
 
     @property
     def module(self) -> ForecastModule:

@@ -67,14 +67,22 @@ class ForecastModule(pl.LightningModule):
 
     def forward(self, batch: WindowBatch) -> Output:
         """Scale, take the anchor off, run the network, put the anchor back."""
+        inputs, future_BH, scale = self.inputs(batch)
+        return self.output(self.network(inputs), future_BH, scale)
+
+    def inputs(self, batch: WindowBatch) -> tuple[WindowBatch, Tensor | None, Scale]:
+        """What the network reads, and what its outputs need: the anchor's future and the scale."""
         scaled, scale = self.scaler.transform(batch)
         if isinstance(self.anchor, NoAnchor):
-            return Output(raw_BHm=self.network(self.selection(scaled)), scale=scale)
+            return self.selection(scaled), None, scale
         anchored = self.anchor(scaled)
         deviation = (scaled.past_BLP[..., 0] - anchored.past_BL) * scaled.seen_BLP[..., 0]
         past_BLP = torch.cat([deviation[..., None], scaled.past_BLP[..., 1:]], dim=-1)
-        raw = self.network(self.selection(replace(scaled, past_BLP=past_BLP)))
-        raw = self.loss.shift(raw, anchored.future_BH)
+        return self.selection(replace(scaled, past_BLP=past_BLP)), anchored.future_BH, scale
+
+    def output(self, raw_BHm: Tensor, future_BH: Tensor | None, scale: Scale) -> Output:
+        """The network's outputs with the anchor put back."""
+        raw = raw_BHm if future_BH is None else self.loss.shift(raw_BHm, future_BH)
         return Output(raw_BHm=raw, scale=scale)
 
     def loss_of(self, output: Output, batch: Batch) -> Tensor:
@@ -144,13 +152,20 @@ class ForecastModule(pl.LightningModule):
             return
         sums = self.trainer.strategy.reduce(self._val, reduce_op="sum")
         assert isinstance(sums, Tensor)
-        loss, absolute, pinball, squared, size, count = sums.tolist()
+        for name, ratio in self.validated(sums).items():
+            self.log(name, ratio, prog_bar=name == "val/wape")
+
+    def validated(self, sums: Tensor | None = None) -> dict[str, float]:
+        """``val/*`` from the sums of the validation steps since the last time, or from ``sums``."""
+        found = self._val if sums is None else sums
+        loss, absolute, pinball, squared, size, count = found.tolist()
         self._val.zero_()
         values = {"loss": (loss, count), "wape": (absolute, size), "wql": (pinball, size)}
         values["mse"] = (squared, count)
-        for name, (above, below) in values.items():
-            ratio = above / below if below else float("nan")
-            self.log(f"val/{name}", ratio, prog_bar=name == "wape")
+        return {
+            f"val/{name}": above / below if below else float("nan")
+            for name, (above, below) in values.items()
+        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the budget, and the generator, so that a resumed fit draws the same dropout."""

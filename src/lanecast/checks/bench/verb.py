@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lanecast.errors import ConfigError
+from lanecast.errors import ConfigError, LanecastError
 from lanecast.verbs import plain_config
 
 if TYPE_CHECKING:
@@ -46,7 +46,24 @@ def run(cfg: DictConfig) -> float:
         (out / "table.md").write_text(f"{facts}\n\n{markdown(table)}\n")
         print(markdown(table.tail(0), [row]), flush=True)
     print(f"{out / 'table.csv'}, {out / 'table.md'}")
+    if cfg.guard.check:
+        if slower := grown(rows, plain_config(cfg.guard.ratios), margin=float(cfg.guard.margin)):
+            raise LanecastError("slower than the committed figures:\n" + "\n".join(slower))
+        print(f"within {cfg.guard.margin:.0%} of the committed figures")
     return float(len(rows))
+
+
+def grown(rows: Sequence[Row], committed: dict[str, Any], *, margin: float) -> list[str]:
+    """Rows whose ratio to the floor exceeds the committed one by more than the margin."""
+    told = []
+    for row in rows:
+        name = " ".join(str(row[key]) for key in KEY if key != "precision")
+        if name not in committed:
+            raise ConfigError(f"there is no committed figure of {name!r}; add it to guard.ratios")
+        ratio = float(row["ratio_to_floor"])
+        if not ratio <= committed[name] * (1 + margin):
+            told.append(f"{name}: {ratio:.3f} times the floor, committed {committed[name]}")
+    return told
 
 
 def _rows(cfg: DictConfig) -> Iterator[Row]:
@@ -54,7 +71,7 @@ def _rows(cfg: DictConfig) -> Iterator[Row]:
 
     wanted = list(cfg.figures)
     if "startup" in wanted:
-        yield from _startup_rows(int(cfg.rounds))
+        yield from _startup_rows(int(cfg.slow_rounds))
     if "train_step" in wanted:
         for network in cfg.networks:
             for text in plain_config(cfg.cases)[network]:

@@ -1,0 +1,88 @@
+"""Seeds trained in one pass take the steps that each would take alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lanecast.data.windows import windows_at
+from lanecast.errors import ConfigError
+from lanecast.models.networks import NeuralforecastNetwork
+from lanecast.models.stacked import SeedStack, StackedSeeds
+from small_models import LEVELS, SPEC, small
+
+UNTIL, STEPS, SEEDS = 100, 20, (1, 2, 3)
+NHITS = {
+    "n_pool_kernel_size": [4, 2, 1],
+    "n_freq_downsample": [7, 2, 1],
+    "mlp_units": [[16, 16]] * 3,
+}
+
+
+def network(name, options):
+    return lambda *, shape: NeuralforecastNetwork(name=name, shape=shape, options=options)
+
+
+def member(seed, name="NHITS", options=NHITS, **changes):
+    model = small(network(name, options))
+    model.seed = seed
+    model._optim = replace(model._optim, max_steps=STEPS, schedule="cosine", clip=0.05, **changes)
+    return model
+
+
+def begun_alone(seed, panel, **changes):
+    torch.manual_seed(seed)
+    return member(seed, **changes).begin(panel, until=UNTIL)
+
+
+def losses_alone(seed, panel, **changes):
+    """The losses of one seed, step by step, with torch's own clipping."""
+    begun, plan = begun_alone(seed, panel, **changes), member(seed).plan
+    module = begun.module
+    settings = plan.configure(module.network.parameters(), begun.steps)
+    found = []
+    for step in range(STEPS):
+        batch = begun.data.train_batch(step)
+        loss = module.loss_of(module(batch[0]), batch)
+        settings["optimizer"].zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(module.network.parameters(), plan.clip)
+        settings["optimizer"].step()
+        settings["lr_scheduler"]["scheduler"].step()
+        found.append(loss.item())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("NHITS", NHITS), ("DLinear", {"moving_avg_window": 3}), ("MLP", {"hidden_size": 16})],
+)
+def test_losses_over_20_steps_are_those_of_each_seed_alone(panel, name, options):
+    chosen = {"name": name, "options": options}
+    begun = [begun_alone(seed, panel, **chosen) for seed in SEEDS]
+    stack = SeedStack(begun, plan=member(1).plan)
+    together = torch.stack([stack.step(k) for k in range(STEPS)]).numpy()
+    alone = np.array([losses_alone(seed, panel, **chosen) for seed in SEEDS]).T
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+    assert np.ptp(together[0]) > 1e-4  # seeds differ
+
+
+def test_the_members_are_the_models_of_their_seeds(panel):
+    stacked = StackedSeeds(member=member(1), name="seeds", seeds=2, seed=1)
+    stacked.fit(panel, until=UNTIL)
+    at = windows_at(panel, [UNTIL, 105], SPEC)
+    for number, model in enumerate(stacked.members.values(), start=1):
+        alone = member(number).fit(panel, until=UNTIL)
+        mine = model.predict(panel, at=at, quantiles=LEVELS)
+        theirs = alone.predict(panel, at=at, quantiles=LEVELS)
+        np.testing.assert_allclose(mine.point_WH, theirs.point_WH, rtol=1e-3, atol=1e-3)
+        assert model.report.value == pytest.approx(alone.report.value, rel=1e-4)
+    assert stacked.counts["seed1/parameters"] > 0
+
+
+def test_a_multivariate_network_is_refused(panel):
+    options = {"hidden_size": 8, "n_heads": 2, "e_layers": 1, "d_ff": 8}
+    begun = [begun_alone(seed, panel, name="iTransformer", options=options) for seed in SEEDS]
+    with pytest.raises(ConfigError, match="univariate"):
+        SeedStack(begun, plan=member(1).plan)
