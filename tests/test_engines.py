@@ -13,7 +13,8 @@ from script_runner import scripts_in
 REFITS = [
     "model=nhits", "trainer=smoke", "trainer.progress=false", "optim.batch_size=16",
     "optim.val_every=2", "tracking=none", "data=midmile", "data.source.preset=tiny",
-    "protocol.first_cutoff=2023-06-14", "protocol.step=7", "protocol.count=3", "protocol.refit=each",
+    "protocol.first_cutoff=2023-06-14", "protocol.step=7", "protocol.count=3",
+    "protocol.refit=each",
 ]  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def test_a_root_that_makes_no_run_composes(root):
 def test_the_benchmark_composes_and_resolves():
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("benchmark")
-    assert resolved_config(cfg)["model"]["name"] == "nhits"
+    assert resolved_config(cfg)["networks"] == ["nhits"]
 
 
 @pytest.mark.parametrize("root", ["train", "backtest", "forecast"])
@@ -82,8 +82,10 @@ GROUPS = [
 @pytest.mark.parametrize(("group", "choice"), GROUPS)
 def test_every_choice_of_every_group_composes(group, choice, tmp_path):
     overrides = [f"{group}={choice}", f"paths.output={tmp_path}"]
-    if choice.startswith("panel_"):
+    if choice in ("panel_csv", "panel_parquet"):
         overrides.append("data.path=table.csv")
+    if choice in ("panel_store", "midmile_store"):
+        overrides += ["data.path=parts", "data.store=store"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("scenario" if group == "scenario" else "backtest", overrides=overrides)
     check_targets(cfg)

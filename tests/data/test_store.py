@@ -86,14 +86,14 @@ def test_values_stay_on_disk(frame, tmp_path):
 def test_a_series_in_two_parts_is_refused(frame, tmp_path):
     half = SourceTable(frame=frame.iloc[:20])
     rest = SourceTable(frame=frame.iloc[20:])
-    with pytest.raises(SchemaError, match="lane0.*two parts"):
+    with pytest.raises(SchemaError, match=r"lane0.*two parts"):
         write_store(tmp_path / "s", [("a", half), ("b", rest)], SCHEMA)
     assert not (tmp_path / "s").exists()
 
 
 def test_a_bad_part_is_named(frame, tmp_path):
     bad = frame.assign(y=frame["y"].where(frame["y"].index != 3, np.inf))
-    with pytest.raises(SchemaError, match="^part-7: .*lane0"):
+    with pytest.raises(SchemaError, match=r"^part-7: .*lane0"):
         write_store(tmp_path / "s", [("part-7", SourceTable(frame=bad))], SCHEMA)
 
 
@@ -113,7 +113,7 @@ def test_another_declaration_is_refused(frame, tmp_path):
     columns = {name: SCHEMA.columns[name] for name in ("y", "region")}
     with pytest.raises(SchemaError, match="stored"):
         open_store(tmp_path / "s", replace(SCHEMA, columns=columns))
-    with pytest.raises(ConfigError, match="prepare.py"):
+    with pytest.raises(ConfigError, match=r"prepare.py"):
         open_store(tmp_path / "nothing", SCHEMA)
 
 

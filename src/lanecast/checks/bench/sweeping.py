@@ -19,7 +19,8 @@ JOBS = 8
 ASKED = [
     "model=nhits", "data=midmile", "data.source.preset=tiny", "optim.max_steps=50",
     "optim.val_steps=28", "trainer.threads=1", "trainer.progress=false",
-    "protocol.first_cutoff=2023-06-14", "protocol.step=7", "protocol.count=2", "name=sweep", "tracking=none",
+    "protocol.first_cutoff=2023-06-14", "protocol.step=7", "protocol.count=2",
+    "name=sweep", "tracking=none",
 ]  # fmt: skip
 
 
