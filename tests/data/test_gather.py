@@ -205,3 +205,24 @@ def test_windows_come_in_the_order_asked_for(panel, order):
     every, _ = Gatherer(panel, SPEC)(index_of(*chosen))
     some, _ = Gatherer(panel, SPEC)(index_of(*[chosen[row] for row in order]))
     assert torch.equal(some.past_BLP, every.past_BLP[order])
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), cutoff=st.integers(0, 38))
+def test_runs_of_rows_equal_a_read_cell_by_cell(make_panel, data, cutoff):
+    """Exact parity of the two ways, for windows inside, at the edges and with gaps, and delays."""
+    panel = data.draw(panels(make_panel(steps=40, future=4)))
+    gatherer = Gatherer(panel, SPEC)
+    cutoffs = data.draw(st.lists(st.integers(0, cutoff), min_size=1, max_size=6))
+    index = index_of(*[(series, each) for series in range(4) for each in cutoffs])
+    fast, label = gatherer(index)
+    slow, answer = gatherer.gather(
+        torch.from_numpy(index.series_W), torch.from_numpy(index.cutoff_W)
+    )
+    for name in BY_WINDOW:
+        assert torch.equal(getattr(fast, name), getattr(slow, name)), name
+    assert torch.equal(label.y_BH, answer.y_BH)
+    assert torch.equal(label.seen_BH, answer.seen_BH)
+    if fast.ragged_R is not None:
+        whole = set(range(len(index))) - set(fast.ragged_R.tolist())
+        assert all(fast.seen_BLP[row].all() and fast.future_seen_BHK[row].all() for row in whole)

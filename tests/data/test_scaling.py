@@ -292,3 +292,18 @@ def test_unknown_choice_is_refused_by_name(wrong: dict[str, str]) -> None:
     (key,) = wrong
     with pytest.raises(ConfigError, match=rf"scaler\.{key}='{wrong[key]}' is not one of"):
         Scaler(**wrong)
+
+
+@every_scaler
+def test_looking_at_ragged_windows_alone_changes_nothing(panel: Panel, choice: dict) -> None:
+    """Exact parity: masks of every window, or of those that lack something."""
+    scaler = Scaler(**choice).fit(panel, until=UNTIL)
+    batch = batch_of(panel, 93, 100, 104)
+    assert batch.ragged_R is None or len(batch.ragged_R)
+    some = replace(batch, ragged_R=torch.arange(len(batch.series_B)))
+    every = replace(batch, ragged_R=None)
+    (one, scale), (two, same) = scaler.transform(some), scaler.transform(every)
+    for name in ("past_BLP", "known_past_BLK", "future_BHK", "static_BC"):
+        assert torch.equal(getattr(one, name), getattr(two, name)), name
+    assert torch.equal(scale.loc_B, same.loc_B)
+    assert torch.equal(scale.scale_B, same.scale_B)
