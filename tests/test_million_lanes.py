@@ -92,13 +92,13 @@ def test_a_million_lanes_within_4_gb_of_anonymous_memory(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_cost_of_a_backtest_grows_linearly_and_a_step_not_at_all(tmp_path):
-    sizes = np.array([50_000, 100_000, 200_000])
+def test_the_cost_of_a_backtest_grows_linearly_with_the_lanes(tmp_path):
+    sizes = np.array([20_000, 40_000, 80_000])
     rounds = [
         [told(written(tmp_path / f"store{size}-{k}", int(size)), 40, int(size)) for size in sizes]
-        for k in range(3)
+        for k in range(2)
     ]
-    seconds = np.median([[one["backtest"] - one["fit"] for one in row] for row in rounds], axis=0)
+    seconds = np.min([[one["backtest"] - one["fit"] for one in row] for row in rounds], axis=0)
     exponent = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
     print(f"scoring {sizes.tolist()} lanes: {np.round(seconds, 2)} s, exponent {exponent:.3f}")
     assert abs(exponent - 1) <= 0.1
