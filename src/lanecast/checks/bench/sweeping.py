@@ -58,7 +58,7 @@ def _seconds(launcher: list[str]) -> float:
             "-m",
             *ASKED,
             seeds,
-            f"paths.output={scratch}",
+            f"paths.runs={scratch}",
             *launcher,
         ]
         started = time.perf_counter()
