@@ -86,3 +86,10 @@ def test_a_multivariate_network_is_refused(panel):
     begun = [begun_alone(seed, panel, name="iTransformer", options=options) for seed in SEEDS]
     with pytest.raises(ConfigError, match="univariate"):
         SeedStack(begun, plan=member(1).plan)
+
+
+def test_what_only_lightning_does_is_refused_rather_than_left_out(panel):
+    model = member(1)
+    model._hardware = replace(model._hardware, precision="bf16-mixed")
+    with pytest.raises(ConfigError, match=r"trainer.precision=bf16-mixed"):
+        StackedSeeds(member=model, name="seeds", seeds=2, seed=1).fit(panel, until=UNTIL)

@@ -1,7 +1,7 @@
 """Runs: consecutive rows of a flat store, read as one piece where a window has no gap.
 
-A read of whole runs costs a seventh of a read by cell number (`make bench`).  The views overlap:
-nothing is copied until a batch is read, so that a memory-mapped store stays on disk.
+A run is one copy, where a read by cell number is one for each cell.  The views overlap: nothing is
+copied until a batch is read, so that a memory-mapped store stays on disk.
 Axes: ``B`` windows, ``L`` context, ``H`` horizon, ``X`` stored columns, ``F`` calendar columns.
 """
 

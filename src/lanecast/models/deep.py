@@ -36,11 +36,15 @@ Weigher = Callable[[Panel, int], np.ndarray]  # panel, until -> what an error of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """A fit that is ready to run for ``steps`` optimizer steps."""
+    """A fit that is ready to run for ``steps`` optimizer steps.
+
+    ``alone`` names the setting that only Lightning's own loop follows; empty where there is none.
+    """
 
     module: ForecastModule
     data: ForecastDataModule
     steps: int
+    alone: str = ""
 
 
 class DeepForecaster:
@@ -140,7 +144,14 @@ class DeepForecaster:
             "validation_windows": len(data.val_windows),
             "parameters": sum(p.numel() for p in module.network.parameters()),
         }
-        return Begun(module=module, data=data, steps=steps)
+        hardware, alone = self._hardware, ""
+        if self._resume is not None:
+            alone = f"model.resume={self._resume}"
+        elif hardware.devices > 1:
+            alone = f"trainer.devices={hardware.devices}"
+        elif hardware.precision != "32-true":
+            alone = f"trainer.precision={hardware.precision}"
+        return Begun(module=module, data=data, steps=steps, alone=alone)
 
     def end(self, begun: Begun, report: FitReport, *, reporter: Reporter | None = None) -> Self:
         """Take up a trained module and learn its intervals and paths."""

@@ -131,8 +131,8 @@ class Inference:
         """Hand every batch's outputs and labels to ``read``, with its rows of ``at``.
 
         On a CPU as many batches run side by side as torch has threads, one thread each: less time
-        than batches one by one on all threads, since every operation of a batch then runs beside
-        one of another (`make bench`).
+        than batches one by one on all threads, since an operation too small to be shared out then
+        runs beside one of another batch.
         """
         multivariate = self.module.network.multivariate
         forward = self._whole_cutoff if multivariate else self._batch

@@ -59,7 +59,7 @@ class ForecastModule(pl.LightningModule):
         self._val = torch.zeros(6)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """As ever, but for a name that Lightning notes at every hook: torch looks it up 4 times."""
+        """As ever, but past torch's search for parameters in what Lightning notes at every hook."""
         if name == "_current_fx_name":
             object.__setattr__(self, name, value)
         else:

@@ -73,6 +73,11 @@ class SeedStack:
                 "a network that reads all series at once cannot be stacked by seed; train its"
                 " seeds one by one (seed=1,2,3 with -m), or choose a univariate network"
             )
+        if settings_alone := first.alone:
+            raise ConfigError(
+                f"seeds are stacked in one process at full precision, without {settings_alone};"
+                " leave it out, or train the seeds one by one (seed=1,2,3 with -m)"
+            )
         device = first.data.gatherer.device
         for module in self._modules:
             module.to(device)
@@ -111,6 +116,11 @@ class SeedStack:
                 best[number] = replace(best[number], value=values[number], step=step)
                 kept[number] = self.weights(number)
             idle = 0 if any(gained) else idle + 1
+        if not all(kept):
+            raise FloatingPointError(
+                f"{monitor} of some seeds was never a number: are the targets of the validation all"
+                " 0 or missing? choose optim.objective=val/mse or a longer optim.val_steps"
+            )
         for module, state in zip(self._modules, kept, strict=True):
             module.network.load_state_dict(state, strict=False)
         return [replace(one, steps_run=step) for one in best]

@@ -36,6 +36,8 @@ class Incumbent:
         setting, moments = self._setting, []
 
         class Clock(Callback):
+            """Notes when each step has ended."""
+
             def on_train_batch_end(self, *_: Any, **__: Any) -> None:
                 moments.append(time.perf_counter())
 
@@ -120,8 +122,6 @@ def frame_of(panel: Panel) -> tuple[pd.DataFrame, pd.DataFrame | None]:
 
 def scored(table: pd.DataFrame) -> pd.DataFrame:
     """Scores of a cross-validation by series and cutoff, and their means."""
-    from functools import partial
-
     from utilsforecast import losses
     from utilsforecast.evaluation import evaluate
 
@@ -130,9 +130,7 @@ def scored(table: pd.DataFrame) -> pd.DataFrame:
         "-median"
     )
     table = table.assign(**{model: table[f"{model}-median"]})
-    point = evaluate(
-        table, [losses.mae, losses.mse, losses.rmse, losses.bias, partial(losses.nd)], [model]
-    )
+    point = evaluate(table, [losses.mae, losses.mse, losses.rmse, losses.bias, losses.nd], [model])
     interval = evaluate(table, [losses.coverage, losses.mqloss], [model], level=[80, 90])
     return pd.concat([point, interval]).groupby("metric")[model].mean().to_frame()
 

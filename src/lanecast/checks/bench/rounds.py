@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 STEADY = 0.2  # how far the floor may move within a round
@@ -72,6 +72,6 @@ def figure(rounds: Sequence[Round]) -> Figure:
     )
 
 
-def _median(values: object) -> float:
-    found = list(values)  # type: ignore[call-overload]
+def _median(values: Iterable[float]) -> float:
+    found = list(values)
     return statistics.median(found) if found else math.nan
