@@ -21,14 +21,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-log = logging.getLogger(__name__)
+from lanecast.engines import CALM
 
-# Ray asks about usage reports and starts a dashboard unless told otherwise.
-CALM = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
-}
+log = logging.getLogger(__name__)
 
 
 @dataclass
