@@ -9,7 +9,8 @@ from lanecast.checks.bench import steps
 from lanecast.checks.bench.cases import Case, synthetic_panel
 from lanecast.checks.bench.rounds import Round, figure, interleaved
 from lanecast.checks.bench.steps import Setting, floor_of, ours_of
-from lanecast.checks.bench.verb import grown, markdown, merged
+from lanecast.checks.bench.table import markdown, merged
+from lanecast.checks.bench.verb import grown
 from lanecast.data.scaling import Scaler
 from lanecast.data.windows import WindowSpec
 from lanecast.errors import ConfigError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -260,6 +261,36 @@ def test_bf16_trains_on_a_cpu(panel: Panel, network: str) -> None:
     plain = small(network, hardware=HARDWARE).fit(panel, until=UNTIL)
     assert plain.report is not None
     assert model.report.value == pytest.approx(plain.report.value, rel=0.1)
+
+
+def test_bf16_clips_under_a_fused_optimizer(panel: Panel) -> None:
+    """Lightning alone refuses the two together."""
+    hardware = Hardware(progress=False, threads=1, precision="bf16-mixed")
+
+    def loss(clip: float | None) -> float:
+        changes = diverging(optimizer=partial(torch.optim.AdamW, lr=1e-2, fused=True), clip=clip)
+        report = small("nhits", hardware=hardware, **changes).fit(panel, until=UNTIL).report
+        assert report is not None
+        return report.value
+
+    assert loss(1e-6) != loss(None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler: g++")
+def test_a_compiled_network_takes_the_steps_of_the_plain_one(panel: Panel) -> None:
+    found = []
+    for mode in (None, "default"):
+        hardware = Hardware(progress=False, threads=1, compile=mode)
+        model = small("nhits", hardware=hardware).fit(panel, until=UNTIL)
+        found.append(model.predict(panel, at=windows_at(panel, [UNTIL], SPEC)).point_WH)
+        assert "forward" not in vars(model.module.network)  # it was compiled for the fit alone
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
+
+
+def test_an_unknown_compile_mode_is_refused() -> None:
+    with pytest.raises(ConfigError, match="reduce-overhead"):
+        Hardware(compile="fast")
 
 
 def test_progress_shows_the_metric(panel: Panel, capsys: pytest.CaptureFixture[str]) -> None:

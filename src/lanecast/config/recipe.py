@@ -22,6 +22,7 @@ BOOKKEEPING = ("seed", "name", "tracking", "paths", "keep", "skip_finished", "ru
 MACHINE = frozenset(
     {
         "accelerator",
+        "compile",
         "default_root_dir",
         "devices",
         "enable_model_summary",

@@ -151,6 +151,8 @@ class DeepForecaster:
             alone = f"trainer.devices={hardware.devices}"
         elif hardware.precision != "32-true":
             alone = f"trainer.precision={hardware.precision}"
+        elif hardware.compile is not None:
+            alone = f"trainer.compile={hardware.compile}"
         return Begun(module=module, data=data, steps=steps, alone=alone)
 
     def end(self, begun: Begun, report: FitReport, *, reporter: Reporter | None = None) -> Self:

@@ -6,7 +6,8 @@ import math
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,8 @@ def fit_module(
         best = _checkpoints(folder, monitor, keep=keep, last=kept)
         callbacks = [best, _LastWords(folder)] if kept else [best]
         trainer = _trainer(plan, hardware, steps, reporter, callbacks, data)
-        _run(trainer, module, data, resume)
+        with _compiled(module, hardware.compile):
+            _run(trainer, module, data, resume)
         if trainer.global_rank != 0:
             raise SystemExit(0)  # the script of another DDP rank: rank 0 goes on alone
         report = _outcome(trainer, module, best)
@@ -133,6 +135,20 @@ def fit_module(
             " optim.val_steps"
         )
     return report
+
+
+@contextmanager
+def _compiled(module: ForecastModule, mode: str | None) -> Iterator[None]:
+    """The network's forward compiled for the fit alone; its weights keep their names."""
+    if mode is None:
+        yield
+        return
+    network: Any = module.network
+    network.forward = torch.compile(network.forward, mode=mode)
+    try:
+        yield
+    finally:
+        del network.forward  # the class's own again
 
 
 def _checkpoints(folder: Path, monitor: str | None, *, keep: int, last: bool) -> ModelCheckpoint:

@@ -26,7 +26,7 @@ from lanecast.models.sidebyside import each_batch
 POINT_LEVELS = tuple(round(level, 3) for level in np.arange(0.025, 1.0, 0.025))
 _CALIBRATION_CUTOFFS = 28
 _CALIBRATION_WINDOWS = 1 << 17  # of more, so many evenly spread ones are taken
-_BATCH = 1024
+BATCH = 1024  # windows of one forward
 
 Read = Callable[[np.ndarray, Output, Label], None]
 
@@ -161,7 +161,7 @@ def _spread(at: WindowIndex, most: int) -> WindowIndex:
 
 
 def _in_order(at: WindowIndex) -> list[np.ndarray]:
-    return [np.arange(k, min(k + _BATCH, len(at))) for k in range(0, len(at), _BATCH)]
+    return [np.arange(k, min(k + BATCH, len(at))) for k in range(0, len(at), BATCH)]
 
 
 def _by_cutoff(at: WindowIndex) -> list[np.ndarray]:

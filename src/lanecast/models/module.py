@@ -190,6 +190,21 @@ class ForecastModule(pl.LightningModule):
             batches["is_last_batch"] = False
             batches["current"] = dict.fromkeys(batches["current"], 0)
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by norm, a fused optimizer under bf16 too, which Lightning refuses.
+
+        Its refusal is for a loss scaler (16-mixed), which a fused optimizer takes off in its step.
+        """
+        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule of the plan, over the network's parameters."""
         return self.plan.configure(self.network.parameters(), self.total_steps)

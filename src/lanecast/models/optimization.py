@@ -14,6 +14,7 @@ from lanecast.errors import ConfigError
 OBJECTIVES = ("val/wape", "val/wql", "val/mse", "val/loss", "train/loss")
 ACCELERATORS = ("cpu", "gpu", "cuda")
 SCHEDULES = ("constant", "cosine", "onecycle")
+COMPILE_MODES = ("default", "reduce-overhead", "max-autotune")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,11 @@ def gpu_of_job(job: int, *, gpus: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """Where a fit runs.  ``step_limit`` cuts every budget short (smoke tests)."""
+    """Where a fit runs.  ``step_limit`` cuts every budget short (smoke tests).
+
+    ``compile`` is a mode of `torch.compile`, for the network while it trains: the first steps cost
+    a compilation, and the losses move by rounding.  ``reduce-overhead`` replays CUDA graphs.
+    """
 
     accelerator: str = "cpu"
     devices: int = 1
@@ -82,6 +87,7 @@ class Hardware:
     threads: int | None = None
     progress: bool = True
     step_limit: int | None = None
+    compile: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse an accelerator that the panel cannot lie on, and a fit without a step."""
@@ -90,6 +96,10 @@ class Hardware:
         if self.accelerator not in ACCELERATORS:
             raise ConfigError(
                 f"trainer.accelerator={self.accelerator!r} is not one of {', '.join(ACCELERATORS)}"
+            )
+        if self.compile is not None and self.compile not in COMPILE_MODES:
+            raise ConfigError(
+                f"trainer.compile={self.compile!r} is not null or one of {', '.join(COMPILE_MODES)}"
             )
 
     def steps(self, budget: int) -> int:

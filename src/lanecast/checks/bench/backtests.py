@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 
+from lanecast.checks.bench.clock import now
 from lanecast.checks.bench.steps import Setting
 from lanecast.data.gather import Gatherer
 from lanecast.data.panel import Panel
 from lanecast.data.windows import windows_at
 from lanecast.evaluation.score import Scores, evaluate
 from lanecast.models.deep import DeepForecaster
+from lanecast.models.inference import BATCH
 
-BATCH = 1024
 READY = 32  # scaled batches that are kept; a longer backtest goes through them again
 
 
@@ -54,14 +54,16 @@ class Backtest:
 
     def ours(self) -> float:
         """Seconds to the score table."""
-        started = time.perf_counter()
+        started = now(self.setting.device)
         self.scores()
-        return time.perf_counter() - started
+        return now(self.setting.device) - started
 
     def floor(self) -> Callable[[], float]:
         """Seconds of the network's forwards alone, on all threads, batch after batch."""
         at = windows_at(self.panel, self.cutoffs, self.setting.windows)
-        gather, module = Gatherer(self.panel, self.setting.windows), self.model.module
+        device = self.setting.device
+        gather = Gatherer(self.panel, self.setting.windows, device)
+        module = self.model.module.to(device).eval()
         firsts = range(0, len(at), BATCH)
         ready = [
             module.selection(module.scaler.transform(gather(at[slice(k, k + BATCH)])[0])[0])
@@ -69,10 +71,10 @@ class Backtest:
         ]
 
         def seconds() -> float:
-            started = time.perf_counter()
+            started = now(device)
             with torch.inference_mode():
                 for number in range(len(firsts)):
                     module.network(ready[number % len(ready)])
-            return time.perf_counter() - started
+            return now(device) - started
 
         return seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lanecast.checks.bench.clock import now
 from lanecast.checks.bench.steps import Setting
 from lanecast.data.panel import Panel
 from lanecast.models.quiet import quiet_lightning
@@ -33,13 +33,15 @@ class Incumbent:
         """Seconds per training step, its Trainer included; each call fits afresh."""
         from pytorch_lightning.callbacks import Callback
 
-        setting, moments = self._setting, []
+        setting = self._setting
+        moments: list[float] = []
 
         class Clock(Callback):
-            """Notes when each step has ended."""
+            """Notes when the marked steps have ended."""
 
-            def on_train_batch_end(self, *_: Any, **__: Any) -> None:
-                moments.append(time.perf_counter())
+            def on_train_batch_end(self, *told: Any) -> None:
+                if told[-1] in setting.marks:  # the last one is the batch's number
+                    moments.append(now(setting.device))
 
         def seconds_per_step() -> float:
             moments.clear()
@@ -47,7 +49,7 @@ class Incumbent:
                 steps = setting.warmup + setting.steps
                 model = self._model(max_steps=steps + 1, callbacks=[Clock()])
                 model.fit(self._dataset)
-            return (moments[steps - 1] - moments[setting.warmup - 1]) / setting.steps
+            return (moments[1] - moments[0]) / setting.steps
 
         return seconds_per_step
 
@@ -57,19 +59,20 @@ class Incumbent:
         """
         from neuralforecast import NeuralForecast
 
+        setting = self._setting
         with _quiet():
             model = self._model(max_steps=1)
             fitted = NeuralForecast([model], freq="D")
             fitted.fit(self.frame, static_df=self.static)
 
         def seconds() -> float:
-            started = time.perf_counter()
+            started = now(setting.device)
             with _quiet():
                 table = fitted.cross_validation(
                     df=None, n_windows=windows, step_size=stride, use_fitted=True
                 )
                 scored(table)
-            return time.perf_counter() - started
+            return now(setting.device) - started
 
         return seconds
 
@@ -97,6 +100,9 @@ class Incumbent:
             gradient_clip_val=setting.optim.clip,
             start_padding_enabled=True,
             logger=False,
+            accelerator=setting.hardware.accelerator,
+            devices=1,
+            precision=setting.hardware.precision,
             enable_progress_bar=False,
             enable_checkpointing=False,
             enable_model_summary=False,

@@ -6,7 +6,6 @@ are ready and scaled.  Ours is the step of a real fit: gather, scale and Lightni
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from lanecast.checks.bench.clock import now
 from lanecast.data.datamodule import ForecastDataModule
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
@@ -49,6 +49,16 @@ class Setting:
         """Whether a batch holds whole cutoffs."""
         return self.name == "iTransformer"
 
+    @property
+    def device(self) -> torch.device:
+        """Where panel and network lie."""
+        return self.hardware.device()
+
+    @property
+    def marks(self) -> tuple[int, int]:
+        """The steps of a fit between whose ends the clock runs."""
+        return self.warmup - 1, self.warmup + self.steps - 1
+
     def __post_init__(self) -> None:
         """Refuse a round that times nothing."""
         if not 1 <= self.warmup <= self.steps:
@@ -74,14 +84,16 @@ def ours_of(panel: Panel, setting: Setting) -> Callable[[], float]:
 
 
 class _Clocked(ForecastModule):
-    """Notes when each training step of the real fit has ended."""
+    """Notes when some training steps of the real fit have ended; no other waits for the device."""
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, *, marks: tuple[int, int], **arguments: Any) -> None:
         super().__init__(**arguments)
+        self.marks = marks
         self.moments: list[float] = []
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        self.moments.append(time.perf_counter())
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ARG002
+        if batch_idx in self.marks:
+            self.moments.append(now(self.device))
 
 
 def _data(panel: Panel, setting: Setting, *, until: int) -> ForecastDataModule:
@@ -94,6 +106,7 @@ def _data(panel: Panel, setting: Setting, *, until: int) -> ForecastDataModule:
         steps_per_epoch=steps + 1,  # the epoch's end, with its checkpoint, is not a step
         seed=1,
         whole_cutoffs=setting.multivariate,
+        device=setting.device,
     )
 
 
@@ -108,6 +121,7 @@ def _module(panel: Panel, setting: Setting, *, until: int) -> _Clocked:
         num_series=panel.num_series,
     )
     return _Clocked(
+        marks=setting.marks,
         network=setting.network(shape=shape),
         loss=setting.loss,
         scaler=setting.scaler().fit(panel, until=until),
@@ -123,13 +137,16 @@ def _ours(module: _Clocked, data: ForecastDataModule, setting: Setting) -> float
     fit_module(
         module, data, plan=setting.optim, hardware=setting.hardware, steps=steps, reporter=None
     )
-    return (module.moments[-1] - module.moments[setting.warmup - 1]) / setting.steps
+    begun, ended = module.moments
+    return (ended - begun) / setting.steps
 
 
 def _floor(
     module: ForecastModule, data: ForecastDataModule, setting: Setting
 ) -> Callable[[], float]:
     """A function that times the bare steps; network and optimizer are its own."""
+    device = setting.device
+    module = module.to(device)
     network = deepcopy(module.network).train()
     optimizer = setting.optim.optimizer(network.parameters())
     ready = []
@@ -144,7 +161,7 @@ def _floor(
     def run_steps(number: int) -> None:
         for scaled, y_BH, weight_BH in ready[:number]:
             optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
                 loss = module.loss(network(scaled), y_BH, weight_BH)
             loss.backward()
             if clip is not None:
@@ -153,8 +170,8 @@ def _floor(
 
     def seconds_per_step() -> float:
         run_steps(setting.warmup)
-        start = time.perf_counter()
+        start = now(device)
         run_steps(setting.steps)
-        return (time.perf_counter() - start) / setting.steps
+        return (now(device) - start) / setting.steps
 
     return seconds_per_step

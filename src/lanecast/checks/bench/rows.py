@@ -1,0 +1,138 @@
+"""The rows of the benchmark's table, measured one after the other as they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from lanecast.checks.bench.table import Row, has_bf16
+from lanecast.verbs import plain_config
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from lanecast.checks.bench.cases import Case
+    from lanecast.checks.bench.rounds import Figure
+    from lanecast.checks.bench.steps import Setting
+
+
+def rows(cfg: DictConfig) -> Iterator[Row]:
+    """Measure one row after the other."""
+    from lanecast.checks.bench.cases import Case
+
+    wanted = list(cfg.figures)
+    if "startup" in wanted:
+        yield from _startup_rows(int(cfg.slow_rounds))
+    if "train_step" in wanted:
+        for network in cfg.networks:
+            for text in plain_config(cfg.cases)[network]:
+                yield from _step_rows(cfg, Case.of(text), network)
+    if "backtest" in wanted:
+        for network in cfg.networks:
+            for entry in plain_config(cfg.backtests).get(network, []):
+                yield from _backtest_rows(cfg, Case.of(entry["case"]), network, entry["windows"])
+    if "prepare" in wanted:
+        from lanecast.checks.bench.preparing import prepare_rows
+
+        yield from prepare_rows([Case.of(text) for text in cfg.prepared], int(cfg.slow_rounds))
+    if "sweep" in wanted:
+        from lanecast.checks.bench.sweeping import sweep_rows
+
+        yield from sweep_rows()
+
+
+def setting_of(cfg: DictConfig, network: str) -> Setting:
+    """What is timed for one network of ``cfg.networks``: its own model config, all else shared."""
+    from lanecast.checks.bench.steps import Setting
+    from lanecast.config import composed_roots, conf_folder, instantiate, resolved_config
+
+    asked = [f"model={network}", "paths.output=.", "optim=adamw_fused"]
+    (whole,) = composed_roots(conf_folder(), "backtest", [asked])
+    plain = resolved_config(whole)
+    own = plain_config(cfg.get("settings", {})).get(network, {})
+    optim = instantiate(plain["optim"])
+    declared = plain["model"]["network"]
+    return Setting(
+        network=instantiate(declared),
+        loss=instantiate(plain["loss"]),
+        scaler=instantiate(plain["scaler"]),
+        windows=instantiate(plain["windows"]),
+        optim=replace(optim, batch_size=int(own.get("batch_size", cfg.batch_size))),
+        hardware=replace(instantiate(plain["trainer"]), progress=False, threads=int(cfg.threads)),
+        steps=int(own.get("steps", cfg.steps)),
+        warmup=int(own.get("warmup", cfg.warmup)),
+        name=str(declared["name"]),
+        options=declared["options"],
+    )
+
+
+def _step_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+    from lanecast.checks.bench import steps
+    from lanecast.checks.bench.incumbent import Incumbent
+    from lanecast.checks.bench.rounds import figure, interleaved
+
+    setting, panel = setting_of(cfg, network), case.panel()
+    theirs = Incumbent(panel, setting).step()
+    floor, ours = steps.floor_of(panel, setting), steps.ours_of(panel, setting)
+    rounds = int(cfg.rounds if setting.name == "NHITS" else cfg.slow_rounds)
+    found = figure(interleaved(floor=floor, ours=ours, neuralforecast=theirs, rounds=rounds))
+    windows = setting.optim.batch_size
+    yield _row(case, network, windows, "train_step", found)
+    if has_bf16():
+        mixed = replace(setting, hardware=replace(setting.hardware, precision="bf16-mixed"))
+        ours = steps.ours_of(panel, mixed)
+        found = figure(interleaved(floor=floor, ours=ours, neuralforecast=None, rounds=rounds))
+        yield _row(case, network, windows, "train_step", found, precision="bf16-mixed")
+
+
+def _backtest_rows(
+    cfg: DictConfig, case: Case, network: str, windows: Sequence[int]
+) -> Iterator[Row]:
+    from lanecast.checks.bench.backtests import Backtest
+    from lanecast.checks.bench.incumbent import Incumbent
+    from lanecast.checks.bench.rounds import figure, interleaved
+
+    setting, panel = setting_of(cfg, network), case.panel()
+    incumbent = Incumbent(panel, setting)
+    for number in windows:
+        asked = Backtest.of(panel, setting, windows=number, stride=1)
+        theirs = incumbent.backtest(windows=number, stride=1)
+        clocks = {"floor": asked.floor(), "ours": asked.ours, "neuralforecast": theirs}
+        for clock in clocks.values():
+            clock()  # once before it counts
+        found = figure(interleaved(**clocks, rounds=int(cfg.slow_rounds)))
+        yield _row(case, network, number, "backtest", found)
+
+
+def _startup_rows(rounds: int) -> Iterator[Row]:
+    from lanecast.checks.bench import startup
+    from lanecast.checks.bench.rounds import figure, interleaved
+
+    for command in startup.COMMANDS:
+        found = figure(
+            interleaved(
+                floor=startup.floor(),
+                ours=startup.ours(command),
+                neuralforecast=startup.neuralforecast(),
+                rounds=rounds,
+            )
+        )
+        yield {
+            "case": command, "covariates": "", "network": "", "windows": "", "precision": "",
+            "figure": "startup", **asdict(found),
+        }  # fmt: skip
+
+
+def _row(
+    case: Case, network: str, windows: int, name: str, found: Figure, precision: str = "fp32"
+) -> Row:
+    return {
+        "case": case.size,
+        "covariates": "4+4+2" if case.covariates else "none",
+        "network": network,
+        "windows": windows,
+        "precision": precision,
+        "figure": name,
+        **asdict(found),
+    }
