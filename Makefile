@@ -16,9 +16,13 @@ EVERY     := 'figures=[startup,train_step,backtest,prepare,sweep]' 'networks=[nh
 	'cases.nhits=[$(SIZES)]' 'cases.tft=[$(SIZES)]' 'cases.itransformer=[321x5000]' \
 	'backtests.nhits=[{case: 100x2000, windows: [5,20,100]}, {case: 30000x200, windows: [5,20]}]' \
 	'backtests.tft=[{case: 100x2000, windows: [5,20,100]}]' 'prepared=[1000x1000,30000x500+]'
+ON_GPU    := device=gpu out=runs/bench-gpu 'figures=[train_step,backtest,seeds,roofline]' \
+	'networks=[nhits,tft]' 'precisions=[fp32,bf16-mixed,fp32+reduce-overhead,bf16-mixed+reduce-overhead]' \
+	'cases.nhits=[1000x1000,1000x1000+]' 'cases.tft=[1000x1000+]' settings.tft.batch_size=512 settings.tft.steps=10 \
+	'backtests.nhits=[{case: 30000x200, windows: [5]}]' rounds=5
 SCHEDULED := data.schema.columns.scheduled.role
 
-.PHONY: help setup demo test test-slow lint types bench bench-full bench-guard mutation midmile-do midmile-do-full plan-demo
+.PHONY: help setup demo test test-slow lint types bench bench-full bench-gpu bench-guard mutation midmile-do midmile-do-full plan-demo
 .DEFAULT_GOAL := help
 
 help:        ## list the targets
@@ -50,6 +54,9 @@ bench: setup  ## time steps, backtests and start-up beside the floor and neuralf
 
 bench-full: setup  ## the same for every size, TFT and iTransformer, preparation and sweeps (hours)
 	$(PYTHON) -W ignore scripts/benchmark.py $(EVERY)
+
+bench-gpu: setup  ## on a GPU: steps, backtests, eight seeds at once, the roofline (minutes)
+	$(PYTHON) -W ignore scripts/benchmark.py $(ON_GPU)
 
 bench-guard: setup  ## fail where a step or backtest costs more, beside its floor, than committed
 	$(PYTHON) -W ignore scripts/benchmark.py 'figures=[train_step,backtest]' guard.check=true out=runs/bench-guard \

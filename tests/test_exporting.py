@@ -19,10 +19,11 @@ def test_a_program_is_within_1e4_of_its_run(tmp_path, monkeypatch, capsys, model
     with scripts_in(tmp_path, monkeypatch) as run:
         assert run("train", *SMALL, f"model={model}") == 0
         folder = next(Path("runs").rglob("record.json")).parent
-        assert run("export", f"run={folder}", "out=served", "trainer.progress=false") == 0
+        assert run("export", f"run={folder}", "out=served", "onnx=true") == 0
     told = capsys.readouterr().out
     assert "within" in told
     assert "series a second" in told
+    assert "model.onnx: within" in told
     program = torch.export.load(tmp_path / "served" / "model.pt2").module()
     shapes = json.loads((tmp_path / "served" / "model.inputs.json").read_text())
     assert next(iter(shapes)) == "past_BLP"

@@ -102,14 +102,16 @@ class Notes:
 
 @dataclass(frozen=True, kw_only=True)
 class Ray:
-    """Every fold is a task of ``cpus_per_fit`` cores; the panel is shared by all of a machine.
+    """Every fold is a task of ``cpus_per_fit`` cores and, with ``trainer=gpu``, of so many GPUs.
 
+    The panel is shared by all tasks of a machine.
     The Ray it started ends with the backtest.  A failed task is not tried again.
     """
 
     address: str | None = "local"
     num_cpus: int | None = None
     cpus_per_fit: float | None = 1
+    gpus_per_fit: float = 0
 
     def serve(
         self, cfg: DictConfig, panel: Panel, folds: Sequence[Fold], reporter: Reporter
@@ -119,7 +121,9 @@ class Ray:
 
         ray = self._started()
         try:
-            task = ray.remote(max_retries=0, num_cpus=self.cpus_per_fit or 1)(_serve_elsewhere)
+            task = ray.remote(
+                max_retries=0, num_cpus=self.cpus_per_fit or 1, num_gpus=self.gpus_per_fit
+            )(_serve_elsewhere)
             there, plain = ray.put(panel), ray.put(resolved_config(cfg))
             asked = [task.remote(plain, there, fold, fold is folds[-1]) for fold in folds]
             served = []

@@ -1,4 +1,4 @@
-"""The verb *export*: a trained run as a `torch.export` program, checked and timed."""
+"""The verb *export*: a trained run as a `torch.export` or ONNX program, checked and timed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,12 @@ from lanecast.verbs import build_forecaster, saved_model
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-PROGRAM, INPUTS = "model.pt2", "model.inputs.json"
+    from lanecast.data.gather import Gatherer, WindowBatch
+    from lanecast.data.windows import WindowIndex
+    from lanecast.models.module import ForecastModule
+
+Program = Callable[..., Any]
+PROGRAM, ONNX, INPUTS = "model.pt2", "model.onnx", "model.inputs.json"
 
 
 def run(cfg: DictConfig) -> float:
@@ -31,7 +37,7 @@ def run(cfg: DictConfig) -> float:
     from lanecast.data.loading import load_panel
     from lanecast.data.windows import windows_at
     from lanecast.models.deep import DeepForecaster
-    from lanecast.models.exported import Served, export, tensors_of
+    from lanecast.models.exported import Served, tensors_of
 
     if cfg.get("run") is None:
         raise ConfigError("export.py needs the folder of a trained run: run=runs/.../seed1")
@@ -48,34 +54,58 @@ def run(cfg: DictConfig) -> float:
     module = forecaster.module.eval()
     gather = Gatherer(panel, spec)
     batch, _ = gather(at)
-    out = Path(str(cfg.out))
-    out.mkdir(parents=True, exist_ok=True)
-    export(module, batch, out / PROGRAM)
-    tensors = tensors_of(batch)
+    tensors, out = tensors_of(batch), Path(str(cfg.out))
+    programs = _written(module, batch, out, onnx=bool(cfg.onnx))
     facts = {name: list(tensor.shape[1:]) for name, tensor in zip(BY_WINDOW, tensors, strict=True)}
     (out / INPUTS).write_text(json.dumps(facts, indent=1) + "\n")
-    program = torch.export.load(out / PROGRAM).module()
     with torch.inference_mode():
-        theirs, ours = program(*tensors), Served(module)(*tensors)
-    worst = max(_difference(a, b) for a, b in zip(theirs, ours, strict=True))
-    if worst > cfg.tolerance:
-        raise CheckpointError(f"{out / PROGRAM} differs from the run by {worst:.1e}, relatively")
+        ours = Served(module)(*tensors)
+    worst = 0.0
+    for name, program in programs.items():
+        worst = max(worst, found := max(map(_difference, program(*tensors), ours)))
+        if not found <= cfg.tolerance:
+            raise CheckpointError(f"{out / name} differs from the run by {found:.1e}, relatively")
+        print(f"{out / name}: within {found:.1e} of the run over {len(at)} series")
 
     def eager() -> Any:
         return forecaster.predict(panel, at=at, quantiles=list(cfg.protocol.quantiles))
 
-    def exported() -> Any:
-        with torch.inference_mode():
-            return program(*tensors_of(gather(at)[0]))
-
-    print(f"{out / PROGRAM}: within {worst:.1e} of the run over {len(at)} series")
-    for name, work in (("run", eager), ("program", exported)):
-        seconds = _median(work)
-        print(
-            f"{name}: {1e3 * seconds:.1f} ms for {len(at)} series from one origin,"
-            f" {len(at) / seconds:,.0f} series a second"
-        )
+    _tell("run", eager, len(at))
+    for name, program in programs.items():
+        _tell(name, partial(_served, program, gather, at), len(at))
     return worst
+
+
+def _written(
+    module: ForecastModule, batch: WindowBatch, out: Path, *, onnx: bool
+) -> dict[str, Program]:
+    """The programs, read back from their files."""
+    import torch
+
+    from lanecast.models.exported import export, export_onnx, onnx_session
+
+    out.mkdir(parents=True, exist_ok=True)
+    traced = export(module, batch, out / PROGRAM)
+    loaded = torch.export.load(out / PROGRAM).module()
+    programs: dict[str, Program] = {PROGRAM: torch.inference_mode()(loaded)}
+    if onnx:
+        export_onnx(traced, batch, out / ONNX)
+        programs[ONNX] = onnx_session(out / ONNX, threads=torch.get_num_threads())
+    return programs
+
+
+def _served(program: Program, gather: Gatherer, at: WindowIndex) -> Any:
+    from lanecast.models.exported import tensors_of
+
+    return program(*tensors_of(gather(at)[0]))
+
+
+def _tell(name: str, work: Callable[[], Any], count: int) -> None:
+    seconds = _median(work)
+    print(
+        f"{name}: {1e3 * seconds:.1f} ms for {count} series from one origin,"
+        f" {count / seconds:,.0f} series a second"
+    )
 
 
 def _difference(theirs: Any, ours: Any) -> float:

@@ -102,7 +102,7 @@ def test_rows_of_the_same_case_replace_older_ones(tmp_path) -> None:
 
 def test_the_guard_names_what_became_slower() -> None:
     row = {"case": "1x1", "covariates": "none", "network": "nhits", "windows": 512}
-    row |= {"figure": "train_step", "ratio_to_floor": 1.3}
+    row |= {"figure": "train_step", "ratio_to_floor": 1.3, "precision": "fp32"}
     assert grown([row], {"1x1 none nhits 512 train_step": 1.25}, margin=0.1) == []
     (told,) = grown([row], {"1x1 none nhits 512 train_step": 1.1}, margin=0.1)
     assert "1.300" in told

@@ -42,7 +42,7 @@ def test_a_root_that_makes_no_run_composes(root):
 def test_the_benchmark_composes_and_resolves():
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("benchmark")
-    assert resolved_config(cfg)["networks"] == ["nhits"]
+    assert resolved_config(cfg)["networks"] == ["nhits", "nhits512"]
 
 
 @pytest.mark.parametrize("root", ["train", "backtest", "forecast"])

@@ -8,7 +8,7 @@ import torch
 
 from lanecast.data.windows import windows_at
 from lanecast.errors import ConfigError
-from lanecast.models.networks import NeuralforecastNetwork
+from lanecast.models.networks import Linear, NeuralforecastNetwork
 from lanecast.models.stacked import SeedStack, StackedSeeds
 from small_models import LEVELS, SPEC, small
 
@@ -93,3 +93,33 @@ def test_what_only_lightning_does_is_refused_rather_than_left_out(panel):
     model._hardware = replace(model._hardware, precision="bf16-mixed")
     with pytest.raises(ConfigError, match=r"trainer.precision=bf16-mixed"):
         StackedSeeds(member=model, name="seeds", seeds=2, seed=1).fit(panel, until=UNTIL)
+
+
+class Buffered(Linear):
+    """Draws a buffer with its weights, and has one layer under two names."""
+
+    def __init__(self, *, shape):
+        super().__init__(shape=shape)
+        self.register_buffer("offset", torch.rand(1))
+        self.again = self.layer
+
+    def forward(self, batch):
+        return self.again(self.flat(batch)).unflatten(1, self._outputs) + self.offset
+
+
+def test_every_seed_keeps_its_own_buffers_and_shared_layers(panel):
+    begun = []
+    for seed in SEEDS:
+        torch.manual_seed(seed)
+        model = member(seed)
+        model._network = Buffered
+        begun.append(model.begin(panel, until=UNTIL))
+    before = [one.module.network.offset.clone() for one in begun]
+    stack = SeedStack(begun, plan=member(1).plan)
+    stack.step(0)
+    for number, one in enumerate(begun):
+        state = stack.weights(number)
+        assert torch.equal(state["offset"], before[number])
+        assert torch.equal(state["again.weight"], state["layer.weight"])
+        one.module.network.load_state_dict(state)
+    assert not torch.equal(before[0], before[1])

@@ -262,6 +262,12 @@ def _blank(values: Tensor, seen: Tensor, ragged_R: Tensor | None) -> Tensor:
 
 def _median(y_BL: Tensor, seen_BL: Tensor, ragged_R: Tensor | None) -> Tensor:
     """Lower median of the seen values of each window, 0 where there is none, [B]."""
+    if torch.compiler.is_exporting():  # a sort is what every runtime has; the same value
+        ranked_BL = y_BL.masked_fill(~seen_BL, float("inf")).sort(dim=1).values
+        count_B = seen_BL.sum(dim=1)
+        middle_B = (count_B - 1).clamp(min=0) // 2
+        median_B = ranked_BL.gather(1, middle_B[:, None])[:, 0]
+        return median_B.masked_fill(count_B == 0, 0.0)
     if ragged_R is None:
         hidden = y_BL.masked_fill(~seen_BL, float("nan"))
         return hidden.nanmedian(dim=1).values.nan_to_num(0.0)

@@ -1,11 +1,13 @@
-"""A trained module as one `torch.export` program: windows in, points and quantiles out.
+"""A trained module as one `torch.export` or ONNX program: windows in, points and quantiles out.
 
-The program holds scaler, anchor, network and loss; it needs torch, but nothing of ours.
+The program holds scaler, anchor, network and loss; it needs torch, or an ONNX runtime, but nothing
+of ours.
 Axes as in `lanecast.data.gather`; ``Q`` levels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,8 +37,8 @@ class Served(nn.Module):
         return point, point[..., None] if grid is None else self.scaler.inverse(grid, scale)
 
 
-def export(module: ForecastModule, example: WindowBatch, path: Path) -> None:
-    """Write the program of a univariate network; it takes any number of windows.
+def export(module: ForecastModule, example: WindowBatch, path: Path) -> Any:
+    """Write the program of a univariate network and return it; it takes any number of windows.
 
     A network that reads all series at once is refused: its series are part of its shape.
     """
@@ -51,6 +53,51 @@ def export(module: ForecastModule, example: WindowBatch, path: Path) -> None:
     served = Served(module.eval().cpu())
     program = _traced(served, tensors, shapes)
     torch.export.save(program, path)
+    return program
+
+
+def export_onnx(program: Any, example: WindowBatch, path: Path) -> None:
+    """Write what `export` returned as ONNX; inputs are named as in `BY_WINDOW`."""
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError as err:
+        raise ConfigError(
+            f"onnx=true needs onnxscript ({err}); pip install 'lanecast[onnx]' brings it"
+        ) from err
+    torch.onnx.export(
+        program,
+        tensors_of(example),
+        path,
+        input_names=list(BY_WINDOW),
+        output_names=["point", "quantiles"],
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def onnx_session(path: Path, *, threads: int) -> Callable[..., tuple[Tensor, ...]]:
+    """The ONNX program as a function of the same tensors; inputs that nothing reads are left out.
+
+    ConfigError where onnxruntime is not there.
+    """
+    try:
+        import onnxruntime
+    except ImportError as err:
+        raise ConfigError(
+            f"checking ONNX needs onnxruntime ({err}); pip install 'lanecast[onnx]' brings it"
+        ) from err
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    wanted = {each.name for each in session.get_inputs()}
+
+    def run(*tensors: Tensor) -> tuple[Tensor, ...]:
+        named = zip(BY_WINDOW, tensors, strict=True)
+        found = session.run(None, {name: x.numpy() for name, x in named if name in wanted})
+        return tuple(map(torch.from_numpy, found))
+
+    return run
 
 
 def _traced(served: Served, tensors: tuple[Tensor, ...], shapes: tuple[Any, ...]) -> Any:

@@ -202,7 +202,10 @@ class Linear(Network):
 
     def forward(self, batch: WindowBatch) -> Tensor:
         """Raw outputs, [B, H, m]."""
+        return self.layer(self.flat(batch)).unflatten(1, self._outputs)
+
+    def flat(self, batch: WindowBatch) -> Tensor:
+        """All that a window holds, side by side, [B, width]."""
         mask_BL1 = batch.seen_BLP[..., :1].to(batch.past_BLP.dtype)
         parts = (batch.past_BLP, mask_BL1, batch.known_past_BLK, batch.future_BHK)
-        flat = torch.cat([*(part.flatten(1) for part in parts), batch.static_BC], dim=1)
-        return self.layer(flat).unflatten(1, self._outputs)
+        return torch.cat([*(part.flatten(1) for part in parts), batch.static_BC], dim=1)

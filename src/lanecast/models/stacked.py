@@ -87,6 +87,14 @@ class SeedStack:
         self._optimizer = settings["optimizer"]
         self._schedule = settings.get("lr_scheduler", {}).get("scheduler")
         self._template = copy.deepcopy(networks[0]).train()
+        self._stacked = {**self.parameters, **self._buffers}
+        known: dict[int, str] = {}  # a tensor that two layers share is stacked under its first name
+        tensors = [
+            *self._template.named_parameters(remove_duplicate=False),
+            *self._template.named_buffers(remove_duplicate=False),
+        ]
+        names = {name: known.setdefault(id(tensor), name) for name, tensor in tensors}
+        self._names = {name: names[name] for name in self._template.state_dict()}
 
     def run(self, reporter: Reporter | None) -> list[FitReport]:
         """Train for the whole budget, or until no seed gains; every module ends with its best."""
@@ -122,7 +130,7 @@ class SeedStack:
                 " 0 or missing? choose optim.objective=val/mse or a longer optim.val_steps"
             )
         for module, state in zip(self._modules, kept, strict=True):
-            module.network.load_state_dict(state, strict=False)
+            module.network.load_state_dict(state)
         return [replace(one, steps_run=step) for one in best]
 
     def step(self, number: int) -> Tensor:
@@ -150,8 +158,9 @@ class SeedStack:
         return losses_S.detach()
 
     def weights(self, number: int) -> dict[str, Tensor]:
-        """A copy of one seed's parameters."""
-        return {name: stacked[number].detach().clone() for name, stacked in self.parameters.items()}
+        """A copy of one seed's parameters and buffers."""
+        stacked = self._stacked
+        return {to: stacked[name][number].detach().clone() for to, name in self._names.items()}
 
     def _batches(self, indices: Sequence[WindowIndex]) -> tuple[WindowBatch, Label]:
         """The batches of all seeds, one after the other, from one gather."""
@@ -184,7 +193,7 @@ class SeedStack:
         """The objective of every seed over all validation windows."""
         values = []
         for number, one in enumerate(self._begun):
-            one.module.network.load_state_dict(self.weights(number), strict=False)
+            one.module.network.load_state_dict(self.weights(number))
             one.module.eval()
             with torch.no_grad():
                 for batch in one.data.val_dataloader():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from lanecast.checks.bench.clock import now
-from lanecast.checks.bench.steps import Setting
+from lanecast.checks.bench.steps import Setting, forecaster_of
 from lanecast.data.gather import Gatherer
 from lanecast.data.panel import Panel
 from lanecast.data.windows import windows_at
@@ -33,16 +33,7 @@ class Backtest:
         """The last ``windows`` cutoffs, ``stride`` steps apart, that have their answers."""
         last = panel.last_step - setting.windows.horizon
         cutoffs = tuple(range(last - (windows - 1) * stride, last + 1, stride))
-        model = DeepForecaster(
-            name=setting.name,
-            network=setting.network,
-            loss=setting.loss,
-            scaler=setting.scaler,
-            windows=setting.windows,
-            optim=replace(setting.optim, max_steps=1, val_steps=0),
-            hardware=setting.hardware,
-            seed=1,
-        )
+        model = forecaster_of(setting, steps=1)
         model.fit(panel, until=cutoffs[0])
         return cls(model=model, panel=panel, setting=setting, cutoffs=cutoffs)
 

@@ -24,10 +24,10 @@ def rows(cfg: DictConfig) -> Iterator[Row]:
     wanted = list(cfg.figures)
     if "startup" in wanted:
         yield from _startup_rows(int(cfg.slow_rounds))
-    if "train_step" in wanted:
-        for network in cfg.networks:
+    for name, measure in BY_CASE.items():
+        for network in cfg.networks if name in wanted else ():
             for text in plain_config(cfg.cases)[network]:
-                yield from _step_rows(cfg, Case.of(text), network)
+                yield from measure(cfg, Case.of(text), network)
     if "backtest" in wanted:
         for network in cfg.networks:
             for entry in plain_config(cfg.backtests).get(network, []):
@@ -47,19 +47,25 @@ def setting_of(cfg: DictConfig, network: str) -> Setting:
     from lanecast.checks.bench.steps import Setting
     from lanecast.config import composed_roots, conf_folder, instantiate, resolved_config
 
-    asked = [f"model={network}", "paths.output=.", "optim=adamw_fused"]
+    own = plain_config(cfg.settings).get(network, {})
+    asked = [
+        f"model={own.get('model', network)}",
+        "paths.output=.",
+        "optim=adamw_fused",
+        f"trainer={cfg.device}",
+    ]
     (whole,) = composed_roots(conf_folder(), "backtest", [asked])
     plain = resolved_config(whole)
-    own = plain_config(cfg.get("settings", {})).get(network, {})
-    optim = instantiate(plain["optim"])
+    optim, hardware = instantiate(plain["optim"]), instantiate(plain["trainer"])
     declared = plain["model"]["network"]
+    declared["options"] |= own.get("options", {})
     return Setting(
         network=instantiate(declared),
         loss=instantiate(plain["loss"]),
         scaler=instantiate(plain["scaler"]),
         windows=instantiate(plain["windows"]),
         optim=replace(optim, batch_size=int(own.get("batch_size", cfg.batch_size))),
-        hardware=replace(instantiate(plain["trainer"]), progress=False, threads=int(cfg.threads)),
+        hardware=replace(hardware, progress=False, threads=int(cfg.threads), precision="32-true"),
         steps=int(own.get("steps", cfg.steps)),
         warmup=int(own.get("warmup", cfg.warmup)),
         name=str(declared["name"]),
@@ -68,22 +74,73 @@ def setting_of(cfg: DictConfig, network: str) -> Setting:
 
 
 def _step_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+    """One row for each of ``cfg.precisions``; the floor of all is the bare network at fp32."""
     from lanecast.checks.bench import steps
     from lanecast.checks.bench.incumbent import Incumbent
     from lanecast.checks.bench.rounds import figure, interleaved
 
     setting, panel = setting_of(cfg, network), case.panel()
-    theirs = Incumbent(panel, setting).step()
-    floor, ours = steps.floor_of(panel, setting), steps.ours_of(panel, setting)
-    rounds = int(cfg.rounds if setting.name == "NHITS" else cfg.slow_rounds)
-    found = figure(interleaved(floor=floor, ours=ours, neuralforecast=theirs, rounds=rounds))
-    windows = setting.optim.batch_size
-    yield _row(case, network, windows, "train_step", found)
-    if has_bf16():
-        mixed = replace(setting, hardware=replace(setting.hardware, precision="bf16-mixed"))
-        ours = steps.ours_of(panel, mixed)
-        found = figure(interleaved(floor=floor, ours=ours, neuralforecast=None, rounds=rounds))
-        yield _row(case, network, windows, "train_step", found, precision="bf16-mixed")
+    floor, windows = steps.floor_of(panel, setting), setting.optim.batch_size
+    for name in cfg.precisions:
+        asked = at_precision(setting, str(name))
+        if asked.hardware.precision != "32-true" and not has_bf16(setting.device):
+            continue
+        theirs = None if asked.hardware.compile else Incumbent(panel, asked).step()
+        ours = steps.ours_of(panel, asked)
+        rounds = _rounds(cfg, setting)
+        found = figure(interleaved(floor=floor, ours=ours, neuralforecast=theirs, rounds=rounds))
+        yield _row(case, network, windows, "train_step", found, precision=str(name))
+
+
+def at_precision(setting: Setting, name: str) -> Setting:
+    """The setting at ``fp32`` or ``bf16-mixed``; ``+mode`` compiles the network."""
+    precision, _, mode = name.partition("+")
+    hardware = replace(
+        setting.hardware,
+        precision="32-true" if precision == "fp32" else precision,
+        compile=mode or None,
+    )
+    return replace(setting, hardware=hardware)
+
+
+def _roofline_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+    """Our steps beside what their arithmetic or traffic takes at the device's best."""
+    from lanecast.checks.bench import roofline, steps
+    from lanecast.checks.bench.rounds import figure, interleaved
+
+    panel = case.panel()
+    for name in cfg.precisions:
+        setting = at_precision(setting_of(cfg, network), str(name))
+        if setting.hardware.precision != "32-true" and not has_bf16(setting.device):
+            continue
+        best = roofline.attainable(roofline.work_of(panel, setting), setting)
+        ours = steps.ours_of(panel, setting)
+        rounds = _rounds(cfg, setting)
+        found = figure(interleaved(floor=best, ours=ours, neuralforecast=None, rounds=rounds))
+        windows = setting.optim.batch_size
+        yield _row(case, network, windows, "roofline", found, precision=str(name))
+
+
+def _seeds_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+    """``cfg.seeds`` seeds in one pass, per seed; the floor is a fit of one seed alone."""
+    from lanecast.checks.bench import seeds, steps
+    from lanecast.checks.bench.incumbent import Incumbent
+    from lanecast.checks.bench.rounds import figure, interleaved
+
+    setting, panel, count = setting_of(cfg, network), case.panel(), int(cfg.seeds)
+    found = figure(
+        interleaved(
+            floor=steps.ours_of(panel, setting),
+            ours=seeds.stacked_of(panel, setting, seeds=count),
+            neuralforecast=Incumbent(panel, setting).step(),
+            rounds=_rounds(cfg, setting),
+        )
+    )
+    yield _row(case, f"{network} x{count}", setting.optim.batch_size, "seeds", found)
+
+
+def _rounds(cfg: DictConfig, setting: Setting) -> int:
+    return int(cfg.rounds if setting.name == "NHITS" else cfg.slow_rounds)
 
 
 def _backtest_rows(
@@ -136,3 +193,6 @@ def _row(
         "figure": name,
         **asdict(found),
     }
+
+
+BY_CASE = {"train_step": _step_rows, "roofline": _roofline_rows, "seeds": _seeds_rows}

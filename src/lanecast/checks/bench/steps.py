@@ -6,26 +6,30 @@ are ready and scaled.  Ours is the step of a real fit: gather, scale and Lightni
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lanecast.checks.bench.clock import now
 from lanecast.data.datamodule import ForecastDataModule
+from lanecast.data.gather import WindowBatch
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.windows import WindowSpec, split
 from lanecast.errors import ConfigError
 from lanecast.models.anchors import NoAnchor
+from lanecast.models.deep import DeepForecaster
 from lanecast.models.fitting import fit_module
 from lanecast.models.inputs import Inputs
 from lanecast.models.losses import Loss
 from lanecast.models.module import ForecastModule
 from lanecast.models.networks import Network, NetworkShape
 from lanecast.models.optimization import Hardware, Optimization
+
+Ready = tuple[WindowBatch, Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +73,8 @@ class Setting:
 
 def floor_of(panel: Panel, setting: Setting) -> Callable[[], float]:
     """Seconds per bare step, on batches that are ready and scaled."""
-    data = _data(panel, setting, until=panel.last_step)
-    return _floor(_module(panel, setting, until=panel.last_step), data, setting)
+    module = unfitted(panel, setting)
+    return _floor(module, ready_batches(module, panel, setting, count=setting.steps), setting)
 
 
 def ours_of(panel: Panel, setting: Setting) -> Callable[[], float]:
@@ -81,6 +85,38 @@ def ours_of(panel: Panel, setting: Setting) -> Callable[[], float]:
         return _ours(_module(panel, setting, until=panel.last_step), data, setting)
 
     return seconds_per_step
+
+
+def unfitted(panel: Panel, setting: Setting) -> ForecastModule:
+    """The module of a fit that has not begun, on its device."""
+    return _module(panel, setting, until=panel.last_step).to(setting.device).train()
+
+
+def ready_batches(
+    module: ForecastModule, panel: Panel, setting: Setting, *, count: int
+) -> list[Ready]:
+    """The first ``count`` batches of the fit, scaled: windows, labels and their weights."""
+    data, ready = _data(panel, setting, until=panel.last_step), []
+    for step in range(count):
+        windows, label = data.train_batch(step)
+        scaled, scale = module.scaler.transform(windows)
+        y_BH = module.scaler.scale_target(label.y_BH, scale)
+        ready.append((scaled, y_BH, label.seen_BH.to(y_BH.dtype)))
+    return ready
+
+
+def forecaster_of(setting: Setting, *, steps: int, seed: int = 1) -> DeepForecaster:
+    """The model that a run of this setting would fit, on all of the panel."""
+    return DeepForecaster(
+        name=setting.name,
+        network=setting.network,
+        loss=setting.loss,
+        scaler=setting.scaler,
+        windows=setting.windows,
+        optim=replace(setting.optim, max_steps=steps, val_steps=0),
+        hardware=setting.hardware,
+        seed=seed,
+    )
 
 
 class _Clocked(ForecastModule):
@@ -141,21 +177,10 @@ def _ours(module: _Clocked, data: ForecastDataModule, setting: Setting) -> float
     return (ended - begun) / setting.steps
 
 
-def _floor(
-    module: ForecastModule, data: ForecastDataModule, setting: Setting
-) -> Callable[[], float]:
-    """A function that times the bare steps; network and optimizer are its own."""
-    device = setting.device
-    module = module.to(device)
-    network = deepcopy(module.network).train()
+def _floor(module: ForecastModule, ready: Sequence[Ready], setting: Setting) -> Callable[[], float]:
+    """A function that times the bare steps of this module's network."""
+    device, network = setting.device, module.network
     optimizer = setting.optim.optimizer(network.parameters())
-    ready = []
-    for step in range(setting.steps):
-        windows, label = data.train_batch(step)
-        scaled, scale = module.scaler.transform(windows)
-        y_BH = module.scaler.scale_target(label.y_BH, scale)
-        ready.append((scaled, y_BH, label.seen_BH.to(y_BH.dtype)))
-
     clip, mixed = setting.optim.clip, setting.hardware.precision.startswith("bf16")
 
     def run_steps(number: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
 KEY = ["case", "covariates", "network", "windows", "precision", "figure"]
 Row = dict[str, Any]
@@ -39,15 +40,19 @@ def markdown(table: pd.DataFrame, rows: Sequence[Row] = ()) -> str:
     return "\n".join(lines)
 
 
-def has_bf16() -> bool:
-    """Whether this processor computes in bf16; elsewhere torch emulates it, slower than fp32."""
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device computes in bf16; elsewhere torch emulates it, slower than fp32."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     path = Path("/proc/cpuinfo")
     flags = path.read_text() if path.is_file() else ""
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def machine_facts() -> str:
-    """The processor, its cores, threads and versions, in one line."""
+def machine_facts(device: torch.device) -> str:
+    """The processor, its cores and threads, a GPU's name and the versions, in one line."""
     from importlib.metadata import version
 
     import torch
@@ -56,7 +61,8 @@ def machine_facts() -> str:
     lines = path.read_text().splitlines() if path.is_file() else []
     name = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "?")
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "neuralforecast", "numpy"))
+    card = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     return (
-        f"{name} ({platform.machine()}), {os.cpu_count()} cores, {torch.get_num_threads()} threads,"
-        f" bf16 {'yes' if has_bf16() else 'no (its rows are left out)'}; {packages}"
+        f"{name} ({platform.machine()}), {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+        f"{card}, bf16 {'yes' if has_bf16(device) else 'no (its rows are left out)'}; {packages}"
     )

@@ -13,7 +13,7 @@ from lanecast.verbs import plain_config
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-FIGURES = ("train_step", "backtest", "prepare", "startup", "sweep")
+FIGURES = ("train_step", "backtest", "prepare", "startup", "sweep", "seeds", "roofline")
 
 
 def run(cfg: DictConfig) -> float:
@@ -27,10 +27,11 @@ def run(cfg: DictConfig) -> float:
 
     if unknown := set(cfg.figures) - set(FIGURES):
         raise ConfigError(f"figures={sorted(unknown)} are unknown; choose from {list(FIGURES)}")
-    setting_of(cfg, cfg.networks[0]).hardware.set_threads()
+    hardware = setting_of(cfg, cfg.networks[0]).hardware
+    hardware.set_threads()
     out = Path(str(cfg.out))
     out.mkdir(parents=True, exist_ok=True)
-    facts = machine_facts()
+    facts = machine_facts(hardware.device())
     print(facts)
     rows: list[Row] = []
     for row in measured(cfg):
@@ -48,9 +49,11 @@ def run(cfg: DictConfig) -> float:
 
 
 def grown(rows: Sequence[Row], committed: dict[str, Any], *, margin: float) -> list[str]:
-    """Rows whose ratio to the floor exceeds the committed one by more than the margin."""
+    """Rows at fp32 whose ratio to the floor exceeds the committed one by more than the margin."""
     told = []
     for row in rows:
+        if row["precision"] != "fp32":
+            continue
         name = " ".join(str(row[key]) for key in KEY if key != "precision")
         if name not in committed:
             raise ConfigError(f"there is no committed figure of {name!r}; add it to guard.ratios")

@@ -1,0 +1,93 @@
+"""Seeds, roofline and the incumbent: every clock of the benchmark runs what it says it runs."""
+
+import math
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from lanecast.checks.bench import roofline, seeds
+from lanecast.checks.bench.cases import synthetic_panel
+from lanecast.checks.bench.incumbent import Incumbent
+from lanecast.checks.bench.rows import at_precision
+from lanecast.checks.bench.steps import Setting, ready_batches, unfitted
+from lanecast.data.scaling import Scaler
+from lanecast.data.windows import WindowSpec
+from lanecast.models.losses import MultiQuantile
+from lanecast.models.networks import Linear, NeuralforecastNetwork
+from lanecast.models.optimization import Hardware, Optimization
+
+MLP = {"hidden_size": 8, "num_layers": 2}
+
+
+@pytest.fixture
+def panel():
+    return synthetic_panel(num_series=4, num_steps=80, covariates=True)
+
+
+@pytest.fixture
+def setting():
+    return Setting(
+        network=partial(NeuralforecastNetwork, name="MLP", options=MLP),
+        loss=MultiQuantile(levels=[0.05, 0.1, 0.5, 0.9, 0.95]),
+        scaler=Scaler,
+        windows=WindowSpec(context=14, horizon=7),
+        optim=Optimization(
+            optimizer=partial(torch.optim.AdamW, lr=1e-3), max_steps=3, batch_size=8, val_steps=0
+        ),
+        hardware=Hardware(progress=False, threads=1),
+        steps=2,
+        warmup=1,
+        name="MLP",
+        options=MLP,
+    )
+
+
+def test_the_incumbent_runs_its_own_step_and_backtest(panel, setting):
+    theirs = Incumbent(panel, setting)
+    assert theirs.step()() > 0
+    assert theirs.backtest(windows=2, stride=1)() > 0
+
+
+def test_the_incumbent_has_the_same_network(panel, setting):
+    from lanecast.checks.bench.incumbent import _quiet
+
+    with _quiet():
+        model = Incumbent(panel, setting)._model(max_steps=1)
+    ours = unfitted(panel, setting).network
+    count = [sum(p.numel() for p in net.parameters()) for net in (model, ours)]
+    assert count[0] == count[1]
+
+
+def test_eight_seeds_take_their_steps(panel, setting):
+    clock = seeds.stacked_of(panel, setting, seeds=2)
+    assert clock() > 0
+    assert clock() > 0  # it goes on with the next batches
+
+
+def test_the_least_work_of_a_linear_network_is_what_paper_says(panel, setting):
+    """Two products of B x (L + ...) x (H m): one forward, one backward for the weights."""
+    plain = replace(setting, network=Linear, name="Linear", options={})
+    module = unfitted(panel, plain)
+    weights = module.network.layer.weight
+    (_, y_BH, weight_BH), *_ = ready_batches(module, panel, plain, count=1)
+    work = roofline.work_of(panel, plain)
+    assert work.flops == 2 * 2 * plain.optim.batch_size * weights.numel()
+    held = sum(p.numel() for p in module.network.parameters())
+    assert work.bytes > 4 * (roofline.PASSES * held + y_BH.numel() + weight_BH.numel())
+
+
+def test_the_best_of_the_device_is_measured(panel, setting, monkeypatch):
+    monkeypatch.setattr(roofline, "SIDE", {"cpu": 64})
+    monkeypatch.setattr(roofline, "COPIED", {"cpu": 1 << 20})
+    once = roofline.attainable(roofline.Work(flops=10**6, bytes=0), setting)()
+    assert 0 < once < math.inf
+    assert roofline.attainable(roofline.Work(flops=10**9, bytes=0), setting)() > 10 * once
+
+
+def test_a_precision_says_how_the_network_is_compiled(setting):
+    found = at_precision(setting, "bf16-mixed+reduce-overhead").hardware
+    assert (found.precision, found.compile) == ("bf16-mixed", "reduce-overhead")
+    found = at_precision(setting, "fp32").hardware
+    assert (found.precision, found.compile) == ("32-true", None)

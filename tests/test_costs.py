@@ -1,0 +1,103 @@
+"""What grows, grows linearly: fitted exponents of time over lanes, length and windows."""
+
+import statistics
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from lanecast.checks.bench.backtests import Backtest
+from lanecast.checks.bench.cases import synthetic_panel
+from lanecast.checks.bench.incumbent import frame_of
+from lanecast.checks.bench.steps import Setting, ours_of
+from lanecast.data.frames import panel_from_table
+from lanecast.data.scaling import Scaler
+from lanecast.data.windows import WindowSpec, training_windows
+from lanecast.models.losses import MultiQuantile
+from lanecast.models.networks import NeuralforecastNetwork
+from lanecast.models.optimization import Hardware, Optimization
+from lanecast.sources import SourceTable
+
+NHITS = {
+    "n_pool_kernel_size": [4, 2, 1],
+    "n_freq_downsample": [14, 7, 1],
+    "mlp_units": [[256, 256]] * 3,
+}
+SPEC = WindowSpec(context=56, horizon=14, min_context=14)
+
+
+def setting() -> Setting:
+    optimizer = partial(torch.optim.AdamW, lr=1e-3, fused=True)
+    return Setting(
+        network=partial(NeuralforecastNetwork, name="NHITS", options=NHITS),
+        loss=MultiQuantile(levels=[0.1, 0.5, 0.9]),
+        scaler=Scaler,
+        windows=SPEC,
+        optim=Optimization(optimizer=optimizer, max_steps=1, batch_size=512, val_steps=0),
+        hardware=Hardware(progress=False, threads=2),
+        steps=20,
+        warmup=5,
+        levels=(0.1, 0.5, 0.9),
+        name="NHITS",
+        options=NHITS,
+    )
+
+
+def seconds(work) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def exponent(clocks, sizes, *, rounds: int, what: str) -> float:
+    """Slope of log time over log size; the fastest of interleaved rounds counts."""
+    for clock in clocks:
+        clock()  # once before it counts
+    best = np.min([[clock() for clock in clocks] for _ in range(rounds)], axis=0)
+    slope = float(np.polyfit(np.log(sizes), np.log(best), 1)[0])
+    print(f"{what} {list(sizes)}: {np.round(best, 3).tolist()} s, exponent {slope:.3f}")
+    return slope
+
+
+@pytest.mark.slow
+def test_a_backtest_grows_linearly_with_its_windows():
+    panel = synthetic_panel(num_series=1000, num_steps=500, covariates=False)
+    sizes = (25, 50, 100, 200)
+    clocks = [Backtest.of(panel, setting(), windows=size, stride=1).ours for size in sizes]
+    assert abs(exponent(clocks, sizes, rounds=3, what="windows") - 1) <= 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["length", "series"])
+def test_preparing_grows_linearly_with_length_and_series(what):
+    """The border, every statistic of the scaler and the training windows of one panel."""
+    sizes, clocks = (2_000, 4_000, 8_000), []
+    for size in sizes:
+        series, steps = (500, size) if what == "length" else (size, 500)
+        panel = synthetic_panel(num_series=series, num_steps=steps, covariates=True)
+        columns = {k: v for k, v in panel.schema.columns.items() if k in panel.schema.stored}
+        frame, schema = frame_of(panel)[0], type(panel.schema)(freq="D", columns=columns)
+
+        def prepared(frame=frame, schema=schema) -> None:
+            found = panel_from_table(SourceTable(frame=frame), schema)
+            until = found.last_step
+            Scaler(per="series").fit(found, until=until)
+            training_windows(found, until=until, spec=SPEC)
+
+        clocks.append(partial(seconds, prepared))
+    assert abs(exponent(clocks, sizes, rounds=3, what=f"preparing, {what}") - 1) <= 0.1
+
+
+@pytest.mark.slow
+def test_a_step_costs_the_same_whatever_the_panel():
+    """Beyond the processor's cache: a panel of 1.5 MB and one of 1.6 GB."""
+    few, many = (
+        ours_of(synthetic_panel(num_series=size, num_steps=400, covariates=False), setting())
+        for size in (1_000, 1_000_000)
+    )
+    pairs = [(few(), many()) for _ in range(7)]
+    ratio = statistics.median(large / small for small, large in pairs)
+    print(f"a step on 1,000,000 series over one on 1,000: {ratio:.3f}")
+    assert ratio <= 1.15
