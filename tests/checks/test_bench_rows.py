@@ -44,9 +44,15 @@ def setting():
     )
 
 
-def test_the_incumbent_runs_its_own_step_and_backtest(panel, setting):
+@pytest.mark.parametrize("precision", ["fp32", "bf16-mixed"])
+def test_the_incumbent_runs_its_own_step(panel, setting, precision):
+    fused = partial(torch.optim.AdamW, lr=1e-3, fused=True)
+    quick = replace(setting, optim=replace(setting.optim, optimizer=fused))
+    assert Incumbent(panel, at_precision(quick, precision)).step()() > 0
+
+
+def test_the_incumbent_runs_its_own_backtest(panel, setting):
     theirs = Incumbent(panel, setting)
-    assert theirs.step()() > 0
     assert theirs.backtest(windows=2, stride=1)() > 0
 
 

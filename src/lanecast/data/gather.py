@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lanecast.data.panel import Panel
-from lanecast.data.runs import Runs
+from lanecast.data.runs import Runs, sent
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import SchemaError
 
@@ -83,10 +83,9 @@ class Gatherer:
         self._high = torch.from_numpy(panel.offsets[1:]).to(self.device)
         self._base = torch.from_numpy(panel.offsets[:-1] - panel.start).to(self.device)
         self._ahead = torch.arange(1 - spec.context, spec.horizon + 1, device=self.device)
-        self._past_visible, self._future_visible = visibility(panel, spec)
-        self._past_visible = self._past_visible.to(self.device)
-        self._future_visible = self._future_visible.to(self.device)
-        self._all_visible = bool(self._past_visible.all() and self._future_visible.all())
+        past, future = visibility(panel, spec)
+        self._all_visible = bool(past.all() and future.all())
+        self._past_visible, self._future_visible = past.to(self.device), future.to(self.device)
         self._panel = panel
         self._runs: Runs | None = None
         if self._issued is None and self._values.is_contiguous():
@@ -227,7 +226,7 @@ class Gatherer:
         )
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        return sent(array, self.device)
 
     def _static(self, series_B: Tensor) -> Tensor:
         if self._statics.numel():

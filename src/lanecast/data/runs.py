@@ -33,7 +33,7 @@ class Runs:
         if len(values) < longest or (calendar.shape[1] and len(calendar) < longest):
             return None
         # A GPU is asked once: asking it at every batch would make the step wait for it.
-        if values.device.type != "cpu" and not torch.isfinite(values.sum()):
+        if values.device.type != "cpu" and not _gapless(values):
             return None
         return cls(
             spec=spec,
@@ -49,7 +49,7 @@ class Runs:
         Odd are those not ``usable``, whose rows are any, and those with a gap.
         """
         device = self.before.device
-        safe_B = torch.from_numpy(np.where(usable_B, origin_B, self.spec.context)).to(device)
+        safe_B = sent(np.where(usable_B, origin_B, self.spec.context), device)
         before = self.before.index_select(0, safe_B - self.spec.context)
         after = self.after.index_select(0, safe_B)
         odd_B = ~usable_B
@@ -65,6 +65,18 @@ class Runs:
         before = self.dates_before.index_select(0, first_B)
         after = self.dates_after.index_select(0, (cutoff_B + 1).clamp(0, len(self.dates_after) - 1))
         return _unfolded(before, context), _unfolded(after, horizon)
+
+
+def _gapless(values: Tensor) -> bool:
+    return bool(torch.isfinite(values.sum()))
+
+
+def sent(array: np.ndarray, device: torch.device) -> Tensor:
+    """The array on the device; nothing waits until it has arrived there."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()  # what is not pinned is sent while all wait
+    return tensor.to(device, non_blocking=True)
 
 
 def _runs_of(rows: Tensor, length: int) -> Tensor:

@@ -64,7 +64,8 @@ class Scaler(nn.Module):
         self.known: dict[str, int] = {}  # unique_id -> row of the per-series statistics; 0 = pooled
         self._kinds: tuple[str, ...] = ()
         self._num_past = 1
-        self._row_N: Tensor | None = None
+        self._row_N: Tensor | None
+        self.register_buffer("_row_N", None, persistent=False)
 
     def fit(self, panel: Panel, *, until: int) -> Self:
         """Learn from cells whose value is known at ``until``."""
@@ -133,7 +134,7 @@ class Scaler(nn.Module):
     def bind(self, panel: Panel) -> Self:
         """Find the rows of this panel's series; an unseen series gets the pooled statistics."""
         rows = [self.known.get(str(name), 0) for name in panel.series]
-        self._row_N = torch.tensor(rows, device=self.means.device)
+        self._row_N = torch.tensor(rows, device=self.means.device)  # goes where the module goes
         return self
 
     def check(self, cutoff: int) -> None:
@@ -223,7 +224,7 @@ class Scaler(nn.Module):
         if self.per == "series":
             if self._row_N is None:
                 raise LeakageError("the scaler is not bound to a panel; call bind(panel) first")
-            row_B = self._row_N.to(series_B.device)[series_B]
+            row_B = self._row_N[series_B]
             return Scale(loc_B=self.series_loc[row_B], scale_B=self.series_scale[row_B])
         count = seen_BL.sum(dim=1).clamp(min=1)
 

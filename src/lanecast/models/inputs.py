@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from lanecast.data.gather import WindowBatch
 from lanecast.data.panel import Panel
@@ -67,9 +68,8 @@ class Selection:
         chosen = len(self.past), len(self.known), self.num_static
         if self.known_past and chosen == tuple(values.shape[-1] for values in widths):
             return batch
-        known = torch.tensor(self.known, dtype=torch.long, device=batch.past_BLP.device)
-        known_past = batch.known_past_BLK.index_select(-1, known)
-        seen = batch.known_past_seen_BLK.index_select(-1, known)
+        known_past = self._known(batch.known_past_BLK)
+        seen = self._known(batch.known_past_seen_BLK)
         if not self.known_past:
             known_past, seen = torch.zeros_like(known_past), torch.zeros_like(seen)
         return replace(
@@ -78,7 +78,14 @@ class Selection:
             seen_BLP=batch.seen_BLP[..., : len(self.past)],
             known_past_BLK=known_past,
             known_past_seen_BLK=seen,
-            future_BHK=batch.future_BHK.index_select(-1, known),
-            future_seen_BHK=batch.future_seen_BHK.index_select(-1, known),
+            future_BHK=self._known(batch.future_BHK),
+            future_seen_BHK=self._known(batch.future_seen_BHK),
             static_BC=batch.static_BC[..., : self.num_static],
         )
+
+    def _known(self, values: Tensor) -> Tensor:
+        """The known columns: slices, since an index would have to be sent to a GPU every time."""
+        starts = [i for i in self.known if i - 1 not in self.known]
+        ends = [i + 1 for i in self.known if i + 1 not in self.known]
+        parts = [values[..., low:high] for low, high in zip(starts, ends, strict=True)]
+        return torch.cat(parts, dim=-1) if parts else values[..., :0]

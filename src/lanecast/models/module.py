@@ -54,7 +54,8 @@ class ForecastModule(pl.LightningModule):
         self.anchor, self.plan, self.total_steps = anchor, plan, total_steps
         self.selection = selection
         self.budget: dict[str, int] = {}  # of the fit; a checkpoint resumes under the same one
-        self.series_weight_N: Tensor | None = None  # what an error of each series weighs
+        self.series_weight_N: Tensor | None  # what an error of each series weighs
+        self.register_buffer("series_weight_N", None, persistent=False)
         self._train = torch.zeros(2)  # sum of step losses, steps
         self._val = torch.zeros(6)
 
@@ -93,8 +94,7 @@ class ForecastModule(pl.LightningModule):
         if self.plan.weight:
             weight_BH = weight_BH * self._size(windows, output.scale)[:, None]
         if self.series_weight_N is not None:
-            series_weight_N = self.series_weight_N.to(weight_BH.device)
-            weight_BH = weight_BH * series_weight_N[windows.series_B][:, None]
+            weight_BH = weight_BH * self.series_weight_N[windows.series_B][:, None]
         return self.loss(output.raw_BHm, y_BH, weight_BH)
 
     def _size(self, windows: WindowBatch, scale: Scale) -> Tensor:

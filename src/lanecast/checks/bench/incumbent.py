@@ -82,6 +82,9 @@ class Incumbent:
 
         setting, schema = self._setting, self._panel.schema
         optimizer = setting.optim.optimizer
+        options = dict(optimizer.keywords)  # type: ignore[attr-defined]
+        if setting.hardware.precision != "32-true":
+            options.pop("fused", None)  # Lightning clips no fused optimizer there; ours does
         exogenous = {
             "hist_exog_list": list(schema.observed) or None,
             "futr_exog_list": list(schema.known) or None,
@@ -96,7 +99,7 @@ class Incumbent:
             scaler_type="robust",
             windows_batch_size=batch // self._panel.num_series if setting.multivariate else batch,
             optimizer=optimizer.func,  # type: ignore[attr-defined]
-            optimizer_kwargs=dict(optimizer.keywords),  # type: ignore[attr-defined]
+            optimizer_kwargs=options,
             gradient_clip_val=setting.optim.clip,
             start_padding_enabled=True,
             logger=False,
