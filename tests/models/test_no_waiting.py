@@ -6,12 +6,16 @@ it would make a step wait for a GPU; whatever is sent there in a way that waits 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lanecast.data import runs
 from lanecast.data.datamodule import ForecastDataModule
@@ -27,12 +31,12 @@ META = torch.device("meta")
 UNTIL = 100
 
 
-class Watch(TorchDispatchMode):
-    """Notes every copy from the CPU to the device that waits for its arrival."""
+class Copies(TorchDispatchMode):
+    """Notes every copy from the CPU to the device that waits, and every mixture of the two."""
 
-    def __init__(self) -> None:
+    def __init__(self, waited: list[str]) -> None:
         super().__init__()
-        self.waited: list[str] = []
+        self.waited = waited
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -40,10 +44,37 @@ class Watch(TorchDispatchMode):
         if func is torch.ops.aten._to_copy.default:
             sent = args[0].device.type == "cpu" and kwargs.get("device") == META
         else:
-            sent = func is torch.ops.aten.copy_.default and args[0].device != args[1].device
+            flat = tree_leaves((args, kwargs))
+            devices = {one.device for one in flat if isinstance(one, torch.Tensor) and one.ndim}
+            sent = len(devices) > 1
         if sent and waits:
             self.waited.append(str(func))
         return func(*args, **kwargs)
+
+
+class Literals(TorchFunctionMode):
+    """Notes every tensor that is made from Python's numbers on the device."""
+
+    def __init__(self, waited: list[str]) -> None:
+        super().__init__()
+        self.waited = waited
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if (
+            func in (torch.tensor, torch.as_tensor)
+            and torch.device(kwargs.get("device") or "cpu") == META
+        ):
+            self.waited.append(func.__name__)
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def watch() -> Iterator[list[str]]:
+    """What waited so far."""
+    noted: list[str] = []
+    with Literals(noted), Copies(noted):
+        yield noted
 
 
 @pytest.fixture
@@ -67,9 +98,9 @@ def waited(panel: Panel, model: DeepForecaster, *, weights: bool = False) -> lis
         device=META,
     )
     for number in range(2):
-        with Watch() as watch:
+        with watch() as noted:
             module.training_step(data.train_batch(number), number).backward()
-    return watch.waited
+    return noted
 
 
 @pytest.mark.parametrize("network", ["linear", "nhits"])
@@ -86,8 +117,12 @@ def test_inputs_and_anchors_do_not_wait_either(panel, meta):
 
 
 def test_what_waits_is_seen(meta):
-    with Watch() as watch:
+    there = torch.ones(3, device=META)
+    with watch() as noted:
         torch.ones(3).to(META)
-    assert watch.waited == ["aten._to_copy.default"]
+        there[torch.tensor([0, 1])]
+        torch.tensor([1, 2], device=META)
+        torch.ones(3).to(META, non_blocking=True)
+    assert noted == ["aten._to_copy.default", "aten.index.Tensor", "tensor"]
     with pytest.raises((NotImplementedError, RuntimeError)):
-        torch.ones(3, device=META).sum().item()
+        there.sum().item()
