@@ -61,16 +61,27 @@ def quantile_terms(
 ) -> Terms:
     """What each cell adds to wql, coverage and width; no interval without its two levels."""
     tau_Q = np.asarray(levels, dtype=np.float64)
-    q_WHQ = np.where(seen_WH[..., None], quantiles_WHQ, 0.0).astype(np.float64)
     y = np.where(seen_WH, y_WH, 0.0).astype(np.float64)
-    e_WHQ = y[..., None] - q_WHQ
-    # max(tau e, (tau - 1) e) = tau e + max(-e, 0), which needs one product fewer.
-    pinball = e_WHQ @ tau_Q + np.maximum(-e_WHQ, 0.0).sum(axis=-1)
+    hidden_WH = None if seen_WH.all() else ~seen_WH
+
+    def column(number: int) -> np.ndarray:
+        """The quantiles of one level, [W, H]: level by level each pass stays in the cache."""
+        q_WH = quantiles_WHQ[..., number].astype(np.float64)
+        if hidden_WH is not None:
+            q_WH[hidden_WH] = 0.0
+        return q_WH
+
+    pinball = np.zeros_like(y)
+    for number, tau in enumerate(tau_Q):
+        error = y - column(number)
+        # max(tau e, (tau - 1) e) = tau e + max(-e, 0), which needs one product fewer.
+        pinball += tau * error
+        pinball += np.maximum(np.negative(error, out=error), 0.0, out=error)
     terms = {"double_pinball": 2.0 * pinball / len(tau_Q)}
     for percent, bounds in INTERVALS.items():
         at = [np.flatnonzero(np.isclose(tau_Q, bound, rtol=0, atol=1e-9)) for bound in bounds]
         if all(len(found) for found in at):
-            low, high = (q_WHQ[..., found[0]] for found in at)
+            low, high = (column(int(found[0])) for found in at)
             terms[f"inside_{percent}"] = ((low <= y) & (y <= high) & seen_WH).astype(np.float64)
             terms[f"width_{percent}"] = high - low
     return terms

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from lanecast.evaluation.metrics import Terms, point_terms, quantile_terms, rati
 from lanecast.evaluation.slices import SLICERS, horizon_groups
 from lanecast.models.protocol import Forecasts
 
+FEW = 16  # chunks; handing so few to threads costs more than it saves
 CHUNK = 2048  # windows whose quantiles are expanded at once: they fit a core's cache
 SLICES = ("horizon", *SLICERS)
 T = TypeVar("T")
@@ -79,14 +81,16 @@ def evaluate(
         edges = [low for low, _ in groups.values()]
         sums_WG = _window_sums(forecasts, y_WH, seen_WH, edges=edges)
     scale_W = scale.result()
-    sums_W = {name: term.sum(axis=1) for name, term in sums_WG.items()}
+    sums_W = {name: term[:, -1] for name, term in sums_WG.items()}
+    sums_WG = {name: term[:, :-1] for name, term in sums_WG.items()}
+    cutoffs, which_W = np.unique(index.cutoff_W, return_inverse=True)
     sums_W |= scaled_terms(sums_W["abs_error"], sums_W["cells"], scale_W)
 
     overall = _grouped(sums_W, np.zeros(len(index), dtype=np.int64), 1)
     values = {name: float(value[0]) for name, value in ratios(overall).items()}
     counts = {
         "num_series": len(np.unique(index.series_W)),
-        "num_cutoffs": len(np.unique(index.cutoff_W)),
+        "num_cutoffs": len(cutoffs),
         "num_windows": len(index),
         "num_cells": int(seen_WH.sum()),
         "num_unseen_cells": int((~seen_WH).sum()),
@@ -101,12 +105,12 @@ def evaluate(
         sums = _grouped(sums_W, part.class_W, len(part.names))
         windows = np.bincount(part.class_W, minlength=len(part.names))
         _add(values, counts, names=part.names, sums=sums, windows=windows)
-    _add_total(values, counts, index, y_WH, seen_WH, forecasts.point_WH)
+    _add_total(values, counts, which_W, y_WH, seen_WH, forecasts.point_WH)
     counts["num_undefined_metrics"] = sum(math.isnan(value) for value in values.values())
     return Scores(
         values=values,
         counts=counts,
-        by_cutoff=_by_cutoff(panel, index, sums_W),
+        by_cutoff=_by_cutoff(panel, cutoffs, which_W, sums_W),
         scored=scored.result(),
         reliability=_reliability(forecasts, y_WH, seen_WH),
     )
@@ -135,22 +139,28 @@ def scored_hash(panel: Panel, index: WindowIndex, y_WH: np.ndarray, seen_WH: np.
 def _window_sums(
     forecasts: Forecasts, y_WH: np.ndarray, seen_WH: np.ndarray, *, edges: list[int]
 ) -> Terms:
-    """Terms summed over the steps of each horizon group, [W, G]."""
+    """Terms summed over the steps of each horizon group and, last, over all steps, [W, G + 1]."""
+    member_HG = np.zeros((y_WH.shape[1], len(edges) + 1))
+    member_HG[:, -1] = 1.0
+    for group, (low, high) in enumerate(pairwise([*edges, y_WH.shape[1]])):
+        member_HG[low:high, group] = 1.0
 
     def sums_of(rows: slice) -> Terms:
         terms = point_terms(y_WH[rows], seen_WH[rows], forecasts.point_WH[rows])
         if forecasts.quantiles_WHQ is not None:
             quantiles = forecasts.quantiles_WHQ[rows]
             terms |= quantile_terms(y_WH[rows], seen_WH[rows], quantiles, forecasts.levels)
-        return {name: np.add.reduceat(x, edges, axis=1) for name, x in terms.items()}
+        return {name: x @ member_HG for name, x in terms.items()}
 
     chunks = _by_chunk(sums_of, len(y_WH))
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def _by_chunk(work: Callable[[slice], T], num_windows: int) -> list[T]:
-    """``work`` on every chunk of windows, two at a time: numpy lets another thread run."""
+    """``work`` on every chunk of windows; of many, two at a time: numpy lets another thread run."""
     chunks = [slice(first, first + CHUNK) for first in range(0, num_windows, CHUNK)]
+    if len(chunks) < FEW:
+        return [work(chunk) for chunk in chunks]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(work, chunks))
 
@@ -198,7 +208,7 @@ def _add(
 def _add_total(
     values: dict[str, float],
     counts: dict[str, int],
-    index: WindowIndex,
+    which_W: np.ndarray,
     y_WH: np.ndarray,
     seen_WH: np.ndarray,
     point_WH: np.ndarray,
@@ -207,12 +217,11 @@ def _add_total(
 
     The point forecast of the total is the sum of the points, which is not its median.
     """
-    which = np.unique(index.cutoff_W, return_inverse=True)[1]
     y_CH, point_CH, seen_CH = (
-        np.stack([np.bincount(which, weights=part_W) for part_W in part_WH.T], axis=1)
+        np.stack([np.bincount(which_W, weights=part_W) for part_W in part_WH.T], axis=1)
         for part_WH in (y_WH, point_WH, seen_WH)
     )
-    complete = seen_CH == np.bincount(which)[:, None]
+    complete = seen_CH == np.bincount(which_W)[:, None]
     terms = point_terms(y_CH, complete, point_CH)
     found = ratios({name: np.asarray(term.sum()) for name, term in terms.items()})
     values |= {f"total/{name}": float(value) for name, value in found.items()}
@@ -220,10 +229,11 @@ def _add_total(
     counts["num_incomplete_cells/total"] = int((~complete).sum())
 
 
-def _by_cutoff(panel: Panel, index: WindowIndex, sums_W: Terms) -> list[dict[str, Any]]:
-    cutoffs, which = np.unique(index.cutoff_W, return_inverse=True)
-    sums = _grouped(sums_W, which, len(cutoffs))
-    found, windows = ratios(sums), np.bincount(which)
+def _by_cutoff(
+    panel: Panel, cutoffs: np.ndarray, which_W: np.ndarray, sums_W: Terms
+) -> list[dict[str, Any]]:
+    sums = _grouped(sums_W, which_W, len(cutoffs))
+    found, windows = ratios(sums), np.bincount(which_W)
     return [
         {
             "cutoff": panel.time_of(int(step)).isoformat(),
