@@ -121,7 +121,7 @@ def test_predictions_do_not_depend_on_the_batch(
 
     model = small("nhits").fit(panel, until=UNTIL)
     whole = forecast(model, panel)
-    monkeypatch.setattr(inference, "_BATCH", 3)
+    monkeypatch.setattr(inference, "BATCH", 3)
     parts = forecast(model, panel)
     assert len(parts.point_WH) == len(whole.point_WH) == 8
     np.testing.assert_allclose(parts.point_WH, whole.point_WH, rtol=1e-5)

@@ -20,7 +20,7 @@ def _two_threads():
 
 def test_forecasts_are_those_of_batches_one_by_one(panel, monkeypatch):
     model = small(NETWORKS["nhits"]).fit(panel, until=100)
-    monkeypatch.setattr(inference, "_BATCH", 8)
+    monkeypatch.setattr(inference, "BATCH", 8)
     at = windows_at(panel, range(100, 110), SPEC)
     torch.set_num_threads(1)
     alone = model.predict(panel, at=at, quantiles=LEVELS)

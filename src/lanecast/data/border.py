@@ -23,7 +23,7 @@ class Rows:
     ids_N: np.ndarray
     series_R: np.ndarray  # int64
     step_R: np.ndarray  # int64, steps after `first`
-    values_RX: np.ndarray  # float64, in the order of schema.stored; NaN where missing
+    values_RX: np.ndarray  # float32, in the order of schema.stored; NaN where missing
     row_R: np.ndarray  # int64, where the row stood in the table
     first: pd.Timestamp
     out_of_order: int
@@ -44,13 +44,15 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
     first, step_R = steps_on_grid(ids, times, schema.freq)
     key_R = series_R.astype(np.int64) * (int(step_R.max()) + 1) + step_R
     row_R, backward = np.arange(len(key_R)), 0
-    if (np.diff(key_R) < 0).any():
+    if (key_R[1:] < key_R[:-1]).any():
         backward = _out_of_order(series_R, step_R)
         row_R = np.argsort(key_R, kind="stable")
         series_R, step_R, key_R = series_R[row_R], step_R[row_R], key_R[row_R]
         values = values[row_R]
     length = step_length(schema.freq)
-    if (twice := np.flatnonzero(np.diff(key_R) == 0)).size:
+    twice = np.flatnonzero(key_R[1:] == key_R[:-1])
+    del key_R
+    if twice.size:
         row = twice[0]
         raise SchemaError(
             f"series {ids_N[series_R[row]]!r} has more than one row at"
@@ -140,12 +142,15 @@ def clean_times(times: pd.Series, ids: pd.Series) -> pd.Series:
 def clean_values(
     frame: pd.DataFrame, schema: Schema, *, ids: pd.Series, times: pd.Series
 ) -> np.ndarray:
-    """The stored columns as float64 [R, X], validated by pandera; NaN means missing."""
+    """The stored columns as float32 [R, X], validated by pandera; NaN means missing.
+
+    One column after the other, so that no second copy of the table is held.
+    """
     import pandera.errors
     import pandera.pandas as pa
 
-    columns, rules = {}, {}
-    for name in schema.stored:
+    values_RX = np.empty((len(frame), len(schema.stored)), dtype=np.float32)
+    for position, name in enumerate(schema.stored):
         numbers = as_numbers(frame[name], ids=ids, times=times)
         if numbers.dtype == np.float64:  # whole numbers and flags are finite as they are
             checks = [
@@ -162,23 +167,23 @@ def clean_values(
             name_of_check = "is no whole number; correct it, or remove integer: true"
             checks.append(pa.Check(lambda x: x.isna() | (x % 1 == 0), name=name_of_check))
         nullable = schema.columns[name].role is not Role.KNOWN_FUTURE
-        columns[name] = numbers.astype(np.float64)
-        rules[name] = pa.Column(float, checks, nullable=nullable)
-    table = pd.DataFrame(columns)
-    try:
-        pa.DataFrameSchema(rules).validate(table)
-    except pandera.errors.SchemaError as err:
-        name, case = str(err.schema.name), err.failure_cases.iloc[0]
-        row = int(case["index"])
-        what = getattr(err.check, "name", None) or (
-            f"is missing, but its role is known_future; supply it for every row, or declare {name}"
-            " observed"
-        )
-        raise SchemaError(
-            f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
-            f" {case['failure_case']} {what}"
-        ) from err
-    return table.to_numpy()
+        rule = pa.Column(float, checks, nullable=nullable)
+        column = pd.DataFrame({name: numbers.astype(np.float64, copy=False)}, copy=False)
+        try:
+            pa.DataFrameSchema({name: rule}).validate(column)
+        except pandera.errors.SchemaError as err:
+            case = err.failure_cases.iloc[0]
+            row = int(case["index"])
+            what = getattr(err.check, "name", None) or (
+                "is missing, but its role is known_future; supply it for every row, or declare"
+                f" {name} observed"
+            )
+            raise SchemaError(
+                f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
+                f" {case['failure_case']} {what}"
+            ) from err
+        values_RX[:, position] = column[name].to_numpy()
+    return values_RX
 
 
 def as_numbers(column: pd.Series, *, ids: pd.Series, times: pd.Series) -> np.ndarray:

@@ -181,11 +181,15 @@ def _lay_out(
     if schema.absent == "zero":
         end = np.maximum(end, last_N[kept] + 1)
     offsets = np.concatenate([[0], np.cumsum(end - start)]).astype(np.int64)
-    values = np.full((offsets[-1], len(schema.stored)), np.nan, dtype=np.float32)
-    cell_R = offsets[series_R] + step_R - start[series_R]
-    values[cell_R] = rows.values_RX[mine]
-    empty = np.ones(len(values), dtype=bool)
-    empty[cell_R] = False
+    empty = np.zeros(offsets[-1], dtype=bool)
+    if len(rows) == len(empty) and mine.all():  # every cell has its row, in order
+        values = rows.values_RX
+    else:
+        values = np.full((offsets[-1], len(schema.stored)), np.nan, dtype=np.float32)
+        cell_R = offsets[series_R] + step_R - start[series_R]
+        values[cell_R] = rows.values_RX[mine]
+        empty[:] = True
+        empty[cell_R] = False
     zeros = 0
     if schema.absent == "zero":
         cells = np.flatnonzero(empty)

@@ -1,7 +1,7 @@
 """Moments of columns and of series over what is known at a step, block by block.
 
-A panel in memory or on disk is read in blocks of `BLOCK` cells, so that a fit needs no second copy
-of it.  Axes: ``N`` series, ``C`` cells of a block.
+A panel in memory or on disk is read in blocks of cells, so that a fit needs no second copy of it.
+Axes: ``N`` series, ``C`` cells of a block, ``X`` stored columns.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from torch import Tensor
 
 from lanecast.data.panel import Panel
 
-BLOCK = 1 << 22
+BLOCK = 1 << 22  # cells of a column that are taken at once
+SPAN = 1 << 18  # cells of all columns that are, where a column is longer
+SERIES = 1 << 20  # cells of the target, for statistics of series
+_UNKNOWN = torch.tensor([0.0, 1.0], dtype=torch.float64)
 
 
 def cell_steps(panel: Panel, low: int = 0, high: int | None = None) -> np.ndarray:
@@ -28,40 +31,71 @@ def cell_steps(panel: Panel, low: int = 0, high: int | None = None) -> np.ndarra
     return steps
 
 
-def column_moments(panel: Panel, name: str, *, until: int) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (n in the denominator) of a column's known cells, float64.
+def column_moments(panel: Panel, *, until: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (n in the denominator) of each column's known cells, [X] float64.
 
     0 and 1 where nothing is known yet.
     """
-    blocks = [(k, min(k + BLOCK, panel.num_cells)) for k in range(0, panel.num_cells, BLOCK)]
-    if len(blocks) <= 1:
-        column = _known(panel, name, until, 0, panel.num_cells)
-        if not len(column):
-            return torch.tensor(0.0), torch.tensor(1.0)
-        return column.mean(), column.std(correction=0)
-    total, count = torch.tensor(0.0, dtype=torch.float64), 0
-    for low, high in blocks:
-        column = _known(panel, name, until, low, high)
-        total, count = total + column.sum(), count + len(column)
-    if not count:
-        return torch.tensor(0.0), torch.tensor(1.0)
-    mean = total / count
-    squares = sum(((_known(panel, name, until, *b) - mean) ** 2).sum() for b in blocks)
-    return mean, (torch.as_tensor(squares) / count).sqrt()
+    if panel.num_cells > BLOCK:
+        return _merged_moments(panel, until)
+    found = []
+    for name in panel.schema.stored:
+        column = _known(panel, name, until)
+        found.append((column.mean(), column.std(correction=0)) if len(column) else _UNKNOWN)
+    means, sds = (torch.stack(part).double() for part in zip(*found, strict=True))
+    return means, sds
+
+
+def _merged_moments(panel: Panel, until: int) -> tuple[Tensor, Tensor]:
+    """As `column_moments`, in one pass: moments of blocks merged (Chan, Golub and LeVeque 1983)."""
+    delay_X = torch.tensor([_delay(panel, name) for name in panel.schema.stored])
+    count = mean = squares = torch.zeros(len(delay_X), dtype=torch.float64)
+    for low in range(0, panel.num_cells, SPAN):
+        high = min(low + SPAN, panel.num_cells)
+        step_C = torch.from_numpy(cell_steps(panel, low, high))
+        block_CX = panel.values[low:high].double()
+        known_CX = torch.isfinite(block_CX) & (step_C[:, None] + delay_X <= until)
+        number = known_CX.sum(dim=0)
+        safe = number.clamp(min=1)
+        here = block_CX.masked_fill_(~known_CX, 0.0).sum(dim=0) / safe
+        apart = (block_CX.sub_(here).masked_fill_(~known_CX, 0.0).pow_(2)).sum(dim=0)
+        both = (count + number).clamp(min=1)
+        shift = here - mean
+        mean = mean + shift * number / both
+        squares = squares + apart + shift**2 * count * number / both
+        count = count + number
+    sd = torch.where(count > 0, (squares / count.clamp(min=1)).sqrt(), 1.0)
+    return mean, sd
 
 
 def series_blocks(panel: Panel) -> Iterator[tuple[int, int]]:
-    """First series, and the one after the last, of blocks of about `BLOCK` cells."""
+    """First series, and the one after the last, of blocks of about `SERIES` cells."""
     first = 0
     while first < panel.num_series:
-        end = int(np.searchsorted(panel.offsets, panel.offsets[first] + BLOCK, side="right")) - 1
+        end = int(np.searchsorted(panel.offsets, panel.offsets[first] + SERIES, side="right")) - 1
         end = min(max(end, first + 1), panel.num_series)
         yield first, end
         first = end
 
 
-def _known(panel: Panel, name: str, until: int, low: int, high: int) -> Tensor:
-    delay = panel.schema.delay_steps(name) if name in panel.schema.past else 0
-    known = torch.from_numpy(cell_steps(panel, low, high) + delay <= until)
-    column = panel.column(name)[low:high][known]
+def lower_medians(values: Tensor, count_N: Tensor) -> Tensor:
+    """Lower median of each run of ``count`` values, one run after the other, [N]."""
+    found = np.empty(len(count_N))
+    end_N, size_N = np.cumsum(count_N.numpy()), count_N.numpy()
+    for size in np.unique(size_N):  # runs of one length stand in one table
+        rows = np.flatnonzero(size_N == size)
+        cells = (end_N[rows] - size)[:, None] + np.arange(size)
+        found[rows] = np.partition(values.numpy()[cells], (size - 1) // 2, axis=1)[
+            :, (size - 1) // 2
+        ]
+    return torch.from_numpy(found)
+
+
+def _known(panel: Panel, name: str, until: int) -> Tensor:
+    known = torch.from_numpy(cell_steps(panel) + _delay(panel, name) <= until)
+    column = panel.column(name)[known]
     return column[torch.isfinite(column)].double()
+
+
+def _delay(panel: Panel, name: str) -> int:
+    return panel.schema.delay_steps(name) if name in panel.schema.past else 0

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lanecast.data.gather import WindowBatch
-from lanecast.data.moments import cell_steps, column_moments, series_blocks
+from lanecast.data.moments import cell_steps, column_moments, lower_medians, series_blocks
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.errors import CheckpointError, ConfigError, LeakageError
@@ -70,12 +70,11 @@ class Scaler(nn.Module):
     def fit(self, panel: Panel, *, until: int) -> Self:
         """Learn from cells whose value is known at ``until``."""
         schema = panel.schema
-        moments = [column_moments(panel, name, until=until) for name in schema.stored]
-        means, sds = [mean for mean, _ in moments], [sd for _, sd in moments]
+        means, sd = column_moments(panel, until=until)
         self._kinds = tuple(schema.columns[name].scale for name in schema.stored)
         self._num_past = len(schema.past)
-        self.register_buffer("means", torch.stack(means).float())
-        sd = torch.stack(sds).float()
+        self.register_buffer("means", means.float())
+        sd = sd.float()
         self.register_buffer("sds", torch.where(sd > _FLOOR, sd, 1.0))
         statics = panel.statics if panel.statics.numel() else torch.zeros(panel.num_series, 0)
         mean = statics.mean(dim=0)
@@ -122,13 +121,8 @@ class Scaler(nn.Module):
 
         if self.method != "robust":
             return *_moments(self.method, mean, y, owner), present
-        order = torch.argsort(y, stable=True)
-        order = order[torch.argsort(owner[order], stable=True)]
-        start = torch.cumsum(count, 0) - count
         loc = torch.zeros(num, dtype=y.dtype)
-        if len(y):
-            middle = (start + (count - 1) // 2)[present].clamp(max=len(y) - 1)
-            loc[present] = y[order][middle]
+        loc[present] = lower_medians(y, count[present])
         return loc, mean((y - loc[owner]).abs()), present
 
     def bind(self, panel: Panel) -> Self:

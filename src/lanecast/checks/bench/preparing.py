@@ -206,11 +206,20 @@ def _trained(panel: Any) -> object:
     ).fit(panel, until=panel.last_step)
 
 
+def _warm_up() -> None:
+    """Imports and pools of every way: a tiny panel is written, read, stored and trained on."""
+    tiny = Case(series=4, steps=200, covariates=False)
+    with tempfile.TemporaryDirectory() as scratch:
+        write_parts(tiny, Path(scratch) / "parts")
+        for prepare in (_store, _frame):
+            prepare(tiny, Path(scratch))[0]()
+
+
 def main(how: str, case: str, scratch: str) -> None:
     """Measure one way in this process and print it as JSON."""
     import gc
 
-    _trained(Case(series=4, steps=200, covariates=False).panel())  # imports and pools
+    _warm_up()
     work, _ = HOW[how](Case.of(case), Path(scratch))
     gc.collect()
     started = time.perf_counter()
