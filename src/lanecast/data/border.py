@@ -13,6 +13,7 @@ import pandas as pd
 from lanecast.data.schema import ID, TIME, Role, Schema, step_length
 from lanecast.errors import SchemaError
 
+BLOCK = 1 << 20  # rows whose times are taken at once
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -21,16 +22,21 @@ class Rows:
     """Checked rows in series and time order.  Axes: ``R`` rows, ``N`` series, ``X`` columns."""
 
     ids_N: np.ndarray
-    series_R: np.ndarray  # int64
-    step_R: np.ndarray  # int64, steps after `first`
+    series_R: np.ndarray  # int32
+    step_R: np.ndarray  # int32, steps after `first`
     values_RX: np.ndarray  # float32, in the order of schema.stored; NaN where missing
-    row_R: np.ndarray  # int64, where the row stood in the table
+    row_R: np.ndarray | None  # where the row stood in the table; None: all where they stand
     first: pd.Timestamp
     out_of_order: int
 
     def __len__(self) -> int:
         """Number of rows."""
         return len(self.series_R)
+
+    @property
+    def head_N(self) -> np.ndarray:
+        """First row of each series and, last, the number of rows, [N + 1]."""
+        return np.searchsorted(self.series_R, np.arange(len(self.ids_N) + 1))
 
 
 def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
@@ -40,10 +46,13 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
         raise SchemaError("the table has no rows; check the path and the filters of data.source")
     ids, times = text_ids(frame[ID]), clean_times(frame[TIME], frame[ID])
     values = clean_values(frame, schema, ids=ids, times=times)
-    series_R, ids_N = pd.factorize(ids, sort=True)
+    codes_R, ids_N = pd.factorize(ids, sort=True)
+    series_R = codes_R.astype(np.int32)
     first, step_R = steps_on_grid(ids, times, schema.freq)
-    key_R = series_R.astype(np.int64) * (int(step_R.max()) + 1) + step_R
-    row_R, backward = np.arange(len(key_R)), 0
+    key_R = codes_R.astype(np.int64, copy=False)
+    key_R *= int(step_R.max()) + 1
+    key_R += step_R
+    row_R, backward = None, 0
     if (key_R[1:] < key_R[:-1]).any():
         backward = _out_of_order(series_R, step_R)
         row_R = np.argsort(key_R, kind="stable")
@@ -51,7 +60,7 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
         values = values[row_R]
     length = step_length(schema.freq)
     twice = np.flatnonzero(key_R[1:] == key_R[:-1])
-    del key_R
+    del codes_R, key_R
     if twice.size:
         row = twice[0]
         raise SchemaError(
@@ -61,7 +70,7 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
         )
     rows = Rows(
         ids_N=np.asarray(ids_N, dtype=object),
-        series_R=series_R.astype(np.int64),
+        series_R=series_R,
         step_R=step_R,
         values_RX=values,
         row_R=row_R,
@@ -110,6 +119,8 @@ def clean_times(times: pd.Series, ids: pd.Series) -> pd.Series:
     def refuse(row: int, what: str) -> SchemaError:
         return SchemaError(f"{TIME} of series {ids.iloc[row]!r}, row {row}: {what}")
 
+    if times.dtype == "datetime64[ns]" and not times.isna().any():
+        return times
     if pd.api.types.is_numeric_dtype(times.dtype):
         raise refuse(0, f"{times.iloc[0]!r} is a number; give dates such as 2024-06-18")
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
@@ -152,7 +163,8 @@ def clean_values(
     values_RX = np.empty((len(frame), len(schema.stored)), dtype=np.float32)
     for position, name in enumerate(schema.stored):
         numbers = as_numbers(frame[name], ids=ids, times=times)
-        if numbers.dtype == np.float64:  # whole numbers and flags are finite as they are
+        single = numbers.dtype == np.float32
+        if single or numbers.dtype == np.float64:  # whole numbers and flags are finite as they are
             checks = [
                 pa.Check(_not_infinite, name="is infinite; correct it, or leave it empty"),
                 pa.Check(_in_float32, name="is beyond the range of float32; change its unit"),
@@ -167,10 +179,11 @@ def clean_values(
             name_of_check = "is no whole number; correct it, or remove integer: true"
             checks.append(pa.Check(lambda x: x.isna() | (x % 1 == 0), name=name_of_check))
         nullable = schema.columns[name].role is not Role.KNOWN_FUTURE
-        rule = pa.Column(float, checks, nullable=nullable)
-        column = pd.DataFrame({name: numbers.astype(np.float64, copy=False)}, copy=False)
+        kind = np.float32 if single else np.float64
+        rule = pa.Column(kind, checks, nullable=nullable)
+        column = pd.DataFrame({name: numbers.astype(kind, copy=False)}, copy=False)
         try:
-            pa.DataFrameSchema({name: rule}).validate(column)
+            pa.DataFrameSchema({name: rule}).validate(column, inplace=True)
         except pandera.errors.SchemaError as err:
             case = err.failure_cases.iloc[0]
             row = int(case["index"])
@@ -189,7 +202,9 @@ def clean_values(
 def as_numbers(column: pd.Series, *, ids: pd.Series, times: pd.Series) -> np.ndarray:
     """A numeric or boolean column (or one without any value) as an array; text is refused."""
     if pd.api.types.is_numeric_dtype(column.dtype) or bool(column.isna().all()):
-        if column.dtype.kind in "iub" and isinstance(column.dtype, np.dtype):
+        if isinstance(column.dtype, np.dtype) and (
+            column.dtype.kind in "iub" or column.dtype == np.float32
+        ):
             return column.to_numpy()
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     numbers = pd.to_numeric(column, errors="coerce")
@@ -214,9 +229,13 @@ def steps_on_grid(ids: pd.Series, times: pd.Series, freq: str) -> tuple[pd.Times
             f"the first time, {first}, is a {first.day_name()}, which {freq} does not contain;"
             f" set data.schema.freq to W-{first.day_name()[:3].upper()}"
         )
-    after = (times - first).to_numpy("timedelta64[ns]").astype(np.int64)
-    step_R, rest = np.divmod(after, length.value)
-    if (off := np.flatnonzero(rest)).size:
+    step_R, off_R = np.empty(len(times), dtype=np.int32), np.zeros(len(times), dtype=bool)
+    moment_R, origin = times.to_numpy("datetime64[ns]"), first.to_datetime64().astype("M8[ns]")
+    for low in range(0, len(times), BLOCK):
+        block = slice(low, low + BLOCK)
+        step_R[block], rest = np.divmod((moment_R[block] - origin).astype(np.int64), length.value)
+        off_R[block] = rest != 0
+    if (off := np.flatnonzero(off_R)).size:
         row = int(off[0])
         raise SchemaError(
             f"series {ids.iloc[row]!r} has a row at {times.iloc[row]}, off the {freq} grid that"
@@ -228,14 +247,12 @@ def steps_on_grid(ids: pd.Series, times: pd.Series, freq: str) -> tuple[pd.Times
 
 def refuse_coarser_series(rows: Rows, freq: str) -> None:
     """A series whose rows all stand k > 1 steps apart has another frequency than the table."""
-    same = np.diff(rows.series_R) == 0
-    gap = np.diff(rows.step_R)[same]
-    owner = rows.series_R[1:][same]
-    count = np.bincount(owner, minlength=len(rows.ids_N))
-    least = np.full(len(rows.ids_N), np.iinfo(np.int64).max)
-    most = np.zeros(len(rows.ids_N), dtype=np.int64)
-    np.minimum.at(least, owner, gap)
-    np.maximum.at(most, owner, gap)
+    head_N = rows.head_N
+    gap_R, count = np.diff(rows.step_R, append=0), np.diff(head_N) - 1
+    gap_R[head_N[1:] - 1] = np.iinfo(gap_R.dtype).max  # no gap follows the last row of a series
+    least = np.minimum.reduceat(gap_R, head_N[:-1])
+    gap_R[head_N[1:] - 1] = 0
+    most = np.maximum.reduceat(gap_R, head_N[:-1])
     if (other := np.flatnonzero((count >= 3) & (least == most) & (least > 1))).size:
         name = rows.ids_N[other[0]]
         at = rows.first + rows.step_R[rows.series_R == other[0]][0] * step_length(freq)

@@ -127,13 +127,16 @@ def _last_targets(rows: Rows, schema: Schema) -> np.ndarray:
             f"column {TARGET!r} has no value in any row, from series {rows.ids_N[0]!r} at"
             f" {rows.first} on; check data.source.rename"
         )
-    last_N = np.full(len(rows.ids_N), -1, dtype=np.int64)
-    np.maximum.at(last_N, rows.series_R[present], rows.step_R[present])
+    step_R = rows.step_R if present.all() else np.where(present, rows.step_R, -1)
+    last_N = np.maximum.reduceat(step_R, rows.head_N[:-1]).astype(np.int64)
     return last_N if schema.absent == "missing" else np.full_like(last_N, last_N.max())
 
 
 def _refuse_future_inside(rows: Rows, last_N: np.ndarray, num_history: int, schema: Schema) -> None:
-    inside = (rows.row_R >= num_history) & (rows.step_R <= last_N[rows.series_R])
+    if len(rows) == num_history:
+        return
+    row_R = np.arange(len(rows)) if rows.row_R is None else rows.row_R
+    inside = (row_R >= num_history) & (rows.step_R <= last_N[rows.series_R])
     if inside.any():
         row = int(np.flatnonzero(inside)[0])
         number, length = rows.series_R[row], step_length(schema.freq)
@@ -174,15 +177,17 @@ def _lay_out(
     """Offsets, starts and values of the flat store; steps without a row become NaN, or zeros."""
     number = np.full(len(rows.ids_N), -1, dtype=np.int64)
     number[kept] = np.arange(len(kept))
-    mine = number[rows.series_R] >= 0
-    series_R, step_R = number[rows.series_R[mine]], rows.step_R[mine]
+    everyone = len(kept) == len(rows.ids_N)
+    mine: Any = slice(None) if everyone else number[rows.series_R] >= 0
+    series_R, step_R = rows.series_R[mine], rows.step_R[mine]
+    series_R = series_R if everyone else number[series_R]
     head = np.searchsorted(series_R, np.arange(len(kept) + 1))
-    start, end = step_R[head[:-1]], step_R[head[1:] - 1] + 1
+    start, end = step_R[head[:-1]].astype(np.int64), step_R[head[1:] - 1].astype(np.int64) + 1
     if schema.absent == "zero":
         end = np.maximum(end, last_N[kept] + 1)
     offsets = np.concatenate([[0], np.cumsum(end - start)]).astype(np.int64)
     empty = np.zeros(offsets[-1], dtype=bool)
-    if len(rows) == len(empty) and mine.all():  # every cell has its row, in order
+    if everyone and len(rows) == len(empty):  # every cell has its row, in order
         values = rows.values_RX
     else:
         values = np.full((offsets[-1], len(schema.stored)), np.nan, dtype=np.float32)
@@ -197,16 +202,16 @@ def _lay_out(
         cells = cells[start[owner] + cells - offsets[owner] <= last_N[kept][owner]]
         values[np.ix_(cells, _target_unit(schema))] = 0.0
         zeros = len(cells)
-    y_R = rows.values_RX[mine, 0]
+    lost_R = np.flatnonzero(np.isnan(rows.values_RX[mine, 0]))
     counts = {
         "series": len(kept),
         "series_dropped": len(rows.ids_N) - len(kept),
-        "rows": int(mine.sum()),
+        "rows": len(series_R),
         "rows_out_of_order": rows.out_of_order,
         "cells": len(values),
         "gaps_filled_with_zero": zeros,
         "gaps_left_missing": int(empty.sum()) - zeros,
-        "targets_missing_in_rows": int(np.isnan(y_R[step_R <= last_N[kept][series_R]]).sum()),
+        "targets_missing_in_rows": int((step_R[lost_R] <= last_N[kept][series_R[lost_R]]).sum()),
     }
     store = {"offsets": offsets, "start": start, "values": torch.from_numpy(values)}
     return store, counts

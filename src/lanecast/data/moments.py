@@ -15,8 +15,8 @@ from torch import Tensor
 from lanecast.data.panel import Panel
 
 BLOCK = 1 << 22  # cells of a column that are taken at once
-SPAN = 1 << 18  # cells of all columns that are, where a column is longer
-SERIES = 1 << 20  # cells of the target, for statistics of series
+SPAN = 1 << 17  # cells of all columns that are, where a column is longer
+SERIES = 1 << 18  # cells of the target, for statistics of series
 _UNKNOWN = torch.tensor([0.0, 1.0], dtype=torch.float64)
 
 
@@ -48,19 +48,22 @@ def column_moments(panel: Panel, *, until: int) -> tuple[Tensor, Tensor]:
 
 def _merged_moments(panel: Panel, until: int) -> tuple[Tensor, Tensor]:
     """As `column_moments`, in one pass: moments of blocks merged (Chan, Golub and LeVeque 1983)."""
-    delay_X = torch.tensor([_delay(panel, name) for name in panel.schema.stored])
-    count = mean = squares = torch.zeros(len(delay_X), dtype=torch.float64)
+    delays = [_delay(panel, name) for name in panel.schema.stored]
+    count = mean = squares = torch.zeros(len(delays), dtype=torch.float64)
+    room = torch.empty(SPAN, len(delays), dtype=torch.float64)  # taken anew it would not be reused
     for low in range(0, panel.num_cells, SPAN):
         high = min(low + SPAN, panel.num_cells)
+        known_CX = torch.isfinite(panel.values[low:high])
         step_C = torch.from_numpy(cell_steps(panel, low, high))
-        block_CX = panel.values[low:high].double()
-        known_CX = torch.isfinite(block_CX) & (step_C[:, None] + delay_X <= until)
+        for column, delay in enumerate(delays):
+            if int(step_C.max()) + delay > until:
+                known_CX[:, column] &= step_C + delay <= until
+        hidden_CX = known_CX.logical_not()
         number = known_CX.sum(dim=0)
-        safe = number.clamp(min=1)
-        here = block_CX.masked_fill_(~known_CX, 0.0).sum(dim=0) / safe
-        apart = (block_CX.sub_(here).masked_fill_(~known_CX, 0.0).pow_(2)).sum(dim=0)
-        both = (count + number).clamp(min=1)
-        shift = here - mean
+        block_CX = room[: high - low].copy_(panel.values[low:high])
+        here = block_CX.masked_fill_(hidden_CX, 0.0).sum(dim=0) / number.clamp(min=1)
+        apart = block_CX.sub_(here).masked_fill_(hidden_CX, 0.0).pow_(2).sum(dim=0)
+        both, shift = (count + number).clamp(min=1), here - mean
         mean = mean + shift * number / both
         squares = squares + apart + shift**2 * count * number / both
         count = count + number

@@ -87,8 +87,12 @@ class Scaler(nn.Module):
 
     def _fit_series(self, panel: Panel, last: int) -> None:
         """Statistics of each series; in row 0 and for one without history yet, their medians."""
-        parts = [self._series(panel, last, *block) for block in series_blocks(panel)]
-        loc, scale, present = (torch.cat(part) for part in zip(*parts, strict=True))
+        # Results laid down block by block would pin the memory between them.
+        loc, scale = (torch.empty(panel.num_series, dtype=torch.float64) for _ in range(2))
+        present = torch.empty(panel.num_series, dtype=torch.bool)
+        for first, end in series_blocks(panel):
+            rows = slice(first, end)
+            loc[rows], scale[rows], present[rows] = self._series(panel, last, first, end)
         scale = torch.where(scale > _FLOOR, scale, 1.0)
         pooled = torch.tensor([0.0, 1.0], dtype=loc.dtype)
         if present.any():

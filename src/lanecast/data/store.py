@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import torch
 
 from lanecast.data.features import calendar_features
@@ -47,15 +48,21 @@ def write_store(folder: Path, parts: Iterable[tuple[str, SourceTable]], schema: 
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    tables, counts = [], dict.fromkeys(("rows", "cells", "gaps_left_missing"), 0)
+    counts = dict.fromkeys(("rows", "cells", "gaps_left_missing"), 0)
     with (draft / VALUES).open("wb") as file:
-        for name, table in parts:
+        for number, (name, table) in enumerate(parts):
             panel = _panel_of(name, table, schema)
             panel.values.numpy().tofile(file)
-            tables.append(_series_of(panel))
+            # Kept on disk: what stays in memory between two parts would hold that of the parts.
+            _series_of(panel).to_parquet(draft / f"{number:08d}.{SERIES}", index=False)
             for key in counts:
                 counts[key] += panel.counts[key]
-    series = pd.concat(tables, ignore_index=True)
+            del table, panel
+            pyarrow.default_memory_pool().release_unused()
+    pieces = sorted(draft.glob(f"*.{SERIES}"))
+    series = pd.concat([pd.read_parquet(piece) for piece in pieces], ignore_index=True)
+    for piece in pieces:
+        piece.unlink()
     if (twice := series[ID].duplicated()).any():
         raise SchemaError(
             f"series {series.loc[twice, ID].iloc[0]!r} stands in two parts; a part holds whole"
