@@ -60,6 +60,7 @@ bench-gpu: setup  ## on a GPU: steps, backtests, eight seeds at once, the roofli
 
 bench-guard: setup  ## fail where a step or backtest costs more, beside its floor, than committed
 	$(PYTHON) -W ignore scripts/benchmark.py 'figures=[train_step,backtest]' guard.check=true out=runs/bench-guard \
+	    'networks=[nhits]' 'precisions=[fp32]' \
 	    'cases.nhits=[1000x1000,1000x1000+]' 'backtests.nhits=[{case: 100x2000, windows: [100]}]'
 
 mutation: setup  ## inject defects into the data and count those that the checks catch

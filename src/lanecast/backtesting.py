@@ -127,17 +127,16 @@ def _forecast(
 
 def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
     from lanecast.data.frames import actual_frame, forecast_frame, samples_frame
-    from lanecast.models.parts import write_in_parts
+    from lanecast.models.parts import by_series, in_order, write_parts
 
     if not folder.keep.get("forecasts", True):
         return
-    write_in_parts(
-        folder.folder / "forecasts.parquet",
-        forecasts,
-        lambda part: forecast_frame(part, panel, name),
-    )
-    actual = actual_frame(forecasts, panel, context=2 * forecasts.point_WH.shape[1])
-    actual.to_parquet(folder.folder / "actuals.parquet", index=False)
+    told = (forecast_frame(part, panel, name) for part in in_order(forecasts))
+    write_parts(folder.folder / "forecasts.parquet", told)
+    horizon = forecasts.point_WH.shape[1]
+    parts = by_series(forecasts, steps=3 * horizon)
+    actual = (actual_frame(part, panel, context=2 * horizon) for part in parts)
+    write_parts(folder.folder / "actuals.parquet", actual)
     if forecasts.samples_SWH is not None:
         paths = samples_frame(forecasts, panel, name)
         paths.to_parquet(folder.folder / "samples.parquet", index=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lanecast.data.frames import forecast_frame
+from lanecast.data.frames import actual_frame, forecast_frame
 from lanecast.data.windows import windows_at
 from lanecast.models import parts
 from lanecast.models.protocol import Forecasts
@@ -20,12 +20,21 @@ def test_parts_make_the_same_table(panel, tmp_path, monkeypatch):
         quantiles_WHQ=rng.random((len(at), SPEC.horizon, 2)),
     )
 
-    def frame(part):
-        return forecast_frame(part, panel, "m")
+    def write(name):
+        told = (forecast_frame(part, panel, "m") for part in parts.in_order(found))
+        parts.write_parts(tmp_path / f"{name}.parquet", told)
+        pieces = parts.by_series(found, steps=3 * SPEC.horizon)
+        actual = (actual_frame(part, panel, context=2 * SPEC.horizon) for part in pieces)
+        parts.write_parts(tmp_path / f"{name}-actual.parquet", actual)
 
-    parts.write_in_parts(tmp_path / "whole.parquet", found, frame)
+    write("whole")
     monkeypatch.setattr(parts, "ROWS", 3 * SPEC.horizon)
-    parts.write_in_parts(tmp_path / "parts.parquet", found, frame)
-    whole = pd.read_parquet(tmp_path / "whole.parquet")
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts.parquet"), whole)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts.parquet", "whole.parquet"]
+    assert len(list(parts.in_order(found))) > 1
+    assert len(list(parts.by_series(found, steps=3 * SPEC.horizon))) > 1
+    write("parts")
+    for kind in ("", "-actual"):
+        whole = pd.read_parquet(tmp_path / f"whole{kind}.parquet")
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / f"parts{kind}.parquet"), whole)
+    whole = actual_frame(found, panel, context=2 * SPEC.horizon)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "whole-actual.parquet"), whole)
+    assert not list(tmp_path.glob(".*"))

@@ -93,6 +93,8 @@ class Forecaster(Protocol):
 
 def joined(parts: Sequence[Forecasts]) -> Forecasts:
     """Forecasts of several fits as one, in order; all must have the same levels and samples."""
+    if len(parts) == 1:
+        return parts[0]
     index = WindowIndex(
         series_W=np.concatenate([part.index.series_W for part in parts]),
         cutoff_W=np.concatenate([part.index.cutoff_W for part in parts]),

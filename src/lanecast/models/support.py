@@ -15,4 +15,5 @@ def on_support(values: np.ndarray, target: Column) -> np.ndarray:
     """
     if target.non_negative:
         values = np.maximum(values, 0.0)
+        return np.rint(values, out=values) if target.integer else values
     return np.rint(values) if target.integer else values
