@@ -14,7 +14,7 @@ SMALL = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("model", ["nhits", "tft", "dlinear"])
+@pytest.mark.parametrize("model", ["nhits", pytest.param("tft", marks=pytest.mark.slow), "dlinear"])
 def test_a_program_is_within_1e4_of_its_run(tmp_path, monkeypatch, capsys, model):
     with scripts_in(tmp_path, monkeypatch) as run:
         assert run("train", *SMALL, f"model={model}") == 0
