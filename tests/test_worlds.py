@@ -8,16 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lanecast.checks.bench.preparing import anonymous_bytes
+
 ROOT = Path(__file__).parents[1]
 LIMIT = 4 * 2**30
-
-
-def anonymous_bytes(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return next((1024 * int(x.split()[1]) for x in lines if x.startswith("RssAnon")), 0)
 
 
 def measured(folder: Path, script: str, *overrides: str) -> tuple[float, int]:

@@ -66,10 +66,19 @@ def test_the_incumbent_has_the_same_network(panel, setting):
     assert count[0] == count[1]
 
 
-def test_eight_seeds_take_their_steps(panel, setting):
+def test_stacked_seeds_are_timed_on_their_own_next_steps(panel, setting, monkeypatch):
+    taken, step = [], seeds.SeedStack.step
+
+    def noted(stack, number):
+        losses = step(stack, number)
+        taken.append((number, len(losses)))
+        return losses
+
+    monkeypatch.setattr(seeds.SeedStack, "step", noted)
     clock = seeds.stacked_of(panel, setting, seeds=2)
     assert clock() > 0
-    assert clock() > 0  # it goes on with the next batches
+    assert clock() > 0
+    assert taken == [(number, 2) for number in range(2 * (setting.warmup + setting.steps))]
 
 
 def test_the_least_work_of_a_linear_network_is_what_paper_says(panel, setting):

@@ -51,8 +51,10 @@ def test_evaluate_agrees_with_a_metric_on_each_slice(panel, spec, scored):
     assert scores.counts["num_cells/size_medium"] == seen[medium].sum()
 
 
-def test_evaluate_does_not_depend_on_the_chunk_size(panel, spec, forecast, scored, monkeypatch):
+@pytest.mark.parametrize("few", [0, 10**6])  # all chunks on threads, or none
+def test_evaluate_does_not_depend_on_the_chunks(panel, spec, forecast, scored, monkeypatch, few):
     monkeypatch.setattr(score, "CHUNK", 2)
+    monkeypatch.setattr(score, "FEW", few)
     again = evaluate(forecast(panel, CUTOFFS), panel, spec, season=7)
     assert again.values == pytest.approx(scored[2].values, nan_ok=True)
 

@@ -55,8 +55,9 @@ def _merged_moments(panel: Panel, until: int) -> tuple[Tensor, Tensor]:
         high = min(low + SPAN, panel.num_cells)
         known_CX = torch.isfinite(panel.values[low:high])
         step_C = torch.from_numpy(cell_steps(panel, low, high))
+        latest = int(step_C.max())
         for column, delay in enumerate(delays):
-            if int(step_C.max()) + delay > until:
+            if latest + delay > until:
                 known_CX[:, column] &= step_C + delay <= until
         hidden_CX = known_CX.logical_not()
         number = known_CX.sum(dim=0)

@@ -18,7 +18,10 @@ ROWS = 1 << 20  # of a part
 
 
 def write_parts(path: Path, frames: Iterable[pd.DataFrame]) -> None:
-    """Write one frame after the other into one table; the file appears when it is complete."""
+    """Write one frame after the other into one table; the file appears when it is complete.
+
+    Without a frame there is no file.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -108,9 +108,9 @@ class Peak:
             time.sleep(0.002)
 
 
-def anonymous_bytes() -> int:
-    """RssAnon of this process: memory that no file backs."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+def anonymous_bytes(process: int | str = "self") -> int:
+    """RssAnon of a process, by number: memory that no file backs; 0 once it has ended."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return 1024 * int(line.split()[1])
     return 0
