@@ -6,14 +6,19 @@ Every refusal is a SchemaError that names the column, the series, the time and t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from lanecast.data.schema import ID, TIME, Role, Schema, step_length
+from lanecast.data.schema import ID, TIME, Column, Role, Schema, step_length
 from lanecast.errors import SchemaError
 
-BLOCK = 1 << 20  # rows whose times are taken at once
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+BLOCK = 1 << 20  # rows whose times or order are looked at at once
+CHECKED = 1 << 21  # values of a column that are validated at once
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -45,22 +50,18 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
     if frame.empty:
         raise SchemaError("the table has no rows; check the path and the filters of data.source")
     ids, times = text_ids(frame[ID]), clean_times(frame[TIME], frame[ID])
-    values = clean_values(frame, schema, ids=ids, times=times)
     codes_R, ids_N = pd.factorize(ids, sort=True)
     series_R = codes_R.astype(np.int32)
+    del codes_R
     first, step_R = steps_on_grid(ids, times, schema.freq)
-    key_R = codes_R.astype(np.int64, copy=False)
-    key_R *= int(step_R.max()) + 1
-    key_R += step_R
     row_R, backward = None, 0
-    if (key_R[1:] < key_R[:-1]).any():
+    in_order, twice = _order(series_R, step_R)
+    if not in_order:
         backward = _out_of_order(series_R, step_R)
-        row_R = np.argsort(key_R, kind="stable")
-        series_R, step_R, key_R = series_R[row_R], step_R[row_R], key_R[row_R]
-        values = values[row_R]
+        row_R = np.argsort(series_R.astype(np.int64) * (step_R.max() + 1) + step_R, kind="stable")
+        series_R, step_R = series_R[row_R], step_R[row_R]
+        _, twice = _order(series_R, step_R)
     length = step_length(schema.freq)
-    twice = np.flatnonzero(key_R[1:] == key_R[:-1])
-    del codes_R, key_R
     if twice.size:
         row = twice[0]
         raise SchemaError(
@@ -72,7 +73,7 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
         ids_N=np.asarray(ids_N, dtype=object),
         series_R=series_R,
         step_R=step_R,
-        values_RX=values,
+        values_RX=clean_values(frame, schema, ids=ids, times=times, row_R=row_R),
         row_R=row_R,
         first=first,
         out_of_order=backward,
@@ -151,11 +152,18 @@ def clean_times(times: pd.Series, ids: pd.Series) -> pd.Series:
 
 
 def clean_values(
-    frame: pd.DataFrame, schema: Schema, *, ids: pd.Series, times: pd.Series
+    frame: pd.DataFrame,
+    schema: Schema,
+    *,
+    ids: pd.Series,
+    times: pd.Series,
+    row_R: np.ndarray | None = None,
 ) -> np.ndarray:
     """The stored columns as float32 [R, X], validated by pandera; NaN means missing.
 
-    One column after the other, so that no second copy of the table is held.
+    ``row_R`` are the rows of the table in the order of the result (None: as they stand).  One
+    column after the other, block by block: no second copy of the table is held, and a block's
+    memory serves the next one.
     """
     import pandera.errors
     import pandera.pandas as pa
@@ -163,40 +171,45 @@ def clean_values(
     values_RX = np.empty((len(frame), len(schema.stored)), dtype=np.float32)
     for position, name in enumerate(schema.stored):
         numbers = as_numbers(frame[name], ids=ids, times=times)
-        single = numbers.dtype == np.float32
-        if single or numbers.dtype == np.float64:  # whole numbers and flags are finite as they are
-            checks = [
-                pa.Check(_not_infinite, name="is infinite; correct it, or leave it empty"),
-                pa.Check(_in_float32, name="is beyond the range of float32; change its unit"),
-            ]
-        else:
-            checks = []
-        if schema.columns[name].non_negative:
-            checks.append(
-                pa.Check.ge(0, name="is negative; correct it, or remove non_negative: true")
-            )
-        if schema.columns[name].integer:
-            name_of_check = "is no whole number; correct it, or remove integer: true"
-            checks.append(pa.Check(lambda x: x.isna() | (x % 1 == 0), name=name_of_check))
-        nullable = schema.columns[name].role is not Role.KNOWN_FUTURE
-        kind = np.float32 if single else np.float64
-        rule = pa.Column(kind, checks, nullable=nullable)
-        column = pd.DataFrame({name: numbers.astype(kind, copy=False)}, copy=False)
-        try:
-            pa.DataFrameSchema({name: rule}).validate(column, inplace=True)
-        except pandera.errors.SchemaError as err:
-            case = err.failure_cases.iloc[0]
-            row = int(case["index"])
-            what = getattr(err.check, "name", None) or (
-                "is missing, but its role is known_future; supply it for every row, or declare"
-                f" {name} observed"
-            )
-            raise SchemaError(
-                f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
-                f" {case['failure_case']} {what}"
-            ) from err
-        values_RX[:, position] = column[name].to_numpy()
+        kind = np.float32 if numbers.dtype == np.float32 else np.float64
+        rule = pa.DataFrameSchema({name: _rule(schema.columns[name], kind, numbers.dtype)})
+        for low in range(0, len(numbers), CHECKED):
+            block = slice(low, low + CHECKED)
+            column = pd.DataFrame({name: numbers[block].astype(kind, copy=False)}, copy=False)
+            try:
+                rule.validate(column, inplace=True)
+            except pandera.errors.SchemaError as err:
+                case = err.failure_cases.iloc[0]
+                row = low + int(case["index"])
+                what = getattr(err.check, "name", None) or (
+                    "is missing, but its role is known_future; supply it for every row, or declare"
+                    f" {name} observed"
+                )
+                raise SchemaError(
+                    f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
+                    f" {case['failure_case']} {what}"
+                ) from err
+            sorted_ = numbers[block if row_R is None else row_R[block]]
+            values_RX[block, position] = sorted_.astype(kind, copy=False)
     return values_RX
+
+
+def _rule(column: Column, kind: type[np.floating], given: np.dtype) -> pa.Column:
+    """What the values of a column have to keep; ``given`` is their type in the table."""
+    import pandera.pandas as pa
+
+    checks = []
+    if given in (np.float32, np.float64):  # whole numbers and flags are finite as they are
+        checks += [
+            pa.Check(_not_infinite, name="is infinite; correct it, or leave it empty"),
+            pa.Check(_in_float32, name="is beyond the range of float32; change its unit"),
+        ]
+    if column.non_negative:
+        checks.append(pa.Check.ge(0, name="is negative; correct it, or remove non_negative: true"))
+    if column.integer:
+        name_of_check = "is no whole number; correct it, or remove integer: true"
+        checks.append(pa.Check(lambda x: x.isna() | (x % 1 == 0), name=name_of_check))
+    return pa.Column(kind, checks, nullable=column.role is not Role.KNOWN_FUTURE)
 
 
 def as_numbers(column: pd.Series, *, ids: pd.Series, times: pd.Series) -> np.ndarray:
@@ -261,6 +274,17 @@ def refuse_coarser_series(rows: Rows, freq: str) -> None:
             " the table mixes frequencies; bring all series to one frequency, or set"
             " data.schema.absent to zero if a missing row means 0"
         )
+
+
+def _order(series_R: np.ndarray, step_R: np.ndarray) -> tuple[bool, np.ndarray]:
+    """Whether rows stand in series and time order, and those whose next row is the same again."""
+    in_order, twice = True, []
+    for low in range(0, len(series_R), BLOCK):
+        block = slice(low, low + BLOCK + 1)  # and the first row of the next block
+        series, ahead = np.diff(series_R[block]), np.diff(step_R[block])
+        in_order &= not ((series < 0) | ((series == 0) & (ahead < 0))).any()
+        twice.append(low + np.flatnonzero((series == 0) & (ahead == 0)))
+    return in_order, np.concatenate(twice)
 
 
 def _out_of_order(series_R: np.ndarray, step_R: np.ndarray) -> int:
