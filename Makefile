@@ -4,9 +4,9 @@ PYTHON := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 JOBS   ?= 2
 
-# Idle OpenMP threads sleep: spinning ones make a step many times slower when cores are shared.
+# Idle OpenMP threads sleep soon: spinning ones make a step many times slower when cores are shared.
 export OMP_WAIT_POLICY := PASSIVE
-export GOMP_SPINCOUNT  := 0
+export GOMP_SPINCOUNT  := 1000
 
 BACKTEST  := $(PYTHON) scripts/backtest.py -m experiment=demo skip_finished=true
 FULL      := networks=[nhits,tft] seeds=5 policies=[reactive,randomized,committed] paths=100 \

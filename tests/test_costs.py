@@ -1,7 +1,10 @@
 """How time grows: fitted exponents over windows, series and length, and none over the panel."""
 
 import ctypes
+import os
 import statistics
+import subprocess
+import sys
 import time
 from functools import partial
 
@@ -13,6 +16,7 @@ from lanecast.checks.bench.backtests import Backtest
 from lanecast.checks.bench.cases import synthetic_panel
 from lanecast.checks.bench.incumbent import frame_of
 from lanecast.checks.bench.steps import Setting, ours_of
+from lanecast.config import CALM_THREADS
 from lanecast.data.frames import panel_from_table
 from lanecast.data.scaling import Scaler
 from lanecast.data.windows import WindowSpec, training_windows
@@ -62,9 +66,11 @@ def kept_memory():
     """
     m_trim_threshold, m_mmap_max = -1, -4
     libc = ctypes.CDLL(None)
-    assert libc.mallopt(m_mmap_max, 0) and libc.mallopt(m_trim_threshold, -1)
+    assert libc.mallopt(m_mmap_max, 0)
+    assert libc.mallopt(m_trim_threshold, -1)
     yield
-    assert libc.mallopt(m_mmap_max, 65536) and libc.mallopt(m_trim_threshold, 128 * 1024)
+    assert libc.mallopt(m_mmap_max, 65536)
+    assert libc.mallopt(m_trim_threshold, 128 * 1024)
 
 
 def exponent(clocks, sizes, *, rounds: int, what: str) -> float:
@@ -118,3 +124,41 @@ def test_a_step_costs_the_same_whatever_the_panel():
     ratio = statistics.median(large / small for small, large in pairs)
     print(f"a step on 1,000,000 series over one on 1,000: {ratio:.3f}")
     assert ratio <= 1.15
+
+
+TWO_THREADS = """
+import statistics, time, torch
+torch.set_num_threads(2)
+net = torch.nn.Sequential(*[layer for _ in range(12) for layer in
+                            (torch.nn.Linear(256, 256), torch.nn.ReLU())])
+x = torch.randn(512, 256)
+def step():
+    started = time.perf_counter()
+    for _ in range(10):
+        net(x).sum().backward()
+    return time.perf_counter() - started
+step()
+print(statistics.median(step() for _ in range(9)))
+"""
+
+
+def seconds_of_two_threads(spin: str) -> float:
+    env = {**os.environ, **CALM_THREADS, "GOMP_SPINCOUNT": spin}
+    env.pop("OMP_NUM_THREADS", None)
+    done = subprocess.run([sys.executable, "-c", TWO_THREADS], env=env, capture_output=True)
+    return float(done.stdout)
+
+
+@pytest.mark.slow
+def test_threads_wait_as_long_as_pays():
+    """Against sleeping at once: a gain where cores are free, a small loss where one is busy."""
+    ours, ratios = CALM_THREADS["GOMP_SPINCOUNT"], {}
+    for place in ("free", "busy"):
+        neighbour = [sys.executable, "-c", "while True: pass" if place == "busy" else ""]
+        with subprocess.Popen(neighbour) as beside:
+            pairs = [(seconds_of_two_threads(ours), seconds_of_two_threads("0")) for _ in range(3)]
+            beside.kill()
+        ratios[place] = statistics.median(mine / asleep for mine, asleep in pairs)
+    print({place: round(ratio, 3) for place, ratio in ratios.items()}, "of sleeping at once")
+    assert ratios["free"] <= 1.0
+    assert ratios["busy"] <= 1.6

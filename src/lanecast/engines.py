@@ -31,7 +31,6 @@ CALM = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
 }
-PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +140,8 @@ class Ray:
 
     def _started(self) -> Any:
         os.environ.update(CALM)
+        from lanecast.config import CALM_THREADS
+
         try:
             ray: Any = importlib.import_module("ray")
         except ImportError as err:
@@ -156,7 +157,7 @@ class Ray:
             address=self.address,
             include_dashboard=False,
             configure_logging=False,
-            runtime_env={"env_vars": PASSIVE},
+            runtime_env={"env_vars": CALM_THREADS},
             **size,
         )
         return ray

@@ -5,7 +5,7 @@ a misspelled key answer at once.
 """
 
 from lanecast.config.composing import composed_roots, conf_folder
-from lanecast.config.entry import RunInterrupted, main
+from lanecast.config.entry import CALM_THREADS, RunInterrupted, main
 from lanecast.config.recipe import (
     ALLOWED_TARGETS,
     check_builds,
@@ -18,6 +18,7 @@ from lanecast.config.recorded import Invocation, invocation, recorded_config
 
 __all__ = [
     "ALLOWED_TARGETS",
+    "CALM_THREADS",
     "Invocation",
     "RunInterrupted",
     "check_builds",

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from lanecast.data.datamodule import whole
-from lanecast.data.gather import Gatherer, Label
+from lanecast.data.gather import Gatherer, Label, WindowBatch
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, windows_at
+from lanecast.models.folding import folded
 from lanecast.models.module import ForecastModule, Output
+from lanecast.models.networks import Network
 from lanecast.models.paths import at_levels, horizon_correlation, scores_of
 from lanecast.models.sidebyside import each_batch
 
@@ -27,6 +29,7 @@ POINT_LEVELS = tuple(round(level, 3) for level in np.arange(0.025, 1.0, 0.025))
 _CALIBRATION_CUTOFFS = 28
 _CALIBRATION_WINDOWS = 1 << 17  # of more, so many evenly spread ones are taken
 BATCH = 1024  # windows of one forward
+FOLDED = 4  # batches from which on folding the network's linear layers costs less than it saves
 
 Read = Callable[[np.ndarray, Output, Label], None]
 
@@ -132,28 +135,37 @@ class Inference:
 
         On a CPU as many batches run side by side as torch has threads, one thread each: less time
         than batches one by one on all threads, since an operation too small to be shared out then
-        runs beside one of another batch.
+        runs beside one of another batch.  Many batches go through a folded network (`folding`).
         """
         multivariate = self.module.network.multivariate
         forward = self._whole_cutoff if multivariate else self._batch
         batches = _by_cutoff(at) if multivariate else _in_order(at)
+        network = self.module.network
+        if len(batches) >= FOLDED:
+            network = folded(network)
 
         def work(rows: np.ndarray) -> None:
             with torch.inference_mode():
-                read(rows, *forward(at, rows))
+                read(rows, *forward(at, rows, network))
 
         each_batch(work, batches, parallel=self._device.type == "cpu")
 
-    def _batch(self, at: WindowIndex, rows: np.ndarray) -> tuple[Output, Label]:
+    def _batch(self, at: WindowIndex, rows: np.ndarray, network: Network) -> tuple[Output, Label]:
         batch, label = self._gather(at[rows])
-        return self.module(batch), label
+        return self._output(batch, network), label
 
-    def _whole_cutoff(self, at: WindowIndex, rows: np.ndarray) -> tuple[Output, Label]:
+    def _whole_cutoff(
+        self, at: WindowIndex, rows: np.ndarray, network: Network
+    ) -> tuple[Output, Label]:
         """As `_batch`: all series of a cutoff go through at once, the ones asked come back."""
         batch, label = self._gather(whole(self.panel, at.cutoff_W[rows[:1]]))
-        output = self.module(batch)
+        output = self._output(batch, network)
         chosen = torch.from_numpy(at.series_W[rows]).to(output.raw_BHm.device)
         return output.rows(chosen), label.rows(chosen)
+
+    def _output(self, batch: WindowBatch, network: Network) -> Output:
+        inputs, future_BH, scale = self.module.inputs(batch)
+        return self.module.output(network(inputs), future_BH, scale)
 
 
 def _spread(at: WindowIndex, most: int) -> WindowIndex:
