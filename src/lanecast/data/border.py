@@ -15,7 +15,7 @@ from lanecast.data.schema import ID, TIME, Column, Role, Schema, step_length
 from lanecast.errors import SchemaError
 
 if TYPE_CHECKING:
-    import pandera.pandas as pa
+    import pandera.pandas as rules
 
 BLOCK = 1 << 20  # rows whose times or order are looked at at once
 CHECKED = 1 << 21  # values of a column that are validated at once
@@ -41,25 +41,36 @@ class Rows:
     @property
     def head_N(self) -> np.ndarray:
         """First row of each series and, last, the number of rows, [N + 1]."""
-        return np.searchsorted(self.series_R, np.arange(len(self.ids_N) + 1))
+        return heads(self.series_R, len(self.ids_N))
+
+
+def heads(series_R: np.ndarray, num: int) -> np.ndarray:
+    """First row of each of ``num`` series in order and, last, the number of rows, [num + 1]."""
+    wanted = np.arange(num + 1, dtype=series_R.dtype)  # of another type, the rows would be copied
+    return np.searchsorted(series_R, wanted)
 
 
 def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
     """Rows of a table that keeps the contract; rows out of order are sorted, and counted."""
+    import pyarrow as pa
+
     check_columns(frame, schema)
     if frame.empty:
         raise SchemaError("the table has no rows; check the path and the filters of data.source")
     ids, times = text_ids(frame[ID]), clean_times(frame[TIME], frame[ID])
-    codes_R, ids_N = pd.factorize(ids, sort=True)
+    codes_R, names = pd.factorize(ids, sort=True)
+    ids_N = np.asarray(names, dtype=object)
     series_R = codes_R.astype(np.int32)
     del codes_R
+    pa.default_memory_pool().release_unused()  # what encoding the ids took
     first, step_R = steps_on_grid(ids, times, schema.freq)
     row_R, backward = None, 0
     in_order, twice = _order(series_R, step_R)
     if not in_order:
         backward = _out_of_order(series_R, step_R)
-        row_R = np.argsort(series_R.astype(np.int64) * (step_R.max() + 1) + step_R, kind="stable")
+        row_R = _sorted_rows(series_R, step_R)
         series_R, step_R = series_R[row_R], step_R[row_R]
+        row_R = row_R.astype(np.min_scalar_type(len(row_R)))
         _, twice = _order(series_R, step_R)
     length = step_length(schema.freq)
     if twice.size:
@@ -69,8 +80,10 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
             f" {first + step_R[row] * length} ({twice.size} such rows in all); keep one row per"
             f" ({ID}, {TIME}), for instance by summing y"
         )
-    rows = Rows(
-        ids_N=np.asarray(ids_N, dtype=object),
+    if schema.absent == "missing":
+        refuse_coarser_series(ids_N, series_R, step_R, first=first, freq=schema.freq)
+    return Rows(
+        ids_N=ids_N,
         series_R=series_R,
         step_R=step_R,
         values_RX=clean_values(frame, schema, ids=ids, times=times, row_R=row_R),
@@ -78,9 +91,6 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
         first=first,
         out_of_order=backward,
     )
-    if schema.absent == "missing":
-        refuse_coarser_series(rows, schema.freq)
-    return rows
 
 
 def check_columns(frame: pd.DataFrame, schema: Schema) -> None:
@@ -166,13 +176,13 @@ def clean_values(
     memory serves the next one.
     """
     import pandera.errors
-    import pandera.pandas as pa
+    import pandera.pandas as rules
 
     values_RX = np.empty((len(frame), len(schema.stored)), dtype=np.float32)
     for position, name in enumerate(schema.stored):
         numbers = as_numbers(frame[name], ids=ids, times=times)
         kind = np.float32 if numbers.dtype == np.float32 else np.float64
-        rule = pa.DataFrameSchema({name: _rule(schema.columns[name], kind, numbers.dtype)})
+        rule = rules.DataFrameSchema({name: _rule(schema.columns[name], kind, numbers.dtype)})
         for low in range(0, len(numbers), CHECKED):
             block = slice(low, low + CHECKED)
             column = pd.DataFrame({name: numbers[block].astype(kind, copy=False)}, copy=False)
@@ -194,22 +204,23 @@ def clean_values(
     return values_RX
 
 
-def _rule(column: Column, kind: type[np.floating], given: np.dtype) -> pa.Column:
+def _rule(column: Column, kind: type[np.floating], given: np.dtype) -> rules.Column:
     """What the values of a column have to keep; ``given`` is their type in the table."""
-    import pandera.pandas as pa
+    import pandera.pandas as rules
 
     checks = []
     if given in (np.float32, np.float64):  # whole numbers and flags are finite as they are
         checks += [
-            pa.Check(_not_infinite, name="is infinite; correct it, or leave it empty"),
-            pa.Check(_in_float32, name="is beyond the range of float32; change its unit"),
+            rules.Check(_not_infinite, name="is infinite; correct it, or leave it empty"),
+            rules.Check(_in_float32, name="is beyond the range of float32; change its unit"),
         ]
     if column.non_negative:
-        checks.append(pa.Check.ge(0, name="is negative; correct it, or remove non_negative: true"))
+        rule = rules.Check.ge(0, name="is negative; correct it, or remove non_negative: true")
+        checks.append(rule)
     if column.integer:
         name_of_check = "is no whole number; correct it, or remove integer: true"
-        checks.append(pa.Check(lambda x: x.isna() | (x % 1 == 0), name=name_of_check))
-    return pa.Column(kind, checks, nullable=column.role is not Role.KNOWN_FUTURE)
+        checks.append(rules.Check(lambda x: x.isna() | (x % 1 == 0), name=name_of_check))
+    return rules.Column(kind, checks, nullable=column.role is not Role.KNOWN_FUTURE)
 
 
 def as_numbers(column: pd.Series, *, ids: pd.Series, times: pd.Series) -> np.ndarray:
@@ -258,21 +269,27 @@ def steps_on_grid(ids: pd.Series, times: pd.Series, freq: str) -> tuple[pd.Times
     return first, step_R
 
 
-def refuse_coarser_series(rows: Rows, freq: str) -> None:
+def refuse_coarser_series(
+    ids_N: np.ndarray,
+    series_R: np.ndarray,
+    step_R: np.ndarray,
+    *,
+    first: pd.Timestamp,
+    freq: str,
+) -> None:
     """A series whose rows all stand k > 1 steps apart has another frequency than the table."""
-    head_N = rows.head_N
-    gap_R, count = np.diff(rows.step_R, append=0), np.diff(head_N) - 1
+    head_N = heads(series_R, len(ids_N))
+    gap_R, count = np.diff(step_R, append=step_R[-1:]), np.diff(head_N) - 1
     gap_R[head_N[1:] - 1] = np.iinfo(gap_R.dtype).max  # no gap follows the last row of a series
     least = np.minimum.reduceat(gap_R, head_N[:-1])
     gap_R[head_N[1:] - 1] = 0
     most = np.maximum.reduceat(gap_R, head_N[:-1])
     if (other := np.flatnonzero((count >= 3) & (least == most) & (least > 1))).size:
-        name = rows.ids_N[other[0]]
-        at = rows.first + rows.step_R[rows.series_R == other[0]][0] * step_length(freq)
+        at = first + step_R[head_N[other[0]]] * step_length(freq)
         raise SchemaError(
-            f"series {name!r} has a row only every {least[other[0]]} steps of {freq} from {at} on:"
-            " the table mixes frequencies; bring all series to one frequency, or set"
-            " data.schema.absent to zero if a missing row means 0"
+            f"series {ids_N[other[0]]!r} has a row only every {least[other[0]]} steps of {freq}"
+            f" from {at} on: the table mixes frequencies; bring all series to one frequency, or"
+            " set data.schema.absent to zero if a missing row means 0"
         )
 
 
@@ -285,6 +302,14 @@ def _order(series_R: np.ndarray, step_R: np.ndarray) -> tuple[bool, np.ndarray]:
         in_order &= not ((series < 0) | ((series == 0) & (ahead < 0))).any()
         twice.append(low + np.flatnonzero((series == 0) & (ahead == 0)))
     return in_order, np.concatenate(twice)
+
+
+def _sorted_rows(series_R: np.ndarray, step_R: np.ndarray) -> np.ndarray:
+    """Rows in series and time order; those that stand twice stay in their order."""
+    key_R = series_R.astype(np.int64)
+    key_R *= int(step_R.max()) + 1
+    key_R += step_R
+    return np.argsort(key_R, kind="stable")
 
 
 def _out_of_order(series_R: np.ndarray, step_R: np.ndarray) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lanecast.data.border import Rows, checked_rows
+from lanecast.data.border import Rows, checked_rows, heads
 from lanecast.data.features import calendar_features
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
@@ -181,7 +181,7 @@ def _lay_out(
     mine: Any = slice(None) if everyone else number[rows.series_R] >= 0
     series_R, step_R = rows.series_R[mine], rows.step_R[mine]
     series_R = series_R if everyone else number[series_R]
-    head = np.searchsorted(series_R, np.arange(len(kept) + 1))
+    head = heads(series_R, len(kept))
     start, end = step_R[head[:-1]].astype(np.int64), step_R[head[1:] - 1].astype(np.int64) + 1
     if schema.absent == "zero":
         end = np.maximum(end, last_N[kept] + 1)
