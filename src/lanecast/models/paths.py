@@ -17,6 +17,7 @@ from scipy.special import ndtri
 _MIN_GAP = 1e-9
 _SHRINK = 0.05
 _MAX_SCORE = 5.0
+_BLOCK = 1 << 13  # windows
 
 
 def at_scores(grid_WHQ: np.ndarray, levels: Sequence[float], z_WH: np.ndarray) -> np.ndarray:
@@ -57,8 +58,15 @@ def around(point_WH: np.ndarray, grid_WHQ: np.ndarray, levels: Sequence[float]) 
 
 
 def scores_of(grid_WHQ: np.ndarray, levels: Sequence[float], y_WH: np.ndarray) -> np.ndarray:
-    """Normal score of each value within its grid, clipped at +-5, [W, H]."""
-    scores = ndtri(np.asarray(levels))
+    """Normal score of each value within its grid, clipped at +-5, [W, H]; block by block."""
+    z_WH = np.empty(y_WH.shape)
+    for low in range(0, len(y_WH), _BLOCK):
+        block = slice(low, low + _BLOCK)
+        z_WH[block] = _scores(grid_WHQ[block], ndtri(np.asarray(levels)), y_WH[block])
+    return z_WH
+
+
+def _scores(grid_WHQ: np.ndarray, scores: np.ndarray, y_WH: np.ndarray) -> np.ndarray:
     right = np.clip((grid_WHQ < y_WH[..., None]).sum(axis=-1), 1, len(scores) - 1)
     below = np.take_along_axis(grid_WHQ, right[..., None] - 1, axis=-1)[..., 0]
     above = np.take_along_axis(grid_WHQ, right[..., None], axis=-1)[..., 0]
