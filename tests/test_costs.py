@@ -62,7 +62,7 @@ def kept_memory():
     """What is freed stays with the process, so that a clock sees the work and not the machine.
 
     Arrays beyond 32 MiB would be mapped anew each time, and where the host of a virtual machine
-    takes free pages back, touching them again costs 2 s/GB: 20 times what it costs at once.
+    takes free pages back, touching them again costs many times what it costs at once.
     """
     m_trim_threshold, m_mmap_max = -1, -4
     libc = ctypes.CDLL(None)
@@ -145,7 +145,9 @@ print(statistics.median(step() for _ in range(9)))
 def seconds_of_two_threads(spin: str) -> float:
     env = {**os.environ, **CALM_THREADS, "GOMP_SPINCOUNT": spin}
     env.pop("OMP_NUM_THREADS", None)
-    done = subprocess.run([sys.executable, "-c", TWO_THREADS], env=env, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_THREADS], env=env, capture_output=True, check=True
+    )
     return float(done.stdout)
 
 

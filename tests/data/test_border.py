@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lanecast.data import border
+from lanecast.data.border import checked_rows
 from lanecast.data.schema import Schema
 from lanecast.errors import SchemaError
 from small_tables import long_table, refused, says, schema
@@ -143,3 +145,46 @@ def test_an_empty_table_is_refused():
 
 def test_a_table_without_any_target_value_is_refused():
     says(refused(long_table().assign(y=np.nan)), "'y'", "no value", "data.source.rename")
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(border, "CHECKED", 3)
+    monkeypatch.setattr(border, "BLOCK", 2)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_rows_do_not_depend_on_the_blocks_they_are_checked_in(shuffled, monkeypatch):
+    frame = long_table()
+    if shuffled:
+        frame = frame.sample(frac=1.0, random_state=1, ignore_index=True)
+    whole = checked_rows(frame, schema())
+    monkeypatch.setattr(border, "CHECKED", 3)
+    monkeypatch.setattr(border, "BLOCK", 2)
+    rows = checked_rows(frame, schema())
+    expected = frame.sort_values(["unique_id", "ds"], kind="stable")["y"].to_numpy(np.float32)
+    np.testing.assert_array_equal(rows.values_RX[:, 0], expected)
+    np.testing.assert_array_equal(rows.values_RX, whole.values_RX)
+    np.testing.assert_array_equal(rows.step_R, whole.step_R)
+    assert (rows.out_of_order > 0) == shuffled
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("row", [2, 3, 7])
+def test_a_refusal_names_the_row_whatever_its_block(row):
+    frame = long_table()
+    frame["y"] = frame["y"].astype(float)
+    frame.loc[row, "y"] = np.inf
+    with pytest.raises(SchemaError) as refusal:
+        checked_rows(frame, schema())
+    assert repr(frame["unique_id"][row]) in str(refusal.value)
+    assert str(frame["ds"][row]) in str(refusal.value)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("row", range(1, 6))
+def test_a_row_that_stands_twice_is_seen_at_the_edge_of_a_block(row):
+    frame = long_table()
+    twice = pd.concat([frame[: row + 1], frame[row:]], ignore_index=True)
+    with pytest.raises(SchemaError, match=r"more than one row .*1 such rows"):
+        checked_rows(twice, schema())

@@ -83,12 +83,19 @@ def test_what_would_not_pay_or_do_the_same_is_left_alone():
 def test_forecasts_of_many_batches_are_those_of_few(panel, monkeypatch):
     forecaster = small("nhits").fit(panel, until=60)
     at = windows_at(panel, range(60, 80), SPEC)
+    forwards = []
+
+    def noted(network):
+        found = folded(network)
+        found.register_forward_hook(lambda *_: forwards.append(1))
+        return found
+
+    monkeypatch.setattr(inference, "folded", noted)
     few = forecaster.predict(panel, at=at, quantiles=LEVELS)
-    made = []
-    monkeypatch.setattr(inference, "BATCH", max(1, len(at) // 5))
-    monkeypatch.setattr(inference, "folded", lambda network: made.append(1) or folded(network))
+    assert not forwards
+    monkeypatch.setattr(inference, "BATCH", len(at) // 5)
     many = forecaster.predict(panel, at=at, quantiles=LEVELS)
-    assert made
+    assert len(forwards) == -(-len(at) // (len(at) // 5))
     assert few.quantiles_WHQ is not None
     assert many.quantiles_WHQ is not None
     size = np.abs(few.quantiles_WHQ).max()

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 
+from lanecast.models import paths
 from lanecast.models.paths import (
     at_levels,
     at_scores,
@@ -60,6 +61,14 @@ def test_scores_undo_quantiles(z: float, seed: int) -> None:
     grid = grids(seed)
     y_WH = at_scores(grid, LEVELS, np.full((6, 4), z))
     np.testing.assert_allclose(scores_of(grid, LEVELS, y_WH), z, atol=1e-6)
+
+
+def test_scores_do_not_depend_on_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = grids(1)
+    y_WH = at_scores(grid, LEVELS, np.random.default_rng(2).normal(size=(6, 4)))
+    whole = scores_of(grid, LEVELS, y_WH)
+    monkeypatch.setattr(paths, "_BLOCK", 4)
+    assert np.array_equal(scores_of(grid, LEVELS, y_WH), whole)
 
 
 def test_scores_are_clipped() -> None:

@@ -28,8 +28,8 @@ from lanecast.errors import ConfigError, LanecastError
 
 Verb = Callable[[DictConfig], Any]
 
-# Spinning without end costs 45x where cores are shared; sleeping at once costs a fifth of a step
-# where they are not, since waking a thread takes longer than many of its operations.
+# Where cores are shared, spinning without end makes a step many times slower; where they are not,
+# waking a thread takes longer than many operations do.  tests/test_costs.py measures both.
 CALM_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
 
 

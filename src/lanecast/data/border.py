@@ -199,8 +199,8 @@ def clean_values(
                     f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
                     f" {case['failure_case']} {what}"
                 ) from err
-            sorted_ = numbers[block if row_R is None else row_R[block]]
-            values_RX[block, position] = sorted_.astype(kind, copy=False)
+            in_place = numbers[block if row_R is None else row_R[block]]
+            values_RX[block, position] = in_place.astype(kind, copy=False)
     return values_RX
 
 

@@ -109,7 +109,7 @@ class Peak:
 
 
 def anonymous_bytes(process: int | str = "self") -> int:
-    """RssAnon of a process, by number: memory that no file backs; 0 once it has ended."""
+    """RssAnon of a process, by number: memory that no file backs; 0 for a zombie."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return 1024 * int(line.split()[1])
