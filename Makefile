@@ -6,7 +6,7 @@ JOBS   ?= 2
 
 # Idle OpenMP threads sleep soon: spinning ones make a step many times slower when cores are shared.
 export OMP_WAIT_POLICY := PASSIVE
-export GOMP_SPINCOUNT  := 1000
+export GOMP_SPINCOUNT  := 3000
 
 BACKTEST  := $(PYTHON) scripts/backtest.py -m experiment=demo skip_finished=true
 FULL      := networks=[nhits,tft] seeds=5 policies=[reactive,randomized,committed] paths=100 \

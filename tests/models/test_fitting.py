@@ -280,12 +280,15 @@ def test_bf16_clips_under_a_fused_optimizer(panel: Panel) -> None:
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler: g++")
 def test_a_compiled_network_takes_the_steps_of_the_plain_one(panel: Panel) -> None:
     found = []
-    for mode in (None, "default"):
+    for mode, fuse in ((None, False), ("default", False), ("default", True)):
         hardware = Hardware(progress=False, threads=1, compile=mode)
-        model = small("nhits", hardware=hardware).fit(panel, until=UNTIL)
+        model = small("nhits", hardware=hardware)
+        model._optim = replace(model._optim, fused_layers=fuse)
+        model.fit(panel, until=UNTIL)
         found.append(model.predict(panel, at=windows_at(panel, [UNTIL], SPEC)).point_WH)
         assert "forward" not in vars(model.module.network)  # it was compiled for the fit alone
     np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
+    np.testing.assert_allclose(found[0], found[2], rtol=1e-3)
 
 
 def test_an_unknown_compile_mode_is_refused() -> None:

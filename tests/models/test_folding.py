@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from lanecast.data.gather import Gatherer
 from lanecast.data.windows import windows_at
 from lanecast.models import inference
 from lanecast.models.folding import folded
+from lanecast.models.networks import NeuralforecastNetwork
 from small_models import LEVELS, SPEC, small
 
 
@@ -80,17 +83,23 @@ def test_what_would_not_pay_or_do_the_same_is_left_alone():
         assert folded(network) is network
 
 
-def test_forecasts_of_many_batches_are_those_of_few(panel, monkeypatch):
-    forecaster = small("nhits").fit(panel, until=60)
+NBEATS = {"stack_types": ["identity"], "n_blocks": [1], "mlp_units": [[8, 8]]}
+
+
+@pytest.mark.parametrize("faster", ["fused", "folded"])
+def test_forecasts_of_many_batches_are_those_of_few(panel, monkeypatch, faster):
+    nbeats = partial(NeuralforecastNetwork, name="NBEATS", options=NBEATS)
+    forecaster = small("nhits" if faster == "fused" else nbeats).fit(panel, until=60)
     at = windows_at(panel, range(60, 80), SPEC)
-    forwards = []
+    forwards, of = [], getattr(inference, faster)
 
     def noted(network):
-        found = folded(network)
-        found.register_forward_hook(lambda *_: forwards.append(1))
-        return found
+        found = of(network)
+        if found is network:
+            return network
+        return lambda batch: forwards.append(1) or found(batch)
 
-    monkeypatch.setattr(inference, "folded", noted)
+    monkeypatch.setattr(inference, faster, noted)
     few = forecaster.predict(panel, at=at, quantiles=LEVELS)
     assert not forwards
     monkeypatch.setattr(inference, "BATCH", len(at) // 5)

@@ -129,6 +129,20 @@ def test_quantiles_never_cross_and_the_median_is_the_point(loss: Loss) -> None:
     assert torch.allclose(grid[..., LEVELS.index(0.5)], loss.point(raw), atol=1e-6)
 
 
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_quantiles_come_in_torchs_own_order(layout: str) -> None:
+    """Sorted by numpy where no gradient is asked; a nan comes last there as well."""
+    loss = MultiQuantile(levels=LEVELS)
+    raw = torch.randn(9, 5, 4) if layout == "rows" else torch.randn(9, 4, 5).transpose(1, 2)
+    raw[3, 2, 1] = torch.nan
+    raw[4, 1, 0] = raw[4, 1, 2]
+    expected = raw.sort(dim=-1).values
+    torch.testing.assert_close(loss.grid(raw), expected, rtol=0, atol=0, equal_nan=True)
+    asked = raw.clone().requires_grad_()
+    torch.testing.assert_close(loss.grid(asked), expected, rtol=0, atol=0, equal_nan=True)
+    assert loss.grid(asked).requires_grad
+
+
 @every_family
 def test_quantiles_of_a_family_match_scipy(family: str) -> None:
     loss = LOSSES[family]

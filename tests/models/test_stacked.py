@@ -55,13 +55,19 @@ def losses_alone(seed, panel, **changes):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
-    [("NHITS", NHITS), ("DLinear", {"moving_avg_window": 3}), ("MLP", {"hidden_size": 16})],
+    ("name", "options", "fused"),
+    [
+        ("NHITS", NHITS, False),
+        ("NHITS", NHITS, True),
+        ("DLinear", {"moving_avg_window": 3}, True),
+        ("MLP", {"hidden_size": 16}, False),
+    ],
 )
-def test_losses_over_20_steps_are_those_of_each_seed_alone(panel, name, options):
+def test_losses_over_20_steps_are_those_of_each_seed_alone(panel, name, options, fused):
     chosen = {"name": name, "options": options}
     begun = [begun_alone(seed, panel, **chosen) for seed in SEEDS]
-    stack = SeedStack(begun, plan=member(1).plan)
+    stack = SeedStack(begun, plan=replace(member(1).plan, fused_layers=fused))
+    assert ("forward" in vars(stack._template)) is (fused and name == "NHITS")
     together = torch.stack([stack.step(k) for k in range(STEPS)]).numpy()
     alone = np.array([losses_alone(seed, panel, **chosen) for seed in SEEDS]).T
     np.testing.assert_allclose(together, alone, rtol=1e-5)

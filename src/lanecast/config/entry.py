@@ -30,7 +30,7 @@ Verb = Callable[[DictConfig], Any]
 
 # Where cores are shared, spinning without end makes a step many times slower; where they are not,
 # waking a thread takes longer than many operations do.  tests/test_costs.py measures both.
-CALM_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+CALM_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000"}
 
 
 class Stop(KeyboardInterrupt):

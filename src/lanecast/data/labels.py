@@ -6,6 +6,7 @@ Axes: ``W`` windows, ``H`` horizon.
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
@@ -18,11 +19,16 @@ def labels(panel: Panel, index: WindowIndex, horizon: int) -> tuple[np.ndarray, 
     A cell outside its series, or missing in the panel, is 0 and not seen.
     """
     target = panel.column(TARGET).numpy()
-    step_WH = index.cutoff_W[:, None] + np.arange(1, horizon + 1)
-    cell_WH = step_WH + (panel.offsets[:-1] - panel.start)[index.series_W][:, None]
-    low_W1 = panel.offsets[index.series_W][:, None]
-    high_W1 = panel.offsets[index.series_W + 1][:, None]
-    inside_WH = (cell_WH >= low_W1) & (cell_WH < high_W1)
-    y_WH = target[np.where(inside_WH, cell_WH, 0)]
-    seen_WH = inside_WH & np.isfinite(y_WH)
-    return np.where(seen_WH, y_WH, np.float32(0)), seen_WH
+    first_W = index.cutoff_W + 1 + (panel.offsets[:-1] - panel.start)[index.series_W]
+    low_W, high_W = panel.offsets[index.series_W], panel.offsets[index.series_W + 1]
+    if len(index) and (first_W >= low_W).all() and (first_W + horizon <= high_W).all():
+        y_WH = sliding_window_view(target, horizon)[first_W]  # whole answers are runs of cells
+        seen_WH = np.isfinite(y_WH)
+    else:
+        cell_WH = first_W[:, None] + np.arange(horizon)
+        inside_WH = (cell_WH >= low_W[:, None]) & (cell_WH < high_W[:, None])
+        y_WH = target[np.where(inside_WH, cell_WH, 0)]
+        seen_WH = inside_WH & np.isfinite(y_WH)
+    if not seen_WH.all():
+        y_WH[~seen_WH] = 0.0
+    return y_WH, seen_WH

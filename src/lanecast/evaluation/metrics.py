@@ -62,40 +62,36 @@ def quantile_terms(
     """What each cell adds to wql, coverage and width; no interval without its two levels."""
     tau_Q = np.asarray(levels, dtype=np.float64)
     y = np.where(seen_WH, y_WH, 0.0).astype(np.float64)
-    hidden_WH = None if seen_WH.all() else ~seen_WH
-
-    def column(number: int) -> np.ndarray:
-        """The quantiles of one level, [W, H]: level by level each pass stays in the cache."""
-        q_WH = quantiles_WHQ[..., number].astype(np.float64)
-        if hidden_WH is not None:
+    # The quantiles of one level, [W, H], side by side: level by level each pass stays in the cache.
+    columns = [quantiles_WHQ[..., number].astype(np.float64) for number in range(len(tau_Q))]
+    if not seen_WH.all():
+        hidden_WH = ~seen_WH
+        for q_WH in columns:
             q_WH[hidden_WH] = 0.0
-        return q_WH
-
-    pinball = np.zeros_like(y)
-    for number, tau in enumerate(tau_Q):
-        error = y - column(number)
-        # max(tau e, (tau - 1) e) = tau e + max(-e, 0), which needs one product fewer.
-        pinball += tau * error
-        pinball += np.maximum(np.negative(error, out=error), 0.0, out=error)
+    pinball, part = np.zeros_like(y), np.empty_like(y)
+    for tau, q_WH in zip(tau_Q, columns, strict=True):
+        over = q_WH - y
+        # With e = -over, max(tau e, (tau - 1) e) = max(over, 0) - tau over: one product fewer.
+        pinball -= np.multiply(over, tau, out=part)
+        pinball += np.maximum(over, 0.0, out=over)
     terms = {"double_pinball": 2.0 * pinball / len(tau_Q)}
     for percent, bounds in INTERVALS.items():
         at = [np.flatnonzero(np.isclose(tau_Q, bound, rtol=0, atol=1e-9)) for bound in bounds]
         if all(len(found) for found in at):
-            low, high = (column(int(found[0])) for found in at)
+            low, high = (columns[int(found[0])] for found in at)
             terms[f"inside_{percent}"] = ((low <= y) & (y <= high) & seen_WH).astype(np.float64)
             terms[f"width_{percent}"] = high - low
     return terms
 
 
 def scaled_terms(abs_error: np.ndarray, cells: np.ndarray, scale_W: np.ndarray) -> Terms:
-    """What each window adds to mase, from its sums ``[W]`` or ``[W, horizon groups]``.
+    """What each window adds to mase, from its sums ``[W]`` or ``[horizon groups, W]``.
 
     A window whose scale is 0 or unknown, or with no seen cell, adds nothing; ``scaled`` counts
     the others.
     """
-    scale = scale_W.reshape(-1, *[1] * (abs_error.ndim - 1))
-    defined = (cells > 0) & np.isfinite(scale) & (scale > 0)
-    denominator = np.where(defined, cells * scale, 1.0)
+    defined = (cells > 0) & np.isfinite(scale_W) & (scale_W > 0)
+    denominator = np.where(defined, cells * scale_W, 1.0)
     return {
         "scaled_error": np.where(defined, abs_error / denominator, 0.0),
         "scaled": defined.astype(np.float64),

@@ -8,9 +8,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -25,8 +27,8 @@ from lanecast.evaluation.metrics import Terms, point_terms, quantile_terms, rati
 from lanecast.evaluation.slices import SLICERS, horizon_groups
 from lanecast.models.protocol import Forecasts
 
-FEW = 16  # chunks; handing so few to threads costs more than it saves
-CHUNK = 2048  # windows whose quantiles are expanded at once: they fit a core's cache
+FEW = 8  # chunks; handing so few to threads costs more than it saves
+CHUNK = 4096  # windows whose quantiles are expanded at once: they fit a core's cache
 SLICES = ("horizon", *SLICERS)
 T = TypeVar("T")
 BY_CUTOFF_SUMS = {"abs_error": "sum_abs_error", "abs_y": "sum_abs_y", "cells": "num_cells"}
@@ -74,20 +76,19 @@ def evaluate(
     _check_forecasts(forecasts, panel, y_WH.shape)
     groups = horizon_groups(spec.horizon, panel.schema.freq)
     wanted = [name for name in slices if name != "horizon"]
-    with ThreadPoolExecutor(2) as pool:  # they read the panel, beside the sums over forecasts
-        scale = pool.submit(seasonal_scale, panel, index, season)
-        parts = {name: pool.submit(SLICERS[name], panel, index, spec) for name in wanted}
-        scored = pool.submit(scored_hash, panel, index, y_WH, seen_WH)
+    with _beside(len(index)) as submit:  # they read the panel, beside the sums over forecasts
+        scale = submit(seasonal_scale, panel, index, season)
+        parts = {name: submit(SLICERS[name], panel, index, spec) for name in wanted}
+        scored = submit(scored_hash, panel, index, y_WH, seen_WH)
         edges = [low for low, _ in groups.values()]
-        sums_WG = _window_sums(forecasts, y_WH, seen_WH, edges=edges)
-    scale_W = scale.result()
-    sums_W = {name: term[:, -1] for name, term in sums_WG.items()}
-    sums_WG = {name: term[:, :-1] for name, term in sums_WG.items()}
+        sums_GW = _window_sums(forecasts, y_WH, seen_WH, edges=edges)
+    scale_W = scale()
+    sums_W = {name: term[-1] for name, term in sums_GW.items()}
     cutoffs, which_W = np.unique(index.cutoff_W, return_inverse=True)
     sums_W |= scaled_terms(sums_W["abs_error"], sums_W["cells"], scale_W)
 
-    overall = _grouped(sums_W, np.zeros(len(index), dtype=np.int64), 1)
-    values = {name: float(value[0]) for name, value in ratios(overall).items()}
+    overall = {name: term.sum() for name, term in sums_W.items()}
+    values = {name: float(value) for name, value in ratios(overall).items()}
     counts = {
         "num_series": len(np.unique(index.series_W)),
         "num_cutoffs": len(cutoffs),
@@ -97,11 +98,12 @@ def evaluate(
         "num_windows_without_scale": len(index) - int(sums_W["scaled"].sum()),
     }
     if "horizon" in slices:
-        by_step = sums_WG | scaled_terms(sums_WG["abs_error"], sums_WG["cells"], scale_W)
-        sums_G = {name: term.sum(axis=0) for name, term in by_step.items()}
+        parts_GW = {name: term[:-1] for name, term in sums_GW.items()}
+        parts_GW |= scaled_terms(parts_GW["abs_error"], parts_GW["cells"], scale_W)
+        sums_G = {name: term.sum(axis=1) for name, term in parts_GW.items()}
         _add(values, counts, names=tuple(groups), sums=sums_G)
     for name in wanted:
-        part = parts[name].result()
+        part = parts[name]()
         sums = _grouped(sums_W, part.class_W, len(part.names))
         windows = np.bincount(part.class_W, minlength=len(part.names))
         _add(values, counts, names=part.names, sums=sums, windows=windows)
@@ -111,7 +113,7 @@ def evaluate(
         values=values,
         counts=counts,
         by_cutoff=_by_cutoff(panel, cutoffs, which_W, sums_W),
-        scored=scored.result(),
+        scored=scored(),
         reliability=_reliability(forecasts, y_WH, seen_WH),
     )
 
@@ -139,7 +141,7 @@ def scored_hash(panel: Panel, index: WindowIndex, y_WH: np.ndarray, seen_WH: np.
 def _window_sums(
     forecasts: Forecasts, y_WH: np.ndarray, seen_WH: np.ndarray, *, edges: list[int]
 ) -> Terms:
-    """Terms summed over the steps of each horizon group and, last, over all steps, [W, G + 1]."""
+    """Terms summed over the steps of each horizon group and, last, over all steps, [G + 1, W]."""
     member_HG = np.zeros((y_WH.shape[1], len(edges) + 1))
     member_HG[:, -1] = 1.0
     for group, (low, high) in enumerate(pairwise([*edges, y_WH.shape[1]])):
@@ -150,10 +152,23 @@ def _window_sums(
         if forecasts.quantiles_WHQ is not None:
             quantiles = forecasts.quantiles_WHQ[rows]
             terms |= quantile_terms(y_WH[rows], seen_WH[rows], quantiles, forecasts.levels)
-        return {name: x @ member_HG for name, x in terms.items()}
+        return {name: member_HG.T @ x.T for name, x in terms.items()}
 
     chunks = _by_chunk(sums_of, len(y_WH))
-    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    return {name: np.concatenate([chunk[name] for chunk in chunks], axis=1) for name in chunks[0]}
+
+
+@contextmanager
+def _beside(num_windows: int) -> Iterator[Callable[..., Callable[[], Any]]]:
+    """A function that begins a call and gives one that waits for its result.
+
+    Of few windows nothing runs beside: the threads would wait for each other's Python.
+    """
+    if num_windows < FEW * CHUNK:
+        yield lambda work, *arguments: partial(work, *arguments)
+        return
+    with ThreadPoolExecutor(2) as pool:
+        yield lambda work, *arguments: pool.submit(work, *arguments).result
 
 
 def _by_chunk(work: Callable[[slice], T], num_windows: int) -> list[T]:
@@ -217,8 +232,10 @@ def _add_total(
 
     The point forecast of the total is the sum of the points, which is not its median.
     """
+    steps = y_WH.shape[1]
+    cell_WH = which_W[:, None] * steps + np.arange(steps)  # of the table of cutoffs and steps
     y_CH, point_CH, seen_CH = (
-        np.stack([np.bincount(which_W, weights=part_W) for part_W in part_WH.T], axis=1)
+        np.bincount(cell_WH.ravel(), weights=part_WH.ravel()).reshape(-1, steps)
         for part_WH in (y_WH, point_WH, seen_WH)
     )
     complete = seen_CH == np.bincount(which_W)[:, None]

@@ -21,7 +21,7 @@ from lanecast.data.schema import TARGET
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, windows_at
 from lanecast.models.folding import folded
 from lanecast.models.module import ForecastModule, Output
-from lanecast.models.networks import Network
+from lanecast.models.nhits import Forward, fused
 from lanecast.models.paths import at_levels, horizon_correlation, scores_of
 from lanecast.models.sidebyside import each_batch
 
@@ -98,6 +98,7 @@ class Inference:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Points [W, H] and quantiles [W, H, Q] at any levels; the whole grid is never kept."""
         on_grid = set(levels) <= set(calibration.levels)
+        at_Q = [calibration.levels.index(level) for level in levels] if on_grid else []
         points = np.zeros((len(at), self.spec.horizon), dtype=np.float32)
         found = np.zeros((*points.shape, len(levels)), np.float32 if on_grid else np.float64)
 
@@ -108,8 +109,11 @@ class Inference:
                 grid = point[..., None] + calibration.residual_HQ.to(point)
             inverse = self.module.scaler.inverse
             points[rows] = inverse(point, output.scale).cpu().numpy()
-            grid_BHQ = inverse(grid, output.scale).cpu().numpy()
-            found[rows] = at_levels(grid_BHQ, calibration.levels, levels)
+            if on_grid:
+                found[rows] = inverse(grid[..., at_Q], output.scale).cpu().numpy()
+            else:
+                grid_BHQ = inverse(grid, output.scale).cpu().numpy()
+                found[rows] = at_levels(grid_BHQ, calibration.levels, levels)
 
         self._each(at, read)
         return points, found
@@ -135,14 +139,17 @@ class Inference:
 
         On a CPU as many batches run side by side as torch has threads, one thread each: less time
         than batches one by one on all threads, since an operation too small to be shared out then
-        runs beside one of another batch.  Many batches go through a folded network (`folding`).
+        runs beside one of another batch.  Many batches go through a folded and fused network
+        (`folding`, `nhits`).
         """
         multivariate = self.module.network.multivariate
         forward = self._whole_cutoff if multivariate else self._batch
         batches = _by_cutoff(at) if multivariate else _in_order(at)
-        network = self.module.network
+        network: Forward = self.module.network
         if len(batches) >= FOLDED:
-            network = folded(network)
+            network = fused(self.module.network)
+            if network is self.module.network:
+                network = folded(self.module.network)
 
         def work(rows: np.ndarray) -> None:
             with torch.inference_mode():
@@ -150,12 +157,12 @@ class Inference:
 
         each_batch(work, batches, parallel=self._device.type == "cpu")
 
-    def _batch(self, at: WindowIndex, rows: np.ndarray, network: Network) -> tuple[Output, Label]:
+    def _batch(self, at: WindowIndex, rows: np.ndarray, network: Forward) -> tuple[Output, Label]:
         batch, label = self._gather(at[rows])
         return self._output(batch, network), label
 
     def _whole_cutoff(
-        self, at: WindowIndex, rows: np.ndarray, network: Network
+        self, at: WindowIndex, rows: np.ndarray, network: Forward
     ) -> tuple[Output, Label]:
         """As `_batch`: all series of a cutoff go through at once, the ones asked come back."""
         batch, label = self._gather(whole(self.panel, at.cutoff_W[rows[:1]]))
@@ -163,7 +170,7 @@ class Inference:
         chosen = torch.from_numpy(at.series_W[rows]).to(output.raw_BHm.device)
         return output.rows(chosen), label.rows(chosen)
 
-    def _output(self, batch: WindowBatch, network: Network) -> Output:
+    def _output(self, batch: WindowBatch, network: Forward) -> Output:
         inputs, future_BH, scale = self.module.inputs(batch)
         return self.module.output(network(inputs), future_BH, scale)
 

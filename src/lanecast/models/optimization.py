@@ -25,6 +25,8 @@ class Optimization:
     known; 0 trains on everything for exactly ``max_steps``.  ``patience`` counts validations.
     ``batch_size`` counts windows of one step, over all processes together.
     ``weight`` 1 weighs each window by the size of its series, as WAPE does; 0 weighs all alike.
+    ``fused_layers`` trains N-HiTS in fewer products (`lanecast.models.nhits`): the same gradients
+    up to rounding, so that the last bits of a run differ.
     """
 
     optimizer: Callable[..., torch.optim.Optimizer]
@@ -38,6 +40,7 @@ class Optimization:
     objective: str = "val/wape"
     clip: float | None = 1.0
     weight: float = 0.0
+    fused_layers: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""

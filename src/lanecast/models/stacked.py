@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from lanecast.data.gather import BY_WINDOW, Label, WindowBatch
@@ -25,6 +25,7 @@ from lanecast.errors import ConfigError
 from lanecast.models.deep import Begun, DeepForecaster
 from lanecast.models.ensemble import Ensemble
 from lanecast.models.fitting import FitReport
+from lanecast.models.nhits import fused
 from lanecast.models.optimization import Optimization
 from lanecast.models.protocol import Reporter
 
@@ -86,7 +87,11 @@ class SeedStack:
         settings = plan.configure(list(self.parameters.values()), first.steps)
         self._optimizer = settings["optimizer"]
         self._schedule = settings.get("lr_scheduler", {}).get("scheduler")
-        self._template = copy.deepcopy(networks[0]).train()
+        template: Any = copy.deepcopy(networks[0]).train()
+        form = fused(template) if plan.fused_layers else template
+        if form is not template:
+            template.forward = form
+        self._template: nn.Module = template
         self._stacked = {**self.parameters, **self._buffers}
         known: dict[int, str] = {}  # a tensor that two layers share is stacked under its first name
         tensors = [

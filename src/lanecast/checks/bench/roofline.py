@@ -17,6 +17,7 @@ from lanecast.checks.bench.clock import now
 from lanecast.checks.bench.steps import Setting, ready_batches, unfitted
 from lanecast.data.gather import BY_WINDOW
 from lanecast.data.panel import Panel
+from lanecast.models.nhits import fused
 
 # Weights are read twice (forward, backward) and read and written by AdamW, with two moments read
 # and written; gradients are written once and read twice (clip, AdamW).
@@ -34,11 +35,12 @@ class Work:
 
 
 def work_of(panel: Panel, setting: Setting) -> Work:
-    """Counted on one bare step: products of forward and backward, and the least traffic."""
+    """Counted on one step: products of forward and backward, and the least traffic."""
     module = unfitted(panel, setting)
+    forward = fused(module.network) if setting.optim.fused_layers else module.network
     (scaled, y_BH, weight_BH), *_ = ready_batches(module, panel, setting, count=1)
     with FlopCounterMode(display=False) as counter:
-        module.loss(module.network(scaled), y_BH, weight_BH).backward()
+        module.loss(forward(scaled), y_BH, weight_BH).backward()
     weights = sum(p.numel() * p.element_size() for p in module.network.parameters())
     read: list[Tensor] = [getattr(scaled, name) for name in BY_WINDOW]
     batch = sum(x.numel() * x.element_size() for x in (*read, y_BH, weight_BH))
