@@ -3,6 +3,7 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 JOBS   ?= 2
+ARGS   ?=
 
 # Idle OpenMP threads sleep soon: spinning ones make a step many times slower when cores are shared.
 export OMP_WAIT_POLICY := PASSIVE
@@ -50,10 +51,10 @@ types: setup  ## check the types
 	$(PYTHON) -m mypy
 
 bench: setup  ## time steps, backtests and start-up beside the floor and neuralforecast (25 minutes)
-	$(PYTHON) -W ignore scripts/benchmark.py
+	$(PYTHON) -W ignore scripts/benchmark.py $(ARGS)
 
 bench-full: setup  ## the same for every size, TFT and iTransformer, preparation and sweeps (hours)
-	$(PYTHON) -W ignore scripts/benchmark.py $(EVERY)
+	$(PYTHON) -W ignore scripts/benchmark.py $(EVERY) $(ARGS)
 
 bench-gpu: setup  ## on a GPU: steps, backtests, eight seeds at once, the roofline (minutes)
 	$(PYTHON) -W ignore scripts/benchmark.py $(ON_GPU)
