@@ -75,6 +75,7 @@ def raw_and_gradients(
         pytest.param(ALL, {"pooling_mode": "AvgPool1d"}, id="mean pooling"),
         pytest.param(ALL, {"interpolation_mode": "nearest"}, id="nearest"),
         pytest.param(ALL, {"activation": "Softplus"}, id="softplus"),
+        pytest.param(ALL, {"n_freq_downsample": [6, 6, 6]}, id="one knot everywhere"),
         pytest.param(ALL, {"mlp_units": [[24, 8], [8, 24], [24, 4]]}, id="uneven widths"),
     ],
 )

@@ -80,13 +80,14 @@ class _Fused:
             else:
                 knots = linear(hidden_BU, last.weight[length:], last.bias[length:])
             raw_BmH = raw_BmH + _forecast(block.basis, knots)
-        return raw_BmH.transpose(1, 2)
+        horizon = self._blocks[-1].basis.forecast_size
+        return raw_BmH.expand(-1, -1, horizon).transpose(1, 2)
 
 
 def _forecast(basis: Any, knots: Tensor) -> Tensor:
-    """The basis' forecast of its knots, [B, m, H]."""
+    """The basis' forecast of its knots, [B, m, H], or [B, m, 1] where all steps are alike."""
     knots_Bmk = knots.unflatten(1, (basis.out_features, -1))
-    if knots_Bmk.shape[-1] == basis.forecast_size:
+    if knots_Bmk.shape[-1] in (1, basis.forecast_size):
         return knots_Bmk
     return interpolate(knots_Bmk, size=basis.forecast_size, mode=basis.interpolation_mode)
 
