@@ -159,9 +159,11 @@ def test_a_fit_takes_the_same_steps_and_gives_the_forward_back(panel, monkeypatc
     models = []
     for fuse in (False, True):
         model = small("nhits")
-        model._optim = plan(fused_layers=fuse, max_steps=20, val_every=20)
+        # Not Adam: where a gradient is nearly 0, its first steps go by the sign of the rounding.
+        sgd = partial(torch.optim.SGD, lr=0.1)
+        model._optim = plan(fused_layers=fuse, max_steps=20, val_every=20, optimizer=sgd)
         models.append(model.fit(panel, until=60))
-        assert bool(calls) is fuse
+        assert len(calls) >= 20 if fuse else not calls
     bare, faster = (model.module.network for model in models)
     assert "forward" not in vars(faster)
     assert faster.state_dict().keys() == bare.state_dict().keys()
