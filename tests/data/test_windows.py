@@ -88,6 +88,14 @@ def test_windows_need_no_label(panel):
     assert len(windows_at(panel, [panel.last_step], SPEC)) == 4
 
 
+@pytest.mark.parametrize("asked", [1, 5, 12])
+def test_windows_at_do_not_depend_on_how_many_are_looked_at_in_one_go(panel, monkeypatch, asked):
+    whole = pairs(windows_at(panel, range(60, 111, 5), SPEC))
+    monkeypatch.setattr("lanecast.data.windows.ASKED", asked)
+    assert pairs(windows_at(panel, range(60, 111, 5), SPEC)) == whole
+    assert [cutoff for _, cutoff in whole] == sorted(cutoff for _, cutoff in whole)
+
+
 def test_windows_at_no_cutoff_are_none(panel):
     assert len(windows_at(panel, [], SPEC)) == 0
 

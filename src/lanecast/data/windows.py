@@ -17,6 +17,8 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.errors import ConfigError, SchemaError
 
+ASKED = 1 << 16  # pairs of series and cutoff that are looked at in one go
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowSpec:
@@ -96,19 +98,18 @@ def windows_at(panel: Panel, cutoffs: Sequence[int], spec: WindowSpec) -> Window
     A label is not needed.  A series that has not begun, or has been silent for a whole context,
     is left out; the caller counts them as ``len(cutoffs) * num_series - len(index)``.
     """
-    delay = panel.schema.delay_steps(TARGET)
-    everyone = np.arange(panel.num_series)
-    series, times = [], []
-    for cutoff in cutoffs:
-        first = np.full_like(everyone, cutoff - spec.context + 1)
-        last = np.full_like(everyone, cutoff - delay)
-        chosen = everyone[panel.count_targets(everyone, first, last) >= spec.min_context]
-        series.append(chosen)
-        times.append(np.full(len(chosen), cutoff, dtype=np.int64))
+    delay, everyone = panel.schema.delay_steps(TARGET), np.arange(panel.num_series)
     none = np.zeros(0, dtype=np.int64)
-    return WindowIndex(
-        series_W=np.concatenate([none, *series]), cutoff_W=np.concatenate([none, *times])
-    )
+    found = [(none, none)]
+    at_once = max(1, ASKED // max(1, panel.num_series))
+    for low in range(0, len(cutoffs), at_once):
+        some = np.asarray(cutoffs[low : low + at_once], dtype=np.int64)
+        series, times = np.tile(everyone, len(some)), np.repeat(some, len(everyone))
+        seen = panel.count_targets(series, times - spec.context + 1, times - delay)
+        enough = seen >= spec.min_context
+        found.append((series[enough], times[enough]))
+    all_series, all_times = zip(*found, strict=True)
+    return WindowIndex(series_W=np.concatenate(all_series), cutoff_W=np.concatenate(all_times))
 
 
 def training_windows(panel: Panel, *, until: int, spec: WindowSpec) -> WindowRange:

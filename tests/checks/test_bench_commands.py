@@ -1,0 +1,45 @@
+"""What make asks of the benchmark can be asked: hours of work do not end at a missing key."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lanecast.checks.bench.cases import Case
+from lanecast.checks.bench.rows import BY_CASE
+from lanecast.checks.bench.verb import FIGURES
+from lanecast.config.composing import composed_roots
+from lanecast.verbs import plain_config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def asked_by(target: str) -> list[str]:
+    """The overrides of the target's command; nothing is run."""
+    environment = {**os.environ, "ARGS": "rounds=3 'precisions=[fp32]'"}
+    told = subprocess.run(
+        ["make", "--dry-run", target],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    command = told.replace("\\\n", " ").split("scripts/benchmark.py")[1].splitlines()[0]
+    return shlex.split(command)
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+@pytest.mark.parametrize("target", ["bench", "bench-full", "bench-gpu", "bench-guard"])
+def test_every_case_that_make_asks_for_is_one(target):
+    overrides = asked_by(target)
+    (cfg,) = composed_roots(ROOT / "conf", "benchmark", [overrides])
+    assert set(cfg.figures) <= set(FIGURES)
+    cases, backtests = plain_config(cfg.cases), plain_config(cfg.backtests)
+    named = [text for network in cfg.networks for text in cases[network]]
+    named += [entry["case"] for network in cfg.networks for entry in backtests[network]]
+    assert len([Case.of(text) for text in [*named, *cfg.prepared]]) >= 3
+    for figure in set(cfg.figures) & {*BY_CASE, "backtest"}:
+        assert any((backtests if figure == "backtest" else cases)[each] for each in cfg.networks)
+    if target in ("bench", "bench-full"):
+        assert cfg.rounds == 3
+        assert list(cfg.precisions) == ["fp32"]
