@@ -53,7 +53,7 @@ types: setup  ## check the types
 bench: setup  ## time steps, backtests and start-up beside the floor and neuralforecast (25 minutes)
 	$(PYTHON) -W ignore scripts/benchmark.py $(ARGS)
 
-bench-full: setup  ## the same for every size, TFT and iTransformer, preparation and sweeps (half an hour)
+bench-full: setup  ## the same for every size, TFT and iTransformer, preparation and sweeps (longer)
 	$(PYTHON) -W ignore scripts/benchmark.py $(EVERY) $(ARGS)
 
 bench-gpu: setup  ## on a GPU: steps, backtests, eight seeds at once, the roofline (minutes)

@@ -106,3 +106,13 @@ def test_a_precision_says_how_the_network_is_compiled(setting):
     assert (found.precision, found.compile) == ("bf16-mixed", "reduce-overhead")
     found = at_precision(setting, "fp32").hardware
     assert (found.precision, found.compile) == ("32-true", None)
+
+
+def test_the_roofline_counts_the_products_that_the_fit_takes(panel, setting):
+    options = {"n_freq_downsample": [7, 2, 1], "mlp_units": [[32, 32]] * 3}
+    network = partial(NeuralforecastNetwork, name="NHITS", options=options)
+    bare = replace(setting, network=network, name="NHITS", options=options)
+    fewer = replace(bare, optim=replace(bare.optim, fused_layers=True))
+    counted = [roofline.work_of(panel, each) for each in (bare, fewer)]
+    assert counted[1].flops < counted[0].flops
+    assert counted[1].bytes == counted[0].bytes

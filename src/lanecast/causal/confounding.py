@@ -163,6 +163,7 @@ class _Edge:
 
     @classmethod
     def of(cls, layer: CausalLayer, panel: Panel, treatment: str, outcome: str) -> _Edge:
+        """The edge as the layer fitted it, with the innovations of its nodes."""
         slot = _slot(layer, treatment, outcome)
         assert layer.fitted_until is not None
         found = innovations(layer, panel, first=0, last=layer.fitted_until)

@@ -28,7 +28,7 @@ from lanecast.evaluation.slices import SLICERS, horizon_groups
 from lanecast.models.protocol import Forecasts
 
 FEW = 8  # chunks; handing so few to threads costs more than it saves
-CHUNK = 4096  # windows whose quantiles are expanded at once: they fit a core's cache
+CHUNK = 4096  # windows whose quantiles are expanded at once, level by level: bounds the memory
 SLICES = ("horizon", *SLICERS)
 T = TypeVar("T")
 BY_CUTOFF_SUMS = {"abs_error": "sum_abs_error", "abs_y": "sum_abs_y", "cells": "num_cells"}

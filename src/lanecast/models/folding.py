@@ -1,7 +1,8 @@
 """Linear layers in a row, folded into one where a network only forecasts.
 
-The MLP blocks of N-HiTS and N-BEATS begin with two linear layers without an activation between
-them (neuralforecast).  Training needs both; a forecast needs their product, a smaller matrix.
+The MLP blocks of N-BEATS begin with two linear layers without an activation between them
+(neuralforecast).  Training needs both; a forecast needs their product, a smaller matrix.  N-HiTS,
+whose blocks do so too, has a form of its own in `lanecast.models.nhits`.
 """
 
 from __future__ import annotations

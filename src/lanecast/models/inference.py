@@ -139,8 +139,8 @@ class Inference:
 
         On a CPU as many batches run side by side as torch has threads, one thread each: less time
         than batches one by one on all threads, since an operation too small to be shared out then
-        runs beside one of another batch.  Many batches go through a folded and fused network
-        (`folding`, `nhits`).
+        runs beside one of another batch.  Many batches go through a fused network (`nhits`),
+        or through a folded one (`folding`).
         """
         multivariate = self.module.network.multivariate
         forward = self._whole_cutoff if multivariate else self._batch

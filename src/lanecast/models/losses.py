@@ -90,7 +90,7 @@ class MultiQuantile(Loss):
 
 
 def _in_order(values: Tensor) -> Tensor:
-    """Sorted along the last axis; numpy's sort takes less than half of torch's time on a CPU."""
+    """Sorted along the last axis, by numpy where it can: short rows take it less time."""
     on_cpu = values.device.type == "cpu" and values.dtype == torch.float32
     if torch.compiler.is_compiling() or values.requires_grad or not on_cpu:
         return values.sort(dim=-1).values

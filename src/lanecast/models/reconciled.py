@@ -341,6 +341,7 @@ class _Cut:
         at: WindowIndex,
         cutoff: int,
     ) -> _Cut:
+        """The hierarchy of the series that can be forecast, or are asked, at ``cutoff``."""
         able = windows_at(panel, [cutoff], model.windows).series_W
         active = np.unique(np.concatenate([able, at.series_W]))
         active_N = np.isin(np.arange(panel.num_series), active)
