@@ -93,8 +93,8 @@ def test_forecasts_of_many_batches_are_those_of_few(panel, monkeypatch, faster):
     at = windows_at(panel, range(60, 80), SPEC)
     forwards, of = [], getattr(inference, faster)
 
-    def noted(network):
-        found = of(network)
+    def noted(network, **options):
+        found = of(network, **options)
         if found is network:
             return network
         return lambda batch: forwards.append(1) or found(batch)

@@ -107,6 +107,23 @@ def test_weights_may_change_between_calls_and_dropout_drops():
         torch.testing.assert_close(form(batch), bare(batch), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("units", [[[24, 24]], [[24, 24], [24, 24]]], ids=["shallow", "deep"])
+def test_of_many_batches_the_weights_are_multiplied_once(units):
+    bare = network(ALL, mlp_units=units).double()
+    batch = batch_of(ALL, 400)
+    with torch.inference_mode():
+        form = fused(bare, rows=400)
+        expected = bare(batch)
+        torch.testing.assert_close(form(batch), expected, rtol=1e-10, atol=1e-10)
+        once, again = FlopCounterMode(display=False), FlopCounterMode(display=False)
+        with once:
+            form(batch)
+        with again:
+            fused(bare)(batch)
+    products = sum(2 * 24 * 24 * block.layers[0].in_features for block in bare.model.blocks)
+    assert again.get_total_flops() - once.get_total_flops() == products
+
+
 def flops(forward: Any, batch: WindowBatch) -> int:
     counter = FlopCounterMode(display=False)
     with counter:

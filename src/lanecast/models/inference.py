@@ -99,6 +99,7 @@ class Inference:
         """Points [W, H] and quantiles [W, H, Q] at any levels; the whole grid is never kept."""
         on_grid = set(levels) <= set(calibration.levels)
         at_Q = [calibration.levels.index(level) for level in levels] if on_grid else []
+        whole_grid = tuple(levels) == tuple(calibration.levels)
         points = np.zeros((len(at), self.spec.horizon), dtype=np.float32)
         found = np.zeros((*points.shape, len(levels)), np.float32 if on_grid else np.float64)
 
@@ -110,7 +111,8 @@ class Inference:
             inverse = self.module.scaler.inverse
             points[rows] = inverse(point, output.scale).cpu().numpy()
             if on_grid:
-                found[rows] = inverse(grid[..., at_Q], output.scale).cpu().numpy()
+                asked = grid if whole_grid else grid[..., at_Q]
+                found[rows] = inverse(asked, output.scale).cpu().numpy()
             else:
                 grid_BHQ = inverse(grid, output.scale).cpu().numpy()
                 found[rows] = at_levels(grid_BHQ, calibration.levels, levels)
@@ -147,7 +149,8 @@ class Inference:
         batches = _by_cutoff(at) if multivariate else _in_order(at)
         network: Forward = self.module.network
         if len(batches) >= FOLDED:
-            network = fused(self.module.network)
+            with torch.inference_mode():
+                network = fused(self.module.network, rows=BATCH)
             if network is self.module.network:
                 network = folded(self.module.network)
 

@@ -11,12 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Laplace, Normal, StudentT
 
 from lanecast.errors import ConfigError
+from lanecast.models.ordering import in_order
 
 _NORMAL = Normal(0.0, 1.0)
 
@@ -73,7 +73,7 @@ class MultiQuantile(Loss):
 
     def grid(self, raw_BHm: Tensor) -> Tensor:
         """The outputs, sorted so that quantiles never cross."""
-        return _in_order(raw_BHm)
+        return in_order(raw_BHm)
 
     def point(self, raw_BHm: Tensor) -> Tensor:
         """The median."""
@@ -87,14 +87,6 @@ class MultiQuantile(Loss):
     def shift(self, raw_BHm: Tensor, anchor_BH: Tensor) -> Tensor:
         """Every quantile moves by the anchor."""
         return raw_BHm + anchor_BH[..., None]
-
-
-def _in_order(values: Tensor) -> Tensor:
-    """Sorted along the last axis, by numpy where it can: short rows take it less time."""
-    on_cpu = values.device.type == "cpu" and values.dtype == torch.float32
-    if torch.compiler.is_compiling() or values.requires_grad or not on_cpu:
-        return values.sort(dim=-1).values
-    return torch.from_numpy(np.sort(values.numpy(), axis=-1))
 
 
 class Point(Loss):

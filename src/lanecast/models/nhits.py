@@ -15,7 +15,7 @@ Axes as in `lanecast.data.gather`; ``t`` pooled steps, ``E`` pooled covariates s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -27,12 +27,17 @@ from lanecast.data.schema import Role
 from lanecast.models.networks import Network, NeuralforecastNetwork
 
 Forward = Callable[[WindowBatch], Tensor]
+First = tuple[Tensor, Tensor, int]  # weight, bias, and for how many layers they stand
 
 
-def fused(network: Network) -> Forward:
-    """The network's forward in fewer products; the network itself if it is no plain N-HiTS."""
+def fused(network: Network, *, rows: int | None = None) -> Forward:
+    """The network's forward in fewer products; the network itself if it is no plain N-HiTS.
+
+    With ``rows``, the batch size of many forwards to come, it keeps the weights that it finds:
+    their products are made once, not once a batch.
+    """
     if isinstance(network, NeuralforecastNetwork) and _plain(network.model):
-        return _Fused(network)
+        return _Fused(network, rows=rows)
     return network
 
 
@@ -55,10 +60,16 @@ def _plain(model: Any) -> bool:
 
 
 class _Fused:
-    """Reads the layers at every call: weights may be trained, swapped or stacked meanwhile."""
+    """Reads the layers at every call: weights may be trained, swapped or stacked meanwhile.
 
-    def __init__(self, network: NeuralforecastNetwork) -> None:
+    With ``rows`` it reads the first two of every block now, and never again.
+    """
+
+    def __init__(self, network: NeuralforecastNetwork, *, rows: int | None) -> None:
         self._blocks, self._uses = network.model.blocks, network.uses
+        self._firsts: list[First | None] = [
+            None if rows is None else _first(block.layers[:-1], rows=rows) for block in self._blocks
+        ]
 
     def __call__(self, batch: WindowBatch) -> Tensor:
         """Raw outputs, [B, H, m]."""
@@ -67,11 +78,13 @@ class _Fused:
         mask_BL = seen_BL.to(past_BL.dtype).flip(-1)
         covariates: dict[int, Tensor | None] = {}
         raw_BmH = past_BL[:, None, -1:]
-        for number, block in enumerate(self._blocks, start=1):
+        for number, (block, first) in enumerate(
+            zip(self._blocks, self._firsts, strict=True), start=1
+        ):
             kernel = block.pooling_layer.kernel_size
             if kernel not in covariates:
                 covariates[kernel] = _covariates(batch, self._uses, block.pooling_layer)
-            hidden_BU = _hidden(block, residual_BL, covariates[kernel])
+            hidden_BU = _hidden(block, residual_BL, covariates[kernel], first)
             last, length = block.layers[-1], block.basis.backcast_size
             if number < len(self._blocks):
                 theta = last(hidden_BU)
@@ -92,11 +105,13 @@ def _forecast(basis: Any, knots: Tensor) -> Tensor:
     return interpolate(knots_Bmk, size=basis.forecast_size, mode=basis.interpolation_mode)
 
 
-def _hidden(block: Any, residual_BL: Tensor, covariates_BE: Tensor | None) -> Tensor:
-    """What the block's last layer reads, [B, U]."""
+def _hidden(
+    block: Any, residual_BL: Tensor, covariates_BE: Tensor | None, first: First | None
+) -> Tensor:
+    """What the block's last layer reads, [B, U]; ``first`` is its first product, if it is made."""
     *layers, _ = block.layers
     pooled_Bt = _pooled(block.pooling_layer, residual_BL[..., None]).flatten(1)
-    weight, bias, used = _first(layers, rows=len(pooled_Bt))
+    weight, bias, used = first or _first(layers, rows=len(pooled_Bt))
     if covariates_BE is None:
         hidden = linear(pooled_Bt, weight, bias)
     else:
@@ -108,7 +123,7 @@ def _hidden(block: Any, residual_BL: Tensor, covariates_BE: Tensor | None) -> Te
     return hidden
 
 
-def _first(layers: list[Any], *, rows: int) -> tuple[Tensor, Tensor, int]:
+def _first(layers: Sequence[Any], *, rows: int) -> First:
     """Weight and bias of the block's first product, and how many layers it stands for."""
     first = layers[0]
     second = layers[1] if len(layers) > 1 else None
