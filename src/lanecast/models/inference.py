@@ -98,8 +98,8 @@ class Inference:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Points [W, H] and quantiles [W, H, Q] at any levels; the whole grid is never kept."""
         on_grid = set(levels) <= set(calibration.levels)
-        at_Q = [calibration.levels.index(level) for level in levels] if on_grid else []
-        whole_grid = tuple(levels) == tuple(calibration.levels)
+        places = [calibration.levels.index(level) for level in levels] if on_grid else []
+        at_Q = torch.tensor(places, dtype=torch.long, device=self._device)
         points = np.zeros((len(at), self.spec.horizon), dtype=np.float32)
         found = np.zeros((*points.shape, len(levels)), np.float32 if on_grid else np.float64)
 
@@ -111,7 +111,7 @@ class Inference:
             inverse = self.module.scaler.inverse
             points[rows] = inverse(point, output.scale).cpu().numpy()
             if on_grid:
-                asked = grid if whole_grid else grid[..., at_Q]
+                asked = grid.movedim(-1, 0).index_select(0, at_Q).movedim(0, -1)
                 found[rows] = inverse(asked, output.scale).cpu().numpy()
             else:
                 grid_BHQ = inverse(grid, output.scale).cpu().numpy()

@@ -7,7 +7,9 @@ The same function up to rounding; what the class computes and nothing reads is l
   the chain rule gives both layers the gradients that they have apart, so training stays the same.
 - A block's residual and its covariates meet the first matrix one after the other: backward then
   computes no gradient of covariates, and forward copies them once instead of three times.
-- What the last block explains of the past, and pooling over single steps.
+- Interpolating is one product: a step's weights of the knots are those of unit knots.
+- What the last block explains of the past, pooling over single steps, and a second copy of every
+  hidden layer: ReLU replaces what it reads.
 
 Axes as in `lanecast.data.gather`; ``t`` pooled steps, ``E`` pooled covariates side by side,
 ``U`` hidden units, ``k`` knots, ``m`` raw outputs per step.
@@ -100,9 +102,14 @@ class _Fused:
 def _forecast(basis: Any, knots: Tensor) -> Tensor:
     """The basis' forecast of its knots, [B, m, H], or [B, m, 1] where all steps are alike."""
     knots_Bmk = knots.unflatten(1, (basis.out_features, -1))
-    if knots_Bmk.shape[-1] in (1, basis.forecast_size):
+    size, steps = knots_Bmk.shape[-1], basis.forecast_size
+    if size in (1, steps):
         return knots_Bmk
-    return interpolate(knots_Bmk, size=basis.forecast_size, mode=basis.interpolation_mode)
+    with torch.autocast(knots.device.type, enabled=False):  # as torch interpolates: no bf16
+        dtype = torch.promote_types(knots.dtype, torch.float32)
+        unit_kk = torch.eye(size, dtype=dtype, device=knots.device)
+        weight_kH = interpolate(unit_kk[None], size=steps, mode=basis.interpolation_mode)[0]
+        return knots_Bmk.to(dtype) @ weight_kH
 
 
 def _hidden(
@@ -118,8 +125,8 @@ def _hidden(
         sizes = [pooled_Bt.shape[1], covariates_BE.shape[1]]
         weight_Ut, weight_UE = weight.split(sizes, dim=1)
         hidden = torch.addmm(linear(covariates_BE, weight_UE, bias), pooled_Bt, weight_Ut.t())
-    for layer in layers[used:]:
-        hidden = layer(hidden)
+    for layer in layers[used:]:  # what a product gave is read by its activation only
+        hidden = torch.relu_(hidden) if type(layer) is nn.ReLU else layer(hidden)
     return hidden
 
 
