@@ -97,6 +97,14 @@ def test_a_multivariate_network_is_refused(panel):
         SeedStack(begun, plan=member(1).plan)
 
 
+@pytest.mark.parametrize("rnn_type", ["lstm", "gru"])
+def test_a_recurrent_network_is_refused_before_its_first_step(panel, rnn_type):
+    options = {"hidden_size": 8, "n_head": 2, "rnn_type": rnn_type}
+    begun = [begun_alone(seed, panel, name="TFT", options=options) for seed in SEEDS]
+    with pytest.raises(ConfigError, match=r"recurrent layers.*one by one"):
+        SeedStack(begun, plan=member(1).plan)
+
+
 def test_what_only_lightning_does_is_refused_rather_than_left_out(panel):
     model = member(1)
     model._hardware = replace(model._hardware, precision="bf16-mixed")

@@ -74,6 +74,12 @@ class SeedStack:
                 "a network that reads all series at once cannot be stacked by seed; train its"
                 " seeds one by one (seed=1,2,3 with -m), or choose a univariate network"
             )
+        if any(isinstance(layer, nn.RNNBase) for layer in first.module.network.modules()):
+            raise ConfigError(
+                "recurrent layers, as TFT's LSTM, cannot be stacked by seed: torch.func has no rule"
+                " for them; train the seeds one by one (seed=1,2,3 with -m), or choose a network"
+                " without them"
+            )
         if settings_alone := first.alone:
             raise ConfigError(
                 f"seeds are stacked in one process at full precision, without {settings_alone};"

@@ -25,7 +25,7 @@ def rows(cfg: DictConfig) -> Iterator[Row]:
     if "startup" in wanted:
         yield from _startup_rows(int(cfg.slow_rounds))
     for name, measure in BY_CASE.items():
-        for network in cfg.networks if name in wanted else ():
+        for network in _networks(cfg, name) if name in wanted else ():
             for text in plain_config(cfg.cases)[network]:
                 yield from measure(cfg, Case.of(text), network)
     if "backtest" in wanted:
@@ -40,6 +40,11 @@ def rows(cfg: DictConfig) -> Iterator[Row]:
         from lanecast.checks.bench.sweeping import sweep_rows
 
         yield from sweep_rows()
+
+
+def _networks(cfg: DictConfig, figure: str) -> list[str]:
+    """The networks that the figure is measured of, in order."""
+    return [each for each in cfg.networks if figure != "seeds" or each in cfg.stacked]
 
 
 def setting_of(cfg: DictConfig, network: str) -> Setting:
