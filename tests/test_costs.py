@@ -63,14 +63,17 @@ def kept_memory():
 
     Arrays beyond 32 MiB would be mapped anew each time, and where the host of a virtual machine
     takes free pages back, touching them again costs many times what it costs at once.
+    Afterwards the limits are those that glibc itself comes to once a process has freed arrays of
+    32 MiB: who sets one switches that off, and 128 KiB, where it begins, slows every later proof.
     """
-    m_trim_threshold, m_mmap_max = -1, -4
+    m_trim_threshold, m_mmap_threshold, m_mmap_max = -1, -3, -4
     libc = ctypes.CDLL(None)
     assert libc.mallopt(m_mmap_max, 0)
     assert libc.mallopt(m_trim_threshold, -1)
     yield
     assert libc.mallopt(m_mmap_max, 65536)
-    assert libc.mallopt(m_trim_threshold, 128 * 1024)
+    assert libc.mallopt(m_mmap_threshold, 32 << 20)
+    assert libc.mallopt(m_trim_threshold, 64 << 20)
 
 
 def exponent(clocks, sizes, *, rounds: int, what: str) -> float:
