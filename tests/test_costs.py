@@ -64,7 +64,8 @@ def kept_memory():
     Arrays beyond 32 MiB would be mapped anew each time, and where the host of a virtual machine
     takes free pages back, touching them again costs many times what it costs at once.
     Afterwards the limits are those that glibc itself comes to once a process has freed arrays of
-    32 MiB: who sets one switches that off, and 128 KiB, where it begins, slows every later proof.
+    32 MiB: who sets one switches that off, and 128 KiB, where it begins, is little for the proofs
+    that follow in this process.
     """
     m_trim_threshold, m_mmap_threshold, m_mmap_max = -1, -3, -4
     libc = ctypes.CDLL(None)

@@ -12,6 +12,7 @@ from lanecast.checks.bench.cases import Case
 from lanecast.checks.bench.rows import BY_CASE, rows
 from lanecast.checks.bench.verb import FIGURES
 from lanecast.config.composing import composed_roots
+from lanecast.errors import ConfigError
 from lanecast.verbs import plain_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,3 +63,11 @@ def test_seeds_are_stacked_of_networks_that_can_be(monkeypatch):
     assert "tft" in cfg.networks
     assert not list(rows(cfg))
     assert asked == [("nhits", "1000x1000"), ("nhits", "1000x1000")]
+
+
+def test_seeds_of_no_network_that_can_be_stacked_are_refused():
+    (cfg,) = composed_roots(
+        ROOT / "conf", "benchmark", [["figures=[seeds]", "networks=[tft]", "cases.tft=[100x2000]"]]
+    )
+    with pytest.raises(ConfigError, match=r"stacked=\['nhits'"):
+        list(rows(cfg))

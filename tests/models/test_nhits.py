@@ -107,6 +107,19 @@ def test_weights_may_change_between_calls_and_dropout_drops():
         torch.testing.assert_close(form(batch), bare(batch), rtol=1e-10, atol=1e-10)
 
 
+def test_at_bf16_only_products_of_layers_lose_digits():
+    """Interpolation stays at full precision, as the class's does under autocast."""
+    bare = network(ALL)
+    batch = batch_of(ALL, 50, torch.float32)
+    with torch.no_grad():
+        exact = bare(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            expected, found = bare(batch), fused(bare)(batch)
+    assert found.dtype == expected.dtype == torch.float32
+    lost, most = (found - exact).abs().max(), (expected - exact).abs().max()
+    assert 0 < lost <= 1.5 * most
+
+
 @pytest.mark.parametrize("units", [[[24, 24]], [[24, 24], [24, 24]]], ids=["shallow", "deep"])
 def test_of_many_batches_the_weights_are_multiplied_once(units):
     bare = network(ALL, mlp_units=units).double()

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from lanecast.checks.bench.table import Row, has_bf16
+from lanecast.errors import ConfigError
 from lanecast.verbs import plain_config
 
 if TYPE_CHECKING:
@@ -43,8 +44,14 @@ def rows(cfg: DictConfig) -> Iterator[Row]:
 
 
 def _networks(cfg: DictConfig, figure: str) -> list[str]:
-    """The networks that the figure is measured of, in order."""
-    return [each for each in cfg.networks if figure != "seeds" or each in cfg.stacked]
+    """The networks that the figure is measured of, in order; ConfigError if there is none."""
+    found = [each for each in cfg.networks if figure != "seeds" or each in cfg.stacked]
+    if not found:
+        raise ConfigError(
+            f"figures=[{figure}] is measured of none of networks={list(cfg.networks)}; ask for one"
+            f" of stacked={list(cfg.stacked)}"
+        )
+    return found
 
 
 def setting_of(cfg: DictConfig, network: str) -> Setting:
