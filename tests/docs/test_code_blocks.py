@@ -1,0 +1,93 @@
+"""What the documents show works: commands compose, YAML composes, Python runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+from document_blocks import DOCUMENTS, ROOT, Block, all_blocks, blocks_of, command_lines, jobs
+from hydra import compose, initialize_config_dir
+
+from lanecast.config.entry import as_overrides
+
+SHELL = all_blocks("bash")
+YAML = all_blocks("yaml")
+USER_FILES = [block for block in YAML if block.user_file]
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+# Tools of others: what is written behind them is theirs to check.
+FOREIGN = {"wandb", "pip", "export", "python3.11", "cd"}
+PYTHON_PAGES = [page for page in DOCUMENTS if any(b.language == "python" for b in blocks_of(page))]
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reader's folder: every YAML file that a page tells them to write."""
+    folder = tmp_path_factory.mktemp("reader")
+    for block in USER_FILES:
+        path = folder / str(block.user_file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert not path.exists() or path.read_text() == block.text, f"{block.place}: two versions"
+        path.write_text(block.text)
+    return folder
+
+
+def place(block: Block) -> str:
+    return block.place
+
+
+def test_every_fence_says_its_language() -> None:
+    known = {"bash", "yaml", "python", "text", "{toctree}", "{eval-rst}"}
+    odd = [b.place for page in DOCUMENTS for b in blocks_of(page) if b.language not in known]
+    assert not odd, f"{odd}: a fence without a language is tested by nobody; name one of {known}"
+
+
+def composed(root: str, arguments: Sequence[str], *, conf: Path, reader: Path) -> None:
+    """Compose every job of a command line; with ``run=`` the recorded config owns other keys."""
+    words = as_overrides(list(arguments), conf, root)
+    recorded = any(word.startswith("run=") for word in words)
+    overrides = [
+        f"++{word}" if recorded and word.startswith(("data.", "model.")) else word
+        for word in words
+        if word not in ("-m", "--help")
+    ]
+    searched = f"hydra.searchpath=[file://{reader / 'conf'}]"
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        for job in jobs(overrides) if "-m" in words else [overrides]:
+            compose(root, overrides=[*job, searched])
+
+
+def check(words: Sequence[str], reader: Path) -> None:
+    """Fail where a command could not be typed as it stands."""
+    program, rest = Path(words[0]).name, list(words[1:])
+    if program == "make":
+        unknown = {word for word in rest if "=" not in word} - TARGETS
+        assert not unknown, f"make has no {unknown}"
+    elif program == "python" and rest[:2] == ["-m", "pytest"]:
+        gone = [word for word in rest if word.endswith(".py") and not (ROOT / word).exists()]
+        assert not gone, f"{gone} do not exist"
+    elif program == "lanecast" or (program == "python" and rest[0].startswith("scripts/")):
+        verb = Path(rest[0]).stem
+        assert (ROOT / "scripts" / f"{verb}.py").exists(), f"there is no verb {verb}"
+        composed(verb, rest[1:], conf=ROOT / "conf", reader=reader)
+    else:
+        assert program in FOREIGN, f"nobody checks {' '.join(words)!r}"
+
+
+@pytest.mark.parametrize("block", SHELL, ids=place)
+def test_command_can_be_typed_as_it_stands(block: Block, reader: Path) -> None:
+    for words in command_lines(block.text):
+        check(words, reader)
+
+
+@pytest.mark.parametrize("block", YAML, ids=place)
+def test_yaml_parses(block: Block) -> None:
+    assert yaml.safe_load(block.text) is not None
+
+
+@pytest.mark.parametrize("block", USER_FILES, ids=place)
+def test_file_of_ones_own_composes(block: Block, reader: Path) -> None:
+    _, group, name = Path(str(block.user_file)).with_suffix("").parts
+    composed("train", [f"{group}={name}"], conf=ROOT / "conf", reader=reader)
