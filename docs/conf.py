@@ -43,6 +43,7 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_", "__repr__"),
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,  # its page would fetch scripts from elsewhere
     "show_signature": False,
     "min_reported_time": 3600,
 }

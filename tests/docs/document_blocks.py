@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")
-USER_FILE = re.compile(r"# (conf/\S+\.yaml)\n")
+USER_FILE = re.compile(r"(?:# @package \S+\n)?# (conf/\S+\.yaml)\n")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Block:
 
     @property
     def user_file(self) -> str | None:
-        """The file of a reader's own that a YAML block shows, named in its first line."""
+        """The file of a reader's own that a YAML block shows, named in its first comment."""
         named = USER_FILE.match(self.text)
         return named[1] if named and self.language == "yaml" else None
 
