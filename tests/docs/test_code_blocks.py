@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,18 +21,6 @@ TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), r
 # Tools of others: what is written behind them is theirs to check.
 FOREIGN = {"wandb", "pip", "export", "python3.11", "cd"}
 PYTHON_PAGES = [page for page in DOCUMENTS if any(b.language == "python" for b in blocks_of(page))]
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reader's folder: every YAML file that a page tells them to write."""
-    folder = tmp_path_factory.mktemp("reader")
-    for block in USER_FILES:
-        path = folder / str(block.user_file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        assert not path.exists() or path.read_text() == block.text, f"{block.place}: two versions"
-        path.write_text(block.text)
-    return folder
 
 
 def place(block: Block) -> str:
@@ -91,3 +80,18 @@ def test_yaml_parses(block: Block) -> None:
 def test_file_of_ones_own_composes(block: Block, reader: Path) -> None:
     _, group, name = Path(str(block.user_file)).with_suffix("").parts
     composed("train", [f"{group}={name}"], conf=ROOT / "conf", reader=reader)
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.name)
+def test_python_of_a_page_runs_from_top_to_bottom(
+    page: Path, reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the reader's folder, one namespace for the page, as in one session."""
+    shutil.copytree(reader, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks_of(page):
+        if block.language == "python" and block.runs:
+            padded = "\n" * block.line + block.text  # a traceback names the line of the page
+            exec(compile(padded, str(page), "exec"), namespace)
