@@ -1,4 +1,4 @@
-"""How the site is built: Markdown by MyST, the API from docstrings, notebooks run by sphinx-gallery.
+"""How the site is built: pages by MyST, the API from docstrings, notebooks by sphinx-gallery.
 
 `make docs` turns warnings into errors, and nothing here asks the network for anything.
 """

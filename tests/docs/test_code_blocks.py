@@ -95,3 +95,15 @@ def test_python_of_a_page_runs_from_top_to_bottom(
         if block.language == "python" and block.runs:
             padded = "\n" * block.line + block.text  # a traceback names the line of the page
             exec(compile(padded, str(page), "exec"), namespace)
+
+
+def test_every_model_is_on_the_page_of_models() -> None:
+    page = (ROOT / "docs" / "models.md").read_text()
+    names = {path.stem for path in (ROOT / "conf" / "model").glob("[a-z]*.yaml")}
+    assert not {name for name in names if f"`{name}`" not in page}
+
+
+def test_every_group_of_choices_is_on_the_page_about_extending() -> None:
+    page = (ROOT / "docs" / "extend.md").read_text()
+    groups = {path.name for path in (ROOT / "conf").iterdir() if path.is_dir()} - {"hydra"}
+    assert not {name for name in groups if f"`{name}`" not in page}

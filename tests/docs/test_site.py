@@ -12,7 +12,7 @@ from pathlib import Path
 from document_blocks import ROOT
 
 # Whoever asks for a host gets an error, which fails the build.
-OFFLINE = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTPS_PROXY")}
+OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
 
 
 def test_site_builds_offline_without_a_warning(tmp_path: Path) -> None:
