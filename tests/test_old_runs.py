@@ -1,4 +1,4 @@
-"""Run folders of 2026-11-29, before the code moved, are still runs: load, forecast, compare, repeat."""
+"""Run folders of 2026-11-29, before the code moved, still load, forecast, compare and repeat."""
 
 from __future__ import annotations
 

@@ -319,7 +319,7 @@ def test_script_help_imports_nothing_heavy(script: Path) -> None:
 
 
 def test_git_holds_no_data_and_no_weights() -> None:
-    """Results of experiments, golden values and a run of an older version are allowed, and small."""
+    """Results of experiments, golden values and old runs are allowed, and small."""
     for path in git_files():
         allowed = path.match("experiments/*/results.csv") or relative(path).startswith(
             ("tests/golden/", "tests/fixtures/")

@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
 
 from lanecast.config import config_hash
-from lanecast.config.recorded import read_config
 from lanecast.config.identity import FIRST_MODULES, first_named, named_as_today
+from lanecast.config.recorded import read_config
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted(
@@ -99,3 +100,24 @@ def test_first_names_lead_back_to_the_names_of_today():
     for module in FIRST_MODULES:
         call = {"_target_": f"{module}.Name"}
         assert named_as_today(first_named(call)) == call
+
+
+@pytest.mark.parametrize(
+    ("model", "scheduled", "recorded"),
+    [
+        ("schedule", "known_future", "d87fd6b9"),
+        ("nhits", "known_future", "afe6e891"),
+        ("tft", "known_future", "e2962725"),
+        ("lightgbm", "known_future", "59688e6e"),
+        ("nhits", "observed", "5eaae22e"),
+        ("lightgbm", "observed", "488f49f1"),
+        ("auto_ets", "observed", "3fd89ba9"),
+        ("seasonal_naive", "observed", "788d8fff"),
+        ("tft", "observed", "eef7a934"),
+    ],
+)
+def test_demo_keeps_its_hashes(model, scheduled, recorded):
+    role = f"data.schema.columns.scheduled.role={scheduled}"
+    overrides = ["experiment=demo", f"model={model}", role, "paths.output=."]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        assert config_hash(compose("backtest", overrides=overrides)) == recorded

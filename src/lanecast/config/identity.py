@@ -1,4 +1,4 @@
-"""What a config is called by, whatever has moved since: first names of classes, keys of the first day.
+"""What a config is called by, whatever moved since: first names, and keys of the first day.
 
 A config hash must outlive a move of code and a new key.  A class is hashed under the name it was
 first recorded under, and a key that did not exist on 2026-11-29 is hashed only where it says
