@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.config.identity import named_as_today
-from lanecast.config.nearest import unknown_key
+from lanecast.config.keys import unknown_key
 from lanecast.config.recipe import composed_config, config_hash, slug
 from lanecast.errors import ConfigError
 
