@@ -1,11 +1,13 @@
 """Declarations: the visibility rule in whole steps, and what cannot be declared."""
 
+from dataclasses import dataclass, field
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanecast.data.schema import Column, Role, Schema, step_length
+from lanecast.data.schema import ADDED, Column, Role, Schema, step_length
 from lanecast.errors import SchemaError
 
 Y = {"role": "target"}
@@ -122,3 +124,24 @@ def test_an_unknown_meaning_of_absent_rows_is_refused():
 def test_step_length_of_weeks_and_minutes():
     assert step_length("W-TUE") == pd.Timedelta(days=7)
     assert step_length("15min") == pd.Timedelta(minutes=15)
+
+
+def test_identity_is_the_repr_of_the_first_day():
+    schema = Schema.from_config({"freq": "D", "columns": {"y": {"role": "target", "delay": "P1D"}}})
+    assert schema.identity() == (
+        "Schema(freq='D', columns={'y': Column(role=<Role.TARGET: 'target'>, delay='P1D',"
+        " lead=None, manipulable=False, non_negative=False, integer=False, scale='own')},"
+        " absent='missing')"
+    )
+
+
+def test_identity_shows_a_later_field_only_where_it_is_set():
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Later(Schema):
+        closes_after: str | None = field(default=None, metadata=ADDED)
+
+    columns = {"y": Column(role=Role.TARGET)}
+    first = Schema(freq="D", columns=columns).identity()
+    unset, given = (Later(freq="D", columns=columns, closes_after=x) for x in (None, "P30D"))
+    assert unset.identity().removeprefix("Later") == first.removeprefix("Schema")
+    assert given.identity() != unset.identity()

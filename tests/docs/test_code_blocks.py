@@ -12,7 +12,7 @@ import yaml
 from document_blocks import DOCUMENTS, ROOT, Block, all_blocks, blocks_of, command_lines, jobs
 from hydra import compose, initialize_config_dir
 
-from lanecast.config.entry import as_overrides
+from lanecast.cli.entry import as_overrides
 
 SHELL = all_blocks("bash")
 YAML = all_blocks("yaml")

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lanecast.config.identity import first_named, named_as_today, without_unset_new_keys
 from lanecast.errors import ConfigError, LanecastError
 
 ALLOWED_TARGETS = ("lanecast.", "torch.optim.", "lightning.pytorch.")
@@ -73,7 +74,7 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
             plain.pop(key, None)
     if "trainer" in plain:
         plain["trainer"] = _without_machine(plain["trainer"])
-    resolved = _resolve(OmegaConf.create(plain))
+    resolved = without_unset_new_keys(first_named(_resolve(OmegaConf.create(plain))))
     for key in BOOKKEEPING:
         resolved.pop(key, None)
     text = json.dumps(resolved, sort_keys=True, separators=(",", ":"), default=str)
@@ -129,7 +130,7 @@ def check_builds(cfg: DictConfig | Mapping[str, Any]) -> None:
 
     For configs that are kept: an experiment's must still mean something after the code has moved.
     """
-    plain = resolved_config(cfg)
+    plain = named_as_today(resolved_config(cfg))
     check_targets(plain)
     for path, target in _targets(plain):
         _locate(path, target)

@@ -15,7 +15,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from lanecast.config.nearest import unknown_key
+from lanecast.config.identity import named_as_today
+from lanecast.config.keys import unknown_key
 from lanecast.config.recipe import composed_config, config_hash, slug
 from lanecast.errors import ConfigError
 
@@ -82,9 +83,10 @@ def read_config(folder: Path) -> DictConfig:
         config = OmegaConf.create(recorded_facts(folder)["config"])
     else:
         recorded_facts(folder)
-    assert isinstance(config, DictConfig)
-    OmegaConf.set_struct(config, True)
-    return config
+    plain = OmegaConf.to_container(config, resolve=False)
+    today: DictConfig = OmegaConf.create(named_as_today(plain))
+    OmegaConf.set_struct(today, True)
+    return today
 
 
 def recorded_facts(folder: Path) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Panel:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of content and schema: two panels with the same hash hold the same data."""
-        digest = hashlib.sha256(repr(self.schema).encode())
+        digest = hashlib.sha256(self.schema.identity().encode())
         digest.update(np.ascontiguousarray(self.values.numpy()).view(np.uint8).data)
         for array in (self.offsets, self.start, self.times[:1]):
             digest.update(np.ascontiguousarray(array).tobytes())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -25,6 +25,10 @@ DURATION = re.compile(
     r"P(?=.)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?=.)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
 )
+
+
+# Metadata of a field that came after 2026-11-29: where it is not set, no fingerprint shows it.
+ADDED = {"added": True}
 
 
 class Role(StrEnum):
@@ -108,6 +112,11 @@ class Schema:
                 raise SchemaError(f"column {name!r}: {err}") from err
         return cls(freq=config["freq"], columns=columns, absent=config.get("absent", "missing"))
 
+    def identity(self) -> str:
+        """What a panel's fingerprint hashes of it: no field that came later and is not set."""
+        columns = ", ".join(f"{name!r}: {_identity(own)}" for name, own in self.columns.items())
+        return _identity(self, columns=f"{{{columns}}}")
+
     def _named(self, role: Role) -> tuple[str, ...]:
         return tuple(name for name, column in self.columns.items() if column.role is role)
 
@@ -155,6 +164,16 @@ class Schema:
             )
         parts = {unit: int(count) for unit, count in match.groupdict(default="0").items()}
         return pd.Timedelta(timedelta(**parts)) / step_length(self.freq)
+
+
+def _identity(declared: Column | Schema, **shown: str) -> str:
+    """Like ``repr``, without fields that are `ADDED` and unset."""
+    texts = (
+        f"{field.name}={shown.get(field.name, repr(getattr(declared, field.name)))}"
+        for field in fields(declared)
+        if not field.metadata.get("added") or getattr(declared, field.name) != field.default
+    )
+    return f"{type(declared).__name__}({', '.join(texts)})"
 
 
 def step_length(freq: str) -> pd.Timedelta:
