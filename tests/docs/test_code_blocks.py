@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from hydra import compose, initialize_config_dir
 
 from lanecast.cli.entry import as_overrides
 
+CONF, BENCHMARKS = ROOT / "conf", ROOT / "benchmarks" / "conf"
 SHELL = all_blocks("bash")
 YAML = all_blocks("yaml")
 USER_FILES = [block for block in YAML if block.user_file]
@@ -33,7 +35,7 @@ def test_every_fence_says_its_language() -> None:
     assert not odd, f"{odd}: a fence without a language is tested by nobody; name one of {known}"
 
 
-def composed(root: str, arguments: Sequence[str], *, conf: Path, reader: Path) -> None:
+def compose_all(root: str, arguments: Sequence[str], *, conf: Path, reader: Path) -> None:
     """Compose every job of a command line; with ``run=`` the recorded config owns other keys."""
     words = as_overrides(list(arguments), conf, root)
     recorded = any(word.startswith("run=") for word in words)
@@ -42,7 +44,7 @@ def composed(root: str, arguments: Sequence[str], *, conf: Path, reader: Path) -
         for word in words
         if word not in ("-m", "--help")
     ]
-    searched = f"hydra.searchpath=[file://{reader / 'conf'}]"
+    searched = f"hydra.searchpath=[file://{reader / 'conf'},file://{CONF}]"
     with initialize_config_dir(str(conf), version_base="1.3"):
         for job in jobs(overrides) if "-m" in words else [overrides]:
             compose(root, overrides=[*job, searched])
@@ -50,19 +52,24 @@ def composed(root: str, arguments: Sequence[str], *, conf: Path, reader: Path) -
 
 def check(words: Sequence[str], reader: Path) -> None:
     """Fail where a command could not be typed as it stands."""
-    program, rest = Path(words[0]).name, list(words[1:])
-    if program == "make":
-        unknown = {word for word in rest if "=" not in word} - TARGETS
-        assert not unknown, f"make has no {unknown}"
-    elif program == "python" and rest[:2] == ["-m", "pytest"]:
-        gone = [word for word in rest if word.endswith(".py") and not (ROOT / word).exists()]
-        assert not gone, f"{gone} do not exist"
-    elif program == "lanecast" or (program == "python" and rest[0].startswith("scripts/")):
-        verb = Path(rest[0]).stem
-        assert (ROOT / "scripts" / f"{verb}.py").exists(), f"there is no verb {verb}"
-        composed(verb, rest[1:], conf=ROOT / "conf", reader=reader)
-    else:
-        assert program in FOREIGN, f"nobody checks {' '.join(words)!r}"
+    match [Path(words[0]).name, *words[1:]]:
+        case ["make", *rest]:
+            targets = {word for word in rest if "=" not in word}
+            assert targets <= TARGETS, f"make has no {targets - TARGETS}"
+            settings = [word.removeprefix("ARGS=") for word in rest if word.startswith("ARGS=")]
+            for text in settings:
+                compose_all("benchmark", shlex.split(text), conf=BENCHMARKS, reader=reader)
+        case ["python", "-m", "pytest", *rest]:
+            gone = [word for word in rest if word.endswith(".py") and not (ROOT / word).exists()]
+            assert not gone, f"{gone} do not exist"
+        case ["python", "-m", module, *rest] if module.startswith("benchmarks."):
+            root = module.removeprefix("benchmarks.")
+            compose_all(root, rest, conf=BENCHMARKS, reader=reader)
+        case ["lanecast", verb, *rest]:
+            assert (CONF / f"{verb}.yaml").exists(), f"there is no verb {verb}"
+            compose_all(verb, rest, conf=CONF, reader=reader)
+        case [program, *_]:
+            assert program in FOREIGN, f"nobody checks {' '.join(words)!r}"
 
 
 @pytest.mark.parametrize("block", SHELL, ids=place)
@@ -79,7 +86,7 @@ def test_yaml_parses(block: Block) -> None:
 @pytest.mark.parametrize("block", USER_FILES, ids=place)
 def test_file_of_ones_own_composes(block: Block, reader: Path) -> None:
     _, group, name = Path(str(block.user_file)).with_suffix("").parts
-    composed("train", [f"{group}={name}"], conf=ROOT / "conf", reader=reader)
+    compose_all("train", [f"{group}={name}"], conf=CONF, reader=reader)
 
 
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.name)
