@@ -44,6 +44,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 CONFIGS = sorted([*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "benchmarks").rglob("*.yaml")])
 READ_MES = [*sorted(PACKAGE.rglob("README.md")), ROOT / "benchmarks" / "README.md"]
+ROOMS_WITH_READ_ME = (
+    "audits", "benchmarks", "causal", "data", "evaluation", "models", "models/calibration",
+    "models/classical", "models/deep", "models/hierarchy", "planning", "report", "runs", "twin",
+    "whatif", "workflows",
+)  # fmt: skip
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *READ_MES]
 
 
@@ -152,6 +157,22 @@ def test_readme_is_a_door() -> None:
     """What it is, two commands, one table, ten lines of Python; the rest is a page of docs/."""
     size = (ROOT / "README.md").stat().st_size
     assert size <= 12_288, f"README.md has {size} bytes; move what is beyond 12 KB to docs/"
+
+
+@pytest.mark.parametrize("read_me", READ_MES, ids=relative)
+def test_read_me_of_a_room_is_short_and_names_what_is_there(read_me: Path) -> None:
+    text = read_me.read_text()
+    assert 10 <= text.count("\n") <= 25
+    assert "**To add " in text or "**To enter " in text, "it says how to add one"
+    for name in re.findall(r"`([\w./-]+(?:\.py|/))`", text):
+        places = [*read_me.parent.rglob(name.strip("/")), ROOT / name, PACKAGE / name]
+        there = any(place.exists() for place in places) or name.startswith("my_")
+        assert there, f"{relative(read_me)} names {name}, which is not there"
+
+
+@pytest.mark.parametrize("room", ROOMS_WITH_READ_ME)
+def test_large_room_has_a_read_me(room: str) -> None:
+    assert PACKAGE / room / "README.md" in READ_MES
 
 
 # --- configuration --------------------------------------------------------------------------------
