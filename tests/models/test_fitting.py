@@ -322,13 +322,15 @@ def test_progress_on_a_terminal_is_one_bar_of_all_steps_with_the_metric(
 ) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
     small(hardware=Hardware(progress=True, threads=1)).fit(panel, until=UNTIL)
-    drawn = terminal.getvalue()
+    drawn = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue())
     assert drawn.count("\n") == 1
-    states = [int(step) for step in re.findall(r" (\d)/4 ", drawn)]
-    assert states == sorted(states)
-    assert (states[0], states[-1]) == (0, 4)
-    assert "val/wape" in drawn.splitlines()[-1]
+    steps = [int(step) for step in re.findall(r" (\d)/4 ", drawn)]
+    assert steps == sorted(steps)
+    assert (steps[0], steps[-1]) == (0, 4)
+    assert "val/wape" in drawn.split("\r")[-1]
     assert "Validation" not in drawn
 
 
@@ -343,7 +345,7 @@ def test_progress_in_a_log_is_a_line_now_and_then_without_a_bar(
     model = small(hardware=Hardware(progress=True, threads=1))
     model.fit(panel, until=UNTIL, reporter=Notes(tmp_path / "linear" / "seed1"))
     assert caplog.messages == []
-    monkeypatch.setattr(progress, "SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     notes = Notes(tmp_path / "linear" / "seed1")
     model.fit(panel, until=UNTIL, reporter=notes)
     expected = [f"val/wape {value:.4g}" for value in notes.curve("val/wape")]

@@ -1,4 +1,4 @@
-"""What ``coupling=auto`` stands for: the rule, and its place in a config that is about to be run."""
+"""What ``coupling=auto`` stands for: the rule, and where a config is told."""
 
 from __future__ import annotations
 
