@@ -39,13 +39,13 @@ import os
 import signal
 import time
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("{verb}")
+@entry.main("{verb}")
 def main(cfg):
     from lanecast.errors import SchemaError
-    from lanecast.tracking.record import Objective, Run
+    from lanecast.runs.record import Objective, Run
 
     with Run.open(cfg) as run:
         run.log(0, **{{"val/wape": 0.5}})

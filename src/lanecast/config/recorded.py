@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.config.coupling import AUTO, with_coupling_named
 from lanecast.config.identity import named_as_today
-from lanecast.config.nearest import unknown_key
+from lanecast.config.keys import unknown_key
 from lanecast.config.recipe import composed_config, config_hash, slug
 from lanecast.errors import ConfigError
 

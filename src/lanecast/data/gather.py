@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lanecast.data.contiguous import Runs, sent
 from lanecast.data.panel import Panel
-from lanecast.data.runs import Runs, sent
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import SchemaError
 

@@ -19,8 +19,8 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import Role
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import ConfigError
+from lanecast.models.classical.residuals import finish
 from lanecast.models.protocol import Forecaster, Forecasts, Reporter
-from lanecast.models.residuals import finish
 
 
 class Ensemble:

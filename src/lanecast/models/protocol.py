@@ -33,7 +33,7 @@ class Forecasts:
 
 
 class Reporter(Protocol):
-    """Where a fit leaves its curves and checkpoints; `lanecast.tracking` provides the real one."""
+    """Where a fit leaves its curves and checkpoints; `lanecast.runs` provides the real one."""
 
     folder: Path
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lanecast.models.protocol import Forecaster
-    from lanecast.tracking.record import Run
+    from lanecast.runs.record import Run
 
 
 def keep_graph_picture(forecaster: Forecaster, folder: Run) -> None:
