@@ -41,6 +41,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
     "capture_repr": ("_repr_html_", "__repr__"),
+    "ignore_repr_types": r"matplotlib\.(axes|figure)",  # their pictures are shown
     "remove_config_comments": True,
     "show_memory": False,
     "write_computation_times": False,  # its page would fetch scripts from elsewhere

@@ -19,7 +19,7 @@ data come from a synthetic middle mile whose equations are known, so that answer
 # %%
 import lanecast as lc
 
-lanes = lc.load("midmile", preset="tiny")
+lanes = lc.load("midmile", preset="tiny", lanes=12)
 lanes
 
 # %% [markdown]
@@ -45,9 +45,10 @@ graph
 nhits = lc.model(
     "nhits",
     graph=graph,
-    coupling={"mode": "delta", "mechanisms": {"steps": 150}},
+    coupling={"mode": "delta", "mechanisms": {"steps": 100}},
     scaler="series_log_standard",
-    max_steps=150,
+    max_steps=100,
+    batch_size=128,
 )
 fitted = lc.fit(lanes, nhits)
 

@@ -25,7 +25,7 @@ import lanecast as lc
 
 rng = np.random.default_rng(7)
 days = pd.date_range("2024-01-01", periods=364 + 14)
-week = np.array([1.1, 1.2, 1.1, 1.1, 1.3, 0.7, 0.5])[days.dayofweek]
+week = np.array([1.1, 1.2, 1.1, 1.1, 1.3, 0.7, 0.5])[days.day_of_week]
 tables = []
 for origin, dest in product(("ATL", "BOS", "CLE"), ("DEN", "EWR", "FLL", "GEG")):
     promo = (rng.random(len(days)) < 0.1).astype(int)
@@ -67,7 +67,7 @@ lanes
 
 # %%
 naive = lc.model("seasonal_naive", horizon=14)
-nhits = lc.model("nhits", context=28, horizon=14, max_steps=150, inputs="lean", anchor="season")
+nhits = lc.model("nhits", context=28, horizon=14, max_steps=150, batch_size=64, inputs="lean")
 backtests = [lc.backtest(lanes, model, cutoffs=4) for model in (naive, nhits)]
 lc.compare(backtests, baseline="seasonal_naive")
 

@@ -20,7 +20,7 @@ def my_lanes() -> pd.DataFrame:
     tables = []
     for level, (origin, dest) in zip((400, 90, 250, 60), LANES, strict=True):
         promo = rng.random(len(dates)) < 0.1
-        week = np.where(dates.dayofweek < 5, 1.1, 0.7)
+        week = np.where(dates.day_of_week < 5, 1.1, 0.7)
         tables.append(
             pd.DataFrame(
                 {
