@@ -38,8 +38,8 @@ graph
 # -----------------------------
 #
 # With ``delta`` the network forecasts the history as if nobody had acted, and the mechanisms of the
-# graph add what the action does. So the answer to an action does not rest on what promotions used to
-# go along with.
+# graph add what the action does. So the answer to an action does not rest on what promotions used
+# to go along with.
 
 # %%
 nhits = lc.model(
@@ -85,8 +85,8 @@ except lc.LanecastError as refusal:
 # -----------------
 #
 # A plan contracts trailers and rosters heads before the day comes, and pays for what they do not
-# carry. Prices and rates are invented defaults of ``conf/network/midmile.yaml``; a table of your own
-# takes their place.
+# carry. Prices and rates are invented defaults of ``conf/network/midmile.yaml``; a table of your
+# own takes their place.
 
 # %%
 plan = lc.plan(answer, network="midmile", days=14)

@@ -12,8 +12,8 @@ two cells differ.
 # ----------------
 #
 # A table is long: one row per series and day. Here are twelve lanes over a year. Volumes follow the
-# week, and a promotion lifts them by 40 percent. Promotions are decided ahead, so they are also known
-# for the two weeks that nobody has seen yet. The weather is measured, and known a day late.
+# week, and a promotion lifts them by 40 percent. Promotions are decided ahead, so they are also
+# known for the two weeks that nobody has seen yet. The weather is measured, and known a day late.
 
 # %%
 from itertools import product
