@@ -42,7 +42,7 @@ HEADINGS: Mapping[str, Mapping[str, Verb]] = {
         "explain": Verb(
             "explain", "lanecast.workflows.explain:run", "why did a forecast move, or miss?"
         ),
-        "audit": Verb("audit", "lanecast.audits.do_validity:run", "what may a run be asked?"),
+        "audit": Verb("audit", "lanecast.workflows.audit:run", "what may a run be asked?"),
         "falsify": Verb(
             "falsify", "lanecast.workflows.falsify:run", "hold a causal graph against the data"
         ),
@@ -59,7 +59,7 @@ HEADINGS: Mapping[str, Mapping[str, Verb]] = {
             "generate", "lanecast.workflows.generate:run", "a synthetic network to try things on"
         ),
         "probe": Verb(
-            "probe", "lanecast.audits.leakage:run", "does a forecast see what was not known?"
+            "probe", "lanecast.workflows.probe:run", "does a forecast see what was not known?"
         ),
     },
     "House": {
