@@ -104,7 +104,7 @@ def _details(payload: Mapping[str, Any]) -> dict[str, Any]:
     parts = [
         part for row in rows for part, by in row["slices"].items() if by.get("wape") is not None
     ]
-    reliable = next((row["reliability"] for row in rows if row["reliability"]), [])
+    reliable: Sequence[Any] = next((row["reliability"] for row in rows if row["reliability"]), [])
     return {
         "parts": list(dict.fromkeys(parts)),
         "cutoffs": [row["cutoff"][:10] for row in rows[0]["cutoffs"]],
