@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lanecast.causal.layer import CausalLayer
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowIndex
+    from lanecast.models.coupled import CoupledForecaster
     from lanecast.models.protocol import Forecaster
     from lanecast.tracking.record import Objective
 
@@ -70,8 +71,8 @@ def refuse_calibrated(cfg: DictConfig) -> None:
         )
 
 
-def causal_part(forecaster: Any) -> Any:
-    """The coupled model inside a reconciled one: actions reach lanes, and sums follow.
+def causal_part(forecaster: Forecaster) -> Forecaster:
+    """The lanes' model inside a reconciled one: actions reach lanes, and sums follow.
 
     ScenarioError where blocks of steps are forecast beside the steps: no action reaches a block.
     """
@@ -86,6 +87,19 @@ def causal_part(forecaster: Any) -> Any:
             " which no action reaches; ask a run with hierarchy.blocks=[]"
         )
     return forecaster.inner
+
+
+def coupled_part(forecaster: Forecaster) -> CoupledForecaster:
+    """As `causal_part`, of a run with a graph; ScenarioError where it has none."""
+    from lanecast.models.coupled import CoupledForecaster
+
+    coupled = causal_part(forecaster)
+    if not isinstance(coupled, CoupledForecaster):
+        raise ScenarioError(
+            f"{coupled.name} is coupled to no graph, so nothing says what an action reaches; train"
+            " with dag=<name>"
+        )
+    return coupled
 
 
 def _coupled(cfg: DictConfig, *, layer: CausalLayer | None) -> Forecaster:
@@ -155,16 +169,16 @@ def panel_facts(panel: Panel) -> dict[str, Any]:
 
 
 def model_facts(forecaster: Forecaster) -> dict[str, Any]:
-    """What the record says of the model, and which windows a network is calibrated on."""
-    calibrated_on = getattr(forecaster, "calibrated_on", None)
-    causal = getattr(forecaster, "causal_facts", None)
+    """What the record says of the model, where its quantiles come from and on what they rest."""
+    facts = forecaster.describe()
+    learned = {"calibrated_on": facts.calibrated_on, "causal": facts.causal}
     return {
         "name": forecaster.name,
-        "uses": sorted(str(role) for role in forecaster.uses),
-        "do_validity": forecaster.do_validity,
-        "counts": dict(getattr(forecaster, "counts", {})),
-        **({} if calibrated_on is None else {"calibrated_on": calibrated_on}),
-        **({} if causal is None else {"causal": causal}),
+        "uses": sorted(str(role) for role in facts.uses),
+        "do_validity": facts.do_validity,
+        "quantiles": facts.quantiles,
+        "counts": dict(facts.counts),
+        **{name: fact for name, fact in learned.items() if fact is not None},
     }
 
 

@@ -19,7 +19,7 @@ from lanecast.checks.midmile_do.verb import cells_of, plan_of
 from lanecast.config import instantiate
 from lanecast.data.loading import load_panel
 from lanecast.models.mixing import GRID
-from lanecast.models.protocol import Forecasts
+from lanecast.models.protocol import Capabilities, Forecasts
 from lanecast.models.support import on_support
 from lanecast.verbs import plain_config
 
@@ -77,10 +77,16 @@ def judge():
 class Knowing:
     """Answers with the judge's own truth, as quantiles without spread."""
 
-    do_validity = "do-valid under DAG 00000000"
-
     def __init__(self, judge, answers):
         self.judge, self.answers, self.asked = judge, list(answers), []
+
+    def describe(self):
+        return Capabilities(
+            windows=self.judge.spec,
+            uses=frozenset(),
+            quantiles="paths",
+            do_validity="do-valid under DAG 00000000",
+        )
 
     def predict(self, panel, *, at, quantiles=None, samples=None, seed=0, action=None, futures=""):
         self.asked.append((action, futures))

@@ -39,7 +39,9 @@ from lanecast.models.badges import ASSOCIATIONAL, HORIZON_CAUSAL, is_do_valid
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lanecast.causal.graph import Graph
     from lanecast.models.coupled import CoupledForecaster
+    from lanecast.models.protocol import Forecaster
 
 LEVELS = (0.1, 0.5, 0.9)
 SEED = 1
@@ -100,10 +102,9 @@ def run(cfg: DictConfig) -> None:
     if read_record(folder).get("status") == "running":
         raise RunFolderError(f"{folder} is being written; audit it once it is finished")
     refuse_calibrated(cfg)
-    forecaster: Any = causal_part(build_forecaster(cfg).load(saved_model(cfg.run)))
-    names = getattr(forecaster, "static_names", None)
-    schema = Schema.from_config(cfg.data.schema)
-    vocabulary = None if names is None else vocabulary_of(schema, names)
+    forecaster = causal_part(build_forecaster(cfg).load(saved_model(cfg.run)))
+    encoded = forecaster.describe().static_names
+    vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), encoded)
     panel = load_panel(cfg.data, vocabulary=vocabulary)
     assert forecaster.fitted_until is not None
     cutoff = forecaster.fitted_until if cfg.cutoff is None else panel.step_of(cfg.cutoff)
@@ -121,10 +122,11 @@ def run(cfg: DictConfig) -> None:
 
 
 def audit(
-    forecaster: Any, panel: Panel, *, cutoff: int, max_series: int = 256, samples: int = 16
+    forecaster: Forecaster, panel: Panel, *, cutoff: int, max_series: int = 256, samples: int = 16
 ) -> Audit:
     """Measure a fitted forecaster, coupled or not, on windows of one cutoff."""
-    spec: WindowSpec = forecaster.windows
+    facts = forecaster.describe()
+    spec = facts.windows
     ready = lengthened(unrounded(panel), cutoff + spec.horizon)
     at = windows_at(ready, [cutoff], spec)[:max_series]
     if not len(at):
@@ -139,7 +141,7 @@ def audit(
         "non_descendants": probe.non_descendants(),
         "leakage": probe.leakage(),
     }
-    badge, why = badge_of(measures, forecaster.do_validity)
+    badge, why = badge_of(measures, facts.do_validity)
     return Audit(measures=measures, badge=badge, why=why)
 
 
@@ -171,10 +173,15 @@ class Probe:
     samples: int
 
     @property
+    def graph(self) -> Graph | None:
+        """The graph that the forecaster is coupled to, if any."""
+        graph: Graph | None = self.forecaster.describe().graph
+        return graph
+
+    @property
     def treatments(self) -> tuple[str, ...]:
         """Treatments of the forecaster's graph; none without one."""
-        graph = getattr(self.forecaster, "graph", None)
-        return () if graph is None else tuple(graph.treatments)
+        return () if self.graph is None else tuple(self.graph.treatments)
 
     def horizon(self) -> Measured:
         """The last step's treatments, or its known futures."""
@@ -196,7 +203,8 @@ class Probe:
         """Treatments over the whole horizon: the target, and each node that the layer rolls."""
         found = Measured()
         for name in self.treatments:
-            graph, horizon = self.forecaster.graph, self.spec.horizon
+            graph, horizon = self.graph, self.spec.horizon
+            assert graph is not None
             low, high = opposite_actions(graph, self.panel, self.at, name, horizon=horizon, first=1)
             reached = graph.descendants(name)
             rolled = [self._rolled(action) for action in (low, high)]
@@ -221,8 +229,9 @@ class Probe:
     def _acted(self, first: int) -> Measured:
         """Every treatment, low and high, from step ``first`` on."""
         found = Measured()
-        graph, horizon = self.forecaster.graph, self.spec.horizon
+        graph, horizon = self.graph, self.spec.horizon
         for name in self.treatments:
+            assert graph is not None
             two = opposite_actions(graph, self.panel, self.at, name, horizon=horizon, first=first)
             low_WHQ, high_WHQ = (self._forecast(action=action) for action in two)
             found = found.joined(_split(low_WHQ, high_WHQ, first))

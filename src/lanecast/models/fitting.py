@@ -8,7 +8,6 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,8 @@ from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.module import ForecastModule
 from lanecast.models.nhits import fused
 from lanecast.models.optimization import Hardware, Optimization
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import FitReport, Reporter
 from lanecast.models.quiet import quiet_lightning
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitReport:
-    """What a fit came to: the objective of the best checkpoint, not of the last epoch."""
-
-    objective: str
-    value: float
-    step: int
-    steps_run: int
 
 
 class ReporterLogger(Logger):

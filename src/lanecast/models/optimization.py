@@ -105,6 +105,15 @@ class Hardware:
                 f"trainer.compile={self.compile!r} is not null or one of {', '.join(COMPILE_MODES)}"
             )
 
+    @property
+    def alone(self) -> str:
+        """The setting that only Lightning's own loop follows; empty where there is none."""
+        if self.devices > 1:
+            return f"trainer.devices={self.devices}"
+        if self.precision != "32-true":
+            return f"trainer.precision={self.precision}"
+        return "" if self.compile is None else f"trainer.compile={self.compile}"
+
     def steps(self, budget: int) -> int:
         """Optimizer steps of a fit whose plan allows ``budget``."""
         return budget if self.step_limit is None else min(budget, self.step_limit)

@@ -31,7 +31,7 @@ from lanecast.errors import ConfigError
 from lanecast.interventions import Intervention
 from lanecast.models.actions import action_of, unidentified
 from lanecast.models.mixing import GRID
-from lanecast.models.protocol import Forecasts
+from lanecast.models.protocol import Capabilities, Forecasts
 from lanecast.models.treatments import Futures
 from lanecast.sources.midmile import World, counterfactual, expected, network_of
 from lanecast.sources.midmile.oracle import filtered
@@ -40,7 +40,9 @@ from lanecast.sources.midmile.oracle import filtered
 class Entrant(Protocol):
     """What the benchmark asks of a fitted model; `CoupledForecaster` is one."""
 
-    do_validity: str
+    def describe(self) -> Capabilities:
+        """What it promises, among other facts."""
+        ...
 
     def predict(
         self,
@@ -115,7 +117,7 @@ class Judge:
 
         ``badge`` is what an audit measured; without one, what the entrant says of itself.
         """
-        badge = badge or entrant.do_validity
+        badge = badge or entrant.describe().do_validity
         rows = self._factual(entrant, badge)
         means = {}
         for axis in DO:
