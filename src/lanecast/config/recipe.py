@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -123,6 +124,11 @@ def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
         if isinstance(wrapped.__cause__, LanecastError):
             raise wrapped.__cause__ from None  # our own message needs no wrapping
         raise
+
+
+def accepts(cfg: DictConfig | Mapping[str, Any], argument: str) -> bool:
+    """Whether the class that a config builds has a parameter of that name."""
+    return argument in inspect.signature(_locate("_target_", cfg["_target_"])).parameters
 
 
 def check_builds(cfg: DictConfig | Mapping[str, Any]) -> None:
