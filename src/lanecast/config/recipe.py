@@ -29,6 +29,7 @@ MACHINE = frozenset(
         "devices",
         "enable_model_summary",
         "enable_progress_bar",
+        "gpu",
         "log_every_n_steps",
         "logger",
         "num_nodes",
