@@ -101,7 +101,7 @@ def test_instantiate_resolves_a_node_against_the_root_it_hangs_in():
 
 def test_instantiate_refuses_a_foreign_function_behind_an_allowed_module():
     with pytest.raises(ConfigError, match="outside lanecast"):
-        instantiate({"_target_": "lanecast.config.entry.os.system", "command": "true"})
+        instantiate({"_target_": "lanecast.cli.entry.os.system", "command": "true"})
 
 
 def test_instantiate_suggests_the_nearest_class():
@@ -117,6 +117,6 @@ def test_instantiate_passes_our_own_refusals_on_unwrapped():
 def test_a_config_accepts_the_parameters_of_its_class():
     from lanecast.config.recipe import accepts
 
-    point = {"_target_": "lanecast.models.losses.Point", "kind": "mae"}
+    point = {"_target_": "lanecast.models.deep.losses.Point", "kind": "mae"}
     assert accepts(point, "kind")
     assert not accepts(point, "weigher")

@@ -14,12 +14,13 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Role, Schema
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import ConfigError, LeakageError, SchemaError
-from lanecast.models.protocol import Forecaster, Forecasts
-from lanecast.verbs import build_forecaster
+from lanecast.models.protocol import Forecaster
+from lanecast.pipeline.building import build_forecaster
 
 CONF = Path(__file__).parents[2] / "conf"
 AROUND = {

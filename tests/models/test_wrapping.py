@@ -8,19 +8,19 @@ from functools import partial
 import numpy as np
 import pytest
 
-from lanecast.checks.perturbing import poisoned
+from lanecast.audits.perturbed_panels import poisoned
 from lanecast.data.hierarchy import Structure
 from lanecast.data.windows import windows_at
 from lanecast.errors import ConfigError
-from lanecast.models.baselines import SeasonalNaive
-from lanecast.models.calibrated import CalibratedForecaster
-from lanecast.models.conformal import Method
-from lanecast.models.deep import DeepForecaster
+from lanecast.models.calibration.conformal import Method
+from lanecast.models.calibration.forecaster import CalibratedForecaster
+from lanecast.models.classical.naive import SeasonalNaive
+from lanecast.models.deep.forecaster import DeepForecaster
+from lanecast.models.deep.seeds import StackedSeeds
 from lanecast.models.ensemble import Ensemble
+from lanecast.models.hierarchy.forecaster import PastPlan, PathPlan, ReconciledForecaster
+from lanecast.models.hierarchy.temporal import TemporalForecaster
 from lanecast.models.protocol import Forecaster, Validation
-from lanecast.models.reconciled import PastPlan, PathPlan, ReconciledForecaster
-from lanecast.models.stacked import StackedSeeds
-from lanecast.models.temporal import TemporalForecaster
 from lanecast.models.wrapping import agreed, earlier
 from small_models import LEVELS, SPEC, small
 

@@ -15,11 +15,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import ConfigError
-from lanecast.models.protocol import Capabilities, Forecaster, Forecasts, Reporter
-from lanecast.models.residuals import finish
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
+from lanecast.models.quantiles.finishing import finish
 from lanecast.models.wrapping import Wrapping, described_together, earlier
 
 

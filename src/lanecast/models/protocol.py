@@ -11,31 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
-import numpy as np
-
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, split
 from lanecast.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecasts:
-    """Forecasts of the windows of ``index``, in the panel's unit.
-
-    ``point_WH`` is what WAPE scores: the median wherever the model has quantiles.  Quantiles are
-    sorted along ``Q``; ``samples_SWH`` are paths, joint over the horizon of one window.
-    """
-
-    index: WindowIndex
-    point_WH: np.ndarray
-    levels: tuple[float, ...] = ()
-    quantiles_WHQ: np.ndarray | None = None
-    samples_SWH: np.ndarray | None = None
-
-
 class Reporter(Protocol):
-    """Where a fit leaves its curves and checkpoints; `lanecast.tracking` provides the real one."""
+    """Where a fit leaves its curves and checkpoints; `lanecast.runs` provides the real one."""
 
     folder: Path
 
@@ -89,7 +73,7 @@ class Capabilities:
     horizons: whether `Forecaster.with_horizon` gives a copy.
     reads_issued: whether it reads the columns that a causal layer issues with each forecast.
     validation: how its own fit is judged; None where it validates nothing.
-    graph: the `lanecast.causal.graph.Graph` it is coupled to, ``causal`` what was learned of it.
+    graph: the causal graph that it is coupled to, ``causal`` what was learned of it.
 
     Of the last fit, kept by `save` and `load`: ``static_names``, the encoding of the statics that
     another table must be given (None: any), and ``calibrated_on``.  ``counts`` tells of fallbacks
@@ -171,22 +155,3 @@ class Forecaster(Protocol):
         nothing later.
         """
         return None
-
-
-def joined(parts: Sequence[Forecasts]) -> Forecasts:
-    """Forecasts of several fits as one, in order; all must have the same levels and samples."""
-    if len(parts) == 1:
-        return parts[0]
-    index = WindowIndex(
-        series_W=np.concatenate([part.index.series_W for part in parts]),
-        cutoff_W=np.concatenate([part.index.cutoff_W for part in parts]),
-    )
-    grids = [part.quantiles_WHQ for part in parts if part.quantiles_WHQ is not None]
-    paths = [part.samples_SWH for part in parts if part.samples_SWH is not None]
-    return Forecasts(
-        index=index,
-        point_WH=np.concatenate([part.point_WH for part in parts]),
-        levels=parts[0].levels,
-        quantiles_WHQ=np.concatenate(grids) if grids else None,
-        samples_SWH=np.concatenate(paths, axis=1) if paths else None,
-    )

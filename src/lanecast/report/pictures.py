@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lanecast.causal.graph import Graph
-    from lanecast.tracking.record import Run
+    from lanecast.causal.graph.graph import Graph
+    from lanecast.runs.record import Run
 
 
 def keep_graph_picture(graph: Graph | None, folder: Run) -> None:
