@@ -19,11 +19,11 @@ from typing import Any, Self
 from omegaconf import DictConfig, OmegaConf
 
 from lanecast.config import config_hash, instantiate, invocation, resolved_config
-from lanecast.runs.stopping import RunInterrupted, signal_behind
 from lanecast.config.recorded import effective_choices
 from lanecast.errors import RunFolderError
-from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
 from lanecast.runs.environment import device, git_state, versions
+from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
+from lanecast.runs.stopping import RunInterrupted, signal_behind
 from lanecast.runs.wandb_mirror import Mirror, NoMirror
 
 __all__ = ["Objective", "Run", "current_run", "finished_objective", "read_record"]
@@ -210,9 +210,11 @@ class Run:
             write_record(self.folder, self.record)
 
     def _bound(self) -> None:
-        """Take away what ``keep`` does not ask for."""
+        """Take away what ``keep`` does not ask for, and what only an unfinished run needs."""
         if not self.leads:
             return
+        if self.record["status"] == "completed":  # nothing is left to resume
+            (self.folder / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
         if self.keep.get("forecasts") is False:
             (self.folder / "forecasts.parquet").unlink(missing_ok=True)
         if self.keep.get("wandb") is False:
