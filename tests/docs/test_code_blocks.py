@@ -14,8 +14,10 @@ from document_blocks import DOCUMENTS, ROOT, Block, all_blocks, blocks_of, comma
 from hydra import compose, initialize_config_dir
 
 from lanecast.cli.entry import as_overrides
+from lanecast.cli.folders import ConfFolders
+from lanecast.cli.verbs import VERBS
 
-CONF, BENCHMARKS = ROOT / "conf", ROOT / "benchmarks" / "conf"
+BENCHMARKS = ROOT / "benchmarks" / "conf"
 SHELL = all_blocks("bash")
 YAML = all_blocks("yaml")
 USER_FILES = [block for block in YAML if block.user_file]
@@ -35,19 +37,18 @@ def test_every_fence_says_its_language() -> None:
     assert not odd, f"{odd}: a fence without a language is tested by nobody; name one of {known}"
 
 
-def compose_all(root: str, arguments: Sequence[str], *, conf: Path, reader: Path) -> None:
+def compose_all(root: str, arguments: Sequence[str], conf: Path) -> None:
     """Compose every job of a command line; with ``run=`` the recorded config owns other keys."""
-    words = as_overrides(list(arguments), conf, root)
+    words = as_overrides(arguments, ConfFolders(main=conf), root)
     recorded = any(word.startswith("run=") for word in words)
     overrides = [
         f"++{word}" if recorded and word.startswith(("data.", "model.")) else word
         for word in words
-        if word not in ("-m", "--help")
+        if word != "-m" and not word.startswith("trust=")
     ]
-    searched = f"hydra.searchpath=[file://{reader / 'conf'},file://{CONF}]"
     with initialize_config_dir(str(conf), version_base="1.3"):
         for job in jobs(overrides) if "-m" in words else [overrides]:
-            compose(root, overrides=[*job, searched])
+            compose(root, overrides=job)
 
 
 def check(words: Sequence[str], reader: Path) -> None:
@@ -58,16 +59,18 @@ def check(words: Sequence[str], reader: Path) -> None:
             assert targets <= TARGETS, f"make has no {targets - TARGETS}"
             settings = [word.removeprefix("ARGS=") for word in rest if word.startswith("ARGS=")]
             for text in settings:
-                compose_all("benchmark", shlex.split(text), conf=BENCHMARKS, reader=reader)
+                compose_all("benchmark", shlex.split(text), BENCHMARKS)
         case ["python", "-m", "pytest", *rest]:
             gone = [word for word in rest if word.endswith(".py") and not (ROOT / word).exists()]
             assert not gone, f"{gone} do not exist"
         case ["python", "-m", module, *rest] if module.startswith("benchmarks."):
             root = module.removeprefix("benchmarks.")
-            compose_all(root, rest, conf=BENCHMARKS, reader=reader)
+            compose_all(root, rest, BENCHMARKS)
+        case ["lanecast", "--help" | "--version"]:
+            pass
         case ["lanecast", verb, *rest]:
-            assert (CONF / f"{verb}.yaml").exists(), f"there is no verb {verb}"
-            compose_all(verb, rest, conf=CONF, reader=reader)
+            assert verb in VERBS, f"there is no verb {verb}"
+            compose_all(VERBS[verb].root, rest, reader / "conf")
         case [program, *_]:
             assert program in FOREIGN, f"nobody checks {' '.join(words)!r}"
 
@@ -86,7 +89,7 @@ def test_yaml_parses(block: Block) -> None:
 @pytest.mark.parametrize("block", USER_FILES, ids=place)
 def test_file_of_ones_own_composes(block: Block, reader: Path) -> None:
     _, group, name = Path(str(block.user_file)).with_suffix("").parts
-    compose_all("train", [f"{group}={name}"], conf=CONF, reader=reader)
+    compose_all("train", [f"{group}={name}"], reader / "conf")
 
 
 @pytest.mark.parametrize("page", PYTHON_PAGES, ids=lambda page: page.name)
