@@ -31,7 +31,8 @@ lanes
 
 # %%
 graph = lc.graph("midmile")
-graph
+for edge in graph.edges:
+    print(f"{edge.source} -> {edge.target}, after {', '.join(map(str, edge.lags))} days")
 
 # %% [markdown]
 # Couple a network to the graph
