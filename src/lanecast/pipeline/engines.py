@@ -1,29 +1,27 @@
 """Where the fits of a backtest run: here, one after the other, or as Ray tasks side by side.
 
-A fit and its forecasts depend on the config, the panel and the fold alone, so that engines agree to
+A fit and its forecasts depend on the model, the panel and the fold alone, so that engines agree to
 the last bit at equal threads.
 """
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import MODEL, build_forecaster, model_facts, saved_model
+from lanecast.pipeline.facts import model_facts
+from lanecast.pipeline.folds import Fold, FoldForecasts, FoldOptions, forecast_fold
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from lanecast.data.panel import Panel
-    from lanecast.models.protocol import Forecaster, Forecasts, Reporter
-    from lanecast.whatif.leakage import OtherFutures
+    from lanecast.models.protocol import Forecaster, Reporter
 
 # Ray asks about usage reports and starts a dashboard unless told otherwise.
 CALM = {
@@ -34,45 +32,48 @@ CALM = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
-    """One fit and the cutoffs it serves; the fit knows nothing after ``until``."""
+class FoldResults:
+    """Every fold in order, the last model fitted, and what a record says of that model."""
 
-    until: int
-    cutoffs: tuple[int, ...]
-
-
-@dataclass(slots=True, kw_only=True)
-class Served:
-    """What one fold came to."""
-
-    forecasts: Forecasts
-    others: OtherFutures
-    fit_seconds: float
-    predict_seconds: float
+    folds: tuple[FoldForecasts, ...]
+    model: Forecaster
+    facts: Mapping[str, Any]
 
 
 class Engine(Protocol):
-    """Serves all folds; the last fitted model lies in ``folder / MODEL`` afterwards."""
+    """Fits a clone of the model for each fold and forecasts its cutoffs."""
 
-    def serve(
-        self, cfg: DictConfig, panel: Panel, folds: Sequence[Fold], reporter: Reporter
-    ) -> tuple[list[Served], Mapping[str, Any]]:
-        """Each fold in order, and the facts of the last model."""
+    def forecast(
+        self,
+        panel: Panel,
+        model: Forecaster,
+        folds: Sequence[Fold],
+        *,
+        options: FoldOptions,
+        reporter: Reporter | None = None,
+    ) -> FoldResults:
+        """Every fold in order; ``model`` stays as it is."""
         ...
 
 
 class Local:
     """One fold after the other in this process."""
 
-    def serve(
-        self, cfg: DictConfig, panel: Panel, folds: Sequence[Fold], reporter: Reporter
-    ) -> tuple[list[Served], Mapping[str, Any]]:
-        """Each fold in order, and the facts of the last model."""
-        forecaster = build_forecaster(cfg)
-        served = [serve_fold(forecaster, cfg, panel, fold, reporter) for fold in folds]
-        if cfg.get("run") is None:
-            forecaster.save(reporter.folder / MODEL)
-        return served, model_facts(forecaster)
+    def forecast(
+        self,
+        panel: Panel,
+        model: Forecaster,
+        folds: Sequence[Fold],
+        *,
+        options: FoldOptions,
+        reporter: Reporter | None = None,
+    ) -> FoldResults:
+        """Every fold in order; ``model`` stays as it is."""
+        last, results = model, []
+        for fold in folds:
+            last, forecasts = forecast_fold(panel, model, fold, options=options, reporter=reporter)
+            results.append(forecasts)
+        return FoldResults(folds=tuple(results), model=last, facts=model_facts(last))
 
 
 @dataclass(slots=True)
@@ -99,11 +100,25 @@ class Notes:
             reporter.warn(message)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """What comes back of a fold in another process; files by path, of the last fold alone.
+
+    ``model`` are those that the fitted model saved, ``left`` what the fit left for its reporter.
+    """
+
+    forecasts: FoldForecasts
+    notes: Notes
+    model: Mapping[str, bytes]
+    left: Mapping[str, bytes]
+    facts: Mapping[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ray:
     """Every fold is a task of ``cpus_per_fit`` cores and, with ``trainer=gpu``, of so many GPUs.
 
-    The panel is shared by all tasks of a machine.
+    The panel and the unfitted model are shared by all tasks of a machine.
     The Ray it started ends with the backtest.  A failed task is not tried again.
     """
 
@@ -112,31 +127,39 @@ class Ray:
     cpus_per_fit: float | None = 1
     gpus_per_fit: float = 0
 
-    def serve(
-        self, cfg: DictConfig, panel: Panel, folds: Sequence[Fold], reporter: Reporter
-    ) -> tuple[list[Served], Mapping[str, Any]]:
-        """Each fold in order, and the facts of the last model."""
-        from lanecast.config import resolved_config
-
+    def forecast(
+        self,
+        panel: Panel,
+        model: Forecaster,
+        folds: Sequence[Fold],
+        *,
+        options: FoldOptions,
+        reporter: Reporter | None = None,
+    ) -> FoldResults:
+        """Every fold in order; ``model`` stays as it is."""
         ray = self._started()
         try:
             task = ray.remote(
                 max_retries=0, num_cpus=self.cpus_per_fit or 1, num_gpus=self.gpus_per_fit
-            )(_serve_elsewhere)
-            there, plain = ray.put(panel), ray.put(resolved_config(cfg))
-            asked = [task.remote(plain, there, fold, fold is folds[-1]) for fold in folds]
-            served = []
-            for answer in asked:
-                one, notes, files, facts = ray.get(answer)
-                notes.tell(reporter)
-                served.append(one)
-            for name, content in files.items():
-                path = reporter.folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            return served, facts
+            )(_forecast_elsewhere)
+            shared = ray.put(panel), ray.put(model)
+            pending = [task.remote(*shared, fold, options, fold is folds[-1]) for fold in folds]
+            results: list[Elsewhere] = []
+            for answer in pending:
+                results.append(ray.get(answer))
+                if reporter is not None:
+                    results[-1].notes.tell(reporter)
         finally:
             ray.shutdown()
+        last = results[-1]
+        if reporter is not None:
+            _write_files(last.left, reporter.folder)
+        with tempfile.TemporaryDirectory() as scratch:
+            _write_files(last.model, Path(scratch))
+            trained = copy.deepcopy(model).load(Path(scratch))
+        return FoldResults(
+            folds=tuple(result.forecasts for result in results), model=trained, facts=last.facts
+        )
 
     def _started(self) -> Any:
         os.environ.update(CALM)
@@ -163,62 +186,34 @@ class Ray:
         return ray
 
 
-def serve_fold(
-    forecaster: Forecaster, cfg: Any, panel: Panel, fold: Fold, reporter: Reporter
-) -> Served:
-    """Fit, or load the trained model of ``cfg.run``, and forecast the cutoffs of the fold."""
-    from lanecast.config import instantiate
-    from lanecast.data.windows import windows_at
-    from lanecast.whatif.leakage import OtherFutures
-
-    started = time.perf_counter()
-    if cfg.get("run") is not None:
-        forecaster.load(saved_model(cfg.run))
-    else:
-        forecaster.fit(_history(panel, cfg, fold), until=fold.until, reporter=reporter)
-    fitted = time.perf_counter()
-    at = windows_at(panel, fold.cutoffs, instantiate(cfg.windows))
-    forecasts = forecaster.predict(
-        panel,
-        at=at,
-        quantiles=list(cfg.protocol.quantiles),
-        samples=int(cfg.protocol.samples) or None,
-        seed=int(cfg.seed),
-    )
-    predicted = time.perf_counter()
-    others = OtherFutures()
-    others.ask(forecaster, panel, at, seed=int(cfg.seed))
-    return Served(
-        forecasts=forecasts,
-        others=others,
-        fit_seconds=fitted - started,
-        predict_seconds=predicted - fitted,
-    )
+def _forecast_elsewhere(
+    panel: Panel, model: Forecaster, fold: Fold, options: FoldOptions, keep: bool
+) -> Elsewhere:
+    """A fold in a process of its own; with ``keep``, the files of its model and its fit."""
+    with tempfile.TemporaryDirectory() as fit, tempfile.TemporaryDirectory() as saved:
+        notes = Notes(Path(fit))
+        trained, forecasts = forecast_fold(panel, model, fold, options=options, reporter=notes)
+        if keep:
+            trained.save(Path(saved))
+        return Elsewhere(
+            forecasts=forecasts,
+            notes=notes,
+            model=_read_files(Path(saved)),
+            left=_read_files(notes.folder) if keep else {},
+            facts=model_facts(trained),
+        )
 
 
-def _history(panel: Panel, cfg: Any, fold: Fold) -> Panel:
-    """The panel a fit may learn from: all of it, or the last ``window`` steps (sliding)."""
-    if cfg.protocol.window == "expanding":
-        return panel
-    return panel.since(fold.until - int(cfg.protocol.window) + 1)
+def _read_files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
-def _serve_elsewhere(
-    plain: dict[str, Any], panel: Panel, fold: Fold, keep: bool
-) -> tuple[Served, Notes, dict[str, bytes], Mapping[str, Any]]:
-    """A fold in a process of its own; the files of the model and its checkpoints, where kept."""
-    from omegaconf import OmegaConf
-
-    cfg: Any = OmegaConf.create(plain)
-    forecaster = build_forecaster(cfg)
-    with tempfile.TemporaryDirectory() as scratch:
-        notes = Notes(Path(scratch))
-        served = serve_fold(forecaster, cfg, panel, fold, notes)
-        if keep and cfg.get("run") is None:
-            forecaster.save(notes.folder / MODEL)
-        files = {
-            path.relative_to(notes.folder).as_posix(): path.read_bytes()
-            for path in sorted(notes.folder.rglob("*"))
-            if keep and path.is_file()
-        }
-    return served, notes, files, model_facts(forecaster)
+def _write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
