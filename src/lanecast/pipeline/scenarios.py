@@ -78,7 +78,12 @@ def what_if(
     """
     subject = subject or f"model {model.name}"
     badge = lesser(model.do_validity, audit)
-    inside: CoupledForecaster = causal_part(model)
+    inside = causal_part(model)
+    if not isinstance(inside, CoupledForecaster):
+        raise ScenarioError(
+            f"{subject} has no causal graph, so nothing says what an action reaches; train one with"
+            " dag=<name>"
+        )
     if not allow_associational:
         refuse_lesser(badge, inside.mode, subject=subject, audited=audit is not None)
     if audit is None:
