@@ -19,12 +19,12 @@ from typing import Any, Self
 from omegaconf import DictConfig, OmegaConf
 
 from lanecast.config import config_hash, instantiate, invocation, resolved_config
-from lanecast.runs.stopping import RunInterrupted, signal_behind
 from lanecast.config.recorded import effective_choices
 from lanecast.errors import RunFolderError
-from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
 from lanecast.runs.environment import device, git_state, versions
+from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
 from lanecast.runs.objective import Objective
+from lanecast.runs.stopping import RunInterrupted, signal_behind
 from lanecast.runs.wandb_mirror import Mirror, NoMirror
 
 __all__ = ["Objective", "Run", "current_run", "finished_objective", "read_record"]

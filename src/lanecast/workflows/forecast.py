@@ -16,7 +16,7 @@ def run(cfg: DictConfig) -> RunResult:
 
     The objective is the number of series forecast: nothing can be scored yet.
     """
-    from lanecast.data.ingest.layout import forecast_frame
+    from lanecast.data.forecast_frames import forecast_frame
     from lanecast.pipeline.forecasting import forecast
     from lanecast.pipeline.opening import open_run
     from lanecast.runs.record import Objective, Run

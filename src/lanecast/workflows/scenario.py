@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, ScenarioError
-from lanecast.pipeline.facts import RunResult, panel_facts, plain_config, refuse_calibrated
+from lanecast.pipeline.building import plain_config
+from lanecast.pipeline.facts import RunResult, panel_facts
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -35,7 +36,6 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.whatif.actions import interventions_of
 
     _check(cfg)
-    refuse_calibrated(cfg)
     with Run.open(cfg) as folder:
         opened = open_run(cfg)
         panel = opened.panel()
@@ -76,7 +76,7 @@ def run(cfg: DictConfig) -> RunResult:
         main = main_node(answer.nodes, answer.model.graph)
         unit = str(cfg.data.get("unit") or "units")
         _draw(answer, panel, folder, node=main, title=f"{name}  ({answer.badge})", unit=unit)
-        keep_graph_picture(answer.model, folder)
+        keep_graph_picture(answer.model.graph, folder)
         objective = Objective(name=f"scenario/{main}", value=effect[main]["relative"])
         folder.set_objective(objective)
         return RunResult(objective=objective, folder=folder.folder, scores={})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lanecast.pipeline.facts import MODEL, RunResult, build_forecaster, panel_facts
+from lanecast.pipeline.building import build_forecaster
+from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.opening import MODEL
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -28,7 +30,7 @@ def run(cfg: DictConfig) -> RunResult:
             data=panel_facts(panel),
             split={"until": str(panel.time_of(until)), "val_steps": cfg.protocol.val_steps},
         )
-        keep_graph_picture(model, folder)
+        keep_graph_picture(getattr(model, "graph", None), folder)
         trained = train(
             panel,
             model,
