@@ -79,12 +79,7 @@ def what_if(
     """
     subject = subject or f"model {model.name}"
     badge = lesser(model.do_validity, audit)
-    inside = causal_part(model)
-    if not isinstance(inside, CoupledForecaster):
-        raise ScenarioError(
-            f"{subject} has no causal graph, so nothing says what an action reaches; train one with"
-            " dag=<name>"
-        )
+    inside = _coupled(model, subject)
     if not allow_associational:
         refuse_lesser(badge, inside.mode, subject=subject, audited=audit is not None)
     if audit is None:
@@ -116,6 +111,16 @@ def what_if(
         windows=window_facts(panel, at, context=windows.context, num_cutoffs=1),
         facts=model_facts(inside),
     )
+
+
+def _coupled(model: Any, subject: str) -> CoupledForecaster:
+    inside = causal_part(model)
+    if not isinstance(inside, CoupledForecaster):
+        raise ScenarioError(
+            f"{subject} has no causal graph, so nothing says what an action reaches; train one with"
+            " dag=<name>"
+        )
+    return inside
 
 
 def _windows(panel: Panel, windows: WindowSpec, cutoff: int) -> WindowIndex:

@@ -228,5 +228,5 @@ def test_what_it_does_not_define_is_the_inner_forecasters():
 def test_a_calibrated_model_is_not_asked_what_if():
     model = calibrated()
     assert causal_part(model.inner) is model.inner
-    with pytest.raises(ScenarioError, match=r"is calibrated \(aci\).*calibration=none"):
+    with pytest.raises(ScenarioError, match=r"is calibrated \(pid\).*calibration=none"):
         causal_part(model)
