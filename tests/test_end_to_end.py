@@ -95,7 +95,7 @@ def test_cutoffs_past_the_last_label_are_refused(
 ) -> None:
     late = ["protocol.first_cutoff=2024-05-29", "protocol.count=null"]
     assert script("backtest", *TABLE, *SMALL, *late, "model=linear", "name=late") == 2
-    assert "asks for 1 cutoffs from 2024-05-29" in capfd.readouterr().err
+    assert "protocol.first_cutoff=2024-05-29 is no cutoff" in capfd.readouterr().err
 
 
 def test_backtest_writes_forecasts_and_scores(script: Script) -> None:

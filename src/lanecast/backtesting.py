@@ -79,18 +79,16 @@ def run(cfg: DictConfig) -> RunResult:
 
 
 def cutoffs_of(panel: Panel, protocol: Any, horizon: int) -> list[int]:
-    """``count`` cutoffs from ``first_cutoff`` on, ``step`` apart; ConfigError if they overrun."""
-    first, step = panel.step_of(protocol.first_cutoff), int(protocol.step)
-    room = (panel.last_step - horizon - first) // step + 1
-    count = room if protocol.count is None else int(protocol.count)
-    if count > room or room < 1:
-        raise ConfigError(
-            f"protocol asks for {max(count, 1)} cutoffs from {protocol.first_cutoff}, {step} steps"
-            f" apart, but the last target is {panel.time_of(panel.last_step)} and only"
-            f" {max(room, 0)} fit with a horizon of {horizon}; lower protocol.count or move"
-            " protocol.first_cutoff"
-        )
-    return [first + k * step for k in range(count)]
+    """The cutoffs of a rolling protocol on this panel."""
+    from lanecast.data.cutoffs import rolling_cutoffs
+
+    return rolling_cutoffs(
+        panel,
+        first=protocol.first_cutoff,
+        step=int(protocol.step),
+        count=None if protocol.count is None else int(protocol.count),
+        horizon=horizon,
+    )
 
 
 def folds_of(cutoffs: Sequence[int], refit: str | int) -> list[Fold]:

@@ -28,6 +28,7 @@ def run(cfg: DictConfig) -> RunResult:
     The objective is the number of series forecast: nothing can be scored yet.
     """
     from lanecast.config import instantiate
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.frames import check_future, forecast_frame
     from lanecast.data.loading import load_panel
     from lanecast.data.schema import Schema
@@ -46,7 +47,7 @@ def run(cfg: DictConfig) -> RunResult:
         panel = load_panel(cfg.data, vocabulary=vocabulary)
         spec = instantiate(cfg.windows)
         last = cfg.get("cutoff") in (None, "last")
-        cutoff = panel.last_step if last else panel.step_of(cfg.cutoff)
+        cutoff = panel.last_step if last else cutoff_step(panel, cfg.cutoff, key="cutoff")
         at = windows_at(panel, [cutoff], spec)
         _warn_of_silent_series(panel, at, spec, folder)
         check_future(panel, at, spec)

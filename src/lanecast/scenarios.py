@@ -121,6 +121,7 @@ def _check(cfg: DictConfig) -> None:
 def _case(cfg: DictConfig, forecaster: CoupledForecaster) -> Case:
     """The model loaded, the panel with its encoding, every series at the cutoff, what is done."""
     from lanecast.config import instantiate
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.frames import check_future
     from lanecast.data.loading import load_panel
     from lanecast.data.schema import Schema
@@ -138,7 +139,7 @@ def _case(cfg: DictConfig, forecaster: CoupledForecaster) -> Case:
     do = interventions_of(plain_config(cfg.scenario)["do"], panel)
     check_do(do, graph, spec.horizon)
     last = cfg.get("cutoff") in (None, "last")
-    cutoff = panel.last_step if last else panel.step_of(cfg.cutoff)
+    cutoff = panel.last_step if last else cutoff_step(panel, cfg.cutoff, key="cutoff")
     at = windows_at(panel, [cutoff], spec)
     if not len(at):
         raise ScenarioError(

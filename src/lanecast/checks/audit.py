@@ -88,6 +88,7 @@ class Audit:
 
 def run(cfg: DictConfig) -> None:
     """Audit the model of ``cfg.run``, print a table and write it into the run's record."""
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.loading import load_panel
     from lanecast.data.schema import Schema
     from lanecast.data.statics import vocabulary_of
@@ -106,7 +107,9 @@ def run(cfg: DictConfig) -> None:
     vocabulary = None if names is None else vocabulary_of(schema, names)
     panel = load_panel(cfg.data, vocabulary=vocabulary)
     assert forecaster.fitted_until is not None
-    cutoff = forecaster.fitted_until if cfg.cutoff is None else panel.step_of(cfg.cutoff)
+    cutoff = forecaster.fitted_until
+    if cfg.cutoff is not None:
+        cutoff = cutoff_step(panel, cfg.cutoff, key="cutoff")
     found = audit(
         forecaster,
         panel,

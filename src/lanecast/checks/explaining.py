@@ -33,6 +33,7 @@ SHOWN = 12  # terms that are printed of each part
 
 def run(cfg: DictConfig) -> None:
     """Explain the forecasts of ``cfg.run`` from ``cfg.cutoff``; tables go into the run folder."""
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.loading import load_panel
     from lanecast.data.schema import Schema
     from lanecast.data.statics import vocabulary_of
@@ -44,7 +45,9 @@ def run(cfg: DictConfig) -> None:
     forecaster: Any = causal_part(build_forecaster(cfg).load(saved_model(cfg.run)))
     vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), forecaster.static_names)
     panel = load_panel(cfg.data, vocabulary=vocabulary)
-    cutoff = forecaster.fitted_until if cfg.cutoff is None else panel.step_of(cfg.cutoff)
+    cutoff = forecaster.fitted_until
+    if cfg.cutoff is not None:
+        cutoff = cutoff_step(panel, cfg.cutoff, key="cutoff")
     spec = forecaster.windows
     at = windows_at(panel, [cutoff], spec)
     if not len(at):
@@ -72,10 +75,11 @@ Part = tuple[str, "pd.DataFrame | None"]
 
 def _ledger(cfg: DictConfig, forecaster: Any, panel: Panel, at: WindowIndex) -> Part:
     from lanecast.causal.ledger import Side, ledger
+    from lanecast.data.cutoffs import cutoff_step
 
     if cfg.previous is None:
         return "no ledger: previous= names the earlier cutoff", None
-    earlier = panel.step_of(cfg.previous)
+    earlier = cutoff_step(panel, cfg.previous, key="previous")
     found = ledger(
         Side(forecaster=forecaster, panel=panel, cutoff=earlier),
         Side(forecaster=forecaster, panel=panel, cutoff=int(at.cutoff_W[0])),

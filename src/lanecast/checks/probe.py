@@ -177,6 +177,7 @@ def subject_of(cfg: DictConfig) -> Subject:
     """The pipeline of a config."""
     from lanecast.backtesting import cutoffs_of
     from lanecast.config import instantiate
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.loading import panel_of, read_tables
     from lanecast.verbs import build_forecaster
 
@@ -186,7 +187,7 @@ def subject_of(cfg: DictConfig) -> Subject:
     step = (
         cutoffs_of(panel, cfg.protocol, spec.horizon)[0]
         if cfg.cutoff is None
-        else panel.step_of(cfg.cutoff)
+        else cutoff_step(panel, cfg.cutoff, key="cutoff")
     )
     window = str(cfg.protocol.window)
     return Subject(

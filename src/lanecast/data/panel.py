@@ -102,10 +102,10 @@ class Panel:
         moment = np.datetime64(pd.Timestamp(time), "ns")
         step = int(np.searchsorted(self.times, moment))
         if step == len(self.times) or self.times[step] != moment:
-            first, last = pd.Timestamp(self.times[0]), pd.Timestamp(self.times[-1])
+            first, last = (self.time_of(int(at)) for at in (self.start.min(), self.end.max() - 1))
             raise SchemaError(
-                f"{pd.Timestamp(time)} is not a step of this panel, whose {self.schema.freq} grid"
-                f" runs from {first} to {last}; choose a time on it"
+                f"{pd.Timestamp(time)} is not a step of this panel, whose rows run from {first} to"
+                f" {last} in steps of {self.schema.freq}; choose a time among them"
             )
         return step
 
