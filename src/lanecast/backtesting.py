@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lanecast.engines import Engine, Fold, Local
@@ -184,19 +185,15 @@ def _planned(cfg: DictConfig, scores: Scores, forecasts: Forecasts, panel: Panel
 
 
 def _draw(forecasts: Forecasts, panel: Panel, folder: Run, *, unit: str) -> None:
-    """One picture per run: the busiest series at the last cutoff; a warning without matplotlib."""
+    """One picture per run: the busiest series at the last cutoff."""
     import numpy as np
 
     from lanecast.report.figures import forecast_figure
+    from lanecast.report.pictures import keep_picture
 
     last = forecasts.index.cutoff_W.max()
     rows = np.flatnonzero(forecasts.index.cutoff_W == last)
     row = rows[np.argmax(forecasts.point_WH[rows].sum(axis=1))]
-    path = folder.folder / "forecast.png"
-    series = str(panel.series[forecasts.index.series_W[row]])
-    try:
-        forecast_figure(panel, forecasts, series=series, cutoff=int(last), path=path, unit=unit)
-    except ImportError as err:
-        folder.warn(f"no forecast plot ({err}); pip install lanecast[demo] brings matplotlib")
-        return
-    folder.image("forecast", path)
+    series = int(forecasts.index.series_W[row])
+    draw = partial(forecast_figure, panel, forecasts, series, int(last), unit=unit)
+    keep_picture(folder, "forecast", draw)

@@ -236,18 +236,9 @@ def _draw(
     arms: dict[str, Scenarios],
     folder: Run,
 ) -> None:
-    """The picture for a manager; a warning without matplotlib."""
+    """The picture for a manager."""
+    from lanecast.report.pictures import keep_picture
     from lanecast.report.plan_figure import plan_figure
 
-    try:
-        path = plan_figure(
-            parameters,
-            made,
-            arms,
-            folder.folder / "plan.png",
-            unit=str(cfg.data.get("unit") or "packages"),
-        )
-    except ImportError as err:
-        folder.warn(f"no picture of the plan ({err}); pip install lanecast[demo] brings matplotlib")
-        return
-    folder.image("plan", path)
+    unit = str(cfg.data.get("unit") or "packages")
+    keep_picture(folder, "plan", lambda path: plan_figure(parameters, made, arms, path, unit=unit))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -285,27 +286,24 @@ def _write(
 
 
 def _draw(cfg: DictConfig, arms: Arms, node: str, case: Case, folder: Run, *, badge: str) -> None:
-    """The picture of one node; a warning without matplotlib."""
+    """The picture of one node."""
     import numpy as np
 
+    from lanecast.report.pictures import keep_picture
     from lanecast.report.scenario_figure import scenario_figure
 
     panel, horizon = case.panel, case.spec.horizon
     acted = np.zeros(horizon, dtype=bool)
     for one in case.do:
         acted |= one.touched(panel.series, horizon).any(axis=0)
-    try:
-        path = scenario_figure(
-            panel,
-            arms,
-            folder.folder / "scenario.png",
-            title=f"{cfg.scenario.name}  ({badge})",
-            node=node,
-            column=str(case.forecaster.graph.nodes[node].column),
-            unit=str(cfg.data.get("unit") or "units"),
-            acted=acted,
-        )
-    except ImportError as err:
-        folder.warn(f"no scenario plot ({err}); pip install lanecast[demo] brings matplotlib")
-        return
-    folder.image("scenario", path)
+    draw = partial(
+        scenario_figure,
+        panel,
+        arms,
+        title=f"{cfg.scenario.name}  ({badge})",
+        node=node,
+        column=str(case.forecaster.graph.nodes[node].column),
+        unit=str(cfg.data.get("unit") or "units"),
+        acted=acted,
+    )
+    keep_picture(folder, "scenario", draw)

@@ -70,14 +70,14 @@ def test_what_is_no_date_is_told_how_to_write_one(time):
 
 
 def test_a_time_between_two_steps_is_told_the_frequency():
-    with pytest.raises(ConfigError, match="2024-03-01 12:00 is no cutoff.*in steps of D"):
+    with pytest.raises(ConfigError, match=r"2024-03-01 12:00 is no cutoff.*in steps of D"):
         cutoff_step(panel_of(), "2024-03-01 12:00", key="protocol.last_cutoff")
 
 
 def test_a_cutoff_to_forecast_from_may_lie_where_late_targets_are_not_there_yet():
     late = panel_of(y={"role": "target", "delay": "P2D"})
     assert cutoff_step(late, "2024-04-11", key="cutoff") == 101
-    with pytest.raises(ConfigError, match="cutoff=2024-04-10 .* to 2024-04-09"):
+    with pytest.raises(ConfigError, match=r"cutoff=2024-04-10 .* to 2024-04-09"):
         cutoff_step(panel_of(), "2024-04-10", key="cutoff")
 
 

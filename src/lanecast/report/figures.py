@@ -11,9 +11,10 @@ import pandas as pd
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
-from lanecast.errors import LanecastError, RunFolderError
+from lanecast.errors import LanecastError
 from lanecast.evaluation.metrics import INTERVALS
 from lanecast.models.protocol import Forecasts
+from lanecast.report.canvas import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,34 +40,25 @@ def forecast_figure(
     ``series`` is a unique_id or its number; ``cutoff`` a step or a time; ``unit`` names the target
     on the axis; ``history`` is in steps (default: four horizons).
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     number = series if isinstance(series, int) else _series_number(panel, series)
     step = cutoff if isinstance(cutoff, int) else panel.step_of(cutoff)
     window = _window(panel, forecasts.index, number, step)
     horizon = forecasts.point_WH.shape[1]
     back = 4 * horizon if history is None else history
 
-    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    _draw_actuals(axes, panel, number, step, back=back, horizon=horizon)
-    _draw_forecast(axes, panel, forecasts, window, step)
-    axes.axvline(_times(panel, [step])[0], color="0.5", linewidth=0.8, linestyle=":")
-    name, date = panel.series[number], panel.time_of(step)
-    axes.set_title(f"{name}: {horizon} steps ahead from {_short(date)}", loc="left")
-    axes.set_ylabel(f"{unit} per {_step_name(panel.schema.freq)}")
-    axes.set_xlabel(_step_name(panel.schema.freq))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=144)
-    except OSError as err:
-        raise RunFolderError(f"the figure cannot be written to {path}: {err}") from err
+    with canvas(path, (9.0, 3.6), layout="constrained") as figure:
+        axes = figure.add_subplot()
+        _draw_actuals(axes, panel, number, step, back=back, horizon=horizon)
+        _draw_forecast(axes, panel, forecasts, window, step)
+        axes.axvline(_times(panel, [step])[0], color="0.5", linewidth=0.8, linestyle=":")
+        name, date = panel.series[number], panel.time_of(step)
+        axes.set_title(f"{name}: {horizon} steps ahead from {_short(date)}", loc="left")
+        axes.set_ylabel(f"{unit} per {_step_name(panel.schema.freq)}")
+        axes.set_xlabel(_step_name(panel.schema.freq))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="0.9", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return path
 
 
