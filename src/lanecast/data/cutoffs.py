@@ -23,7 +23,7 @@ def cutoff_step(panel: Panel, time: Any, *, key: str, horizon: int | None = None
         last = max(last + delay, int(panel.end.max()) - 1)
     else:
         last -= horizon
-    step = _step_or_none(panel, _moment(time, key))
+    step = _step_or_none(panel, moment_of(time, key=key))
     if step is not None and first <= step <= last:
         return step
     target = f"the table's last target is {panel.time_of(panel.last_step)}"
@@ -69,7 +69,7 @@ def rolling_cutoffs(
     return [begin + number * step for number in range(count)]
 
 
-def _moment(time: Any, key: str) -> pd.Timestamp:
+def moment_of(time: Any, *, key: str) -> pd.Timestamp:
     """``time`` as a moment; a number is none, since it would mean nanoseconds after 1970."""
     try:
         moment = pd.NaT if isinstance(time, int | float) else pd.Timestamp(time)
