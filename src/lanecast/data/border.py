@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
-from lanecast.data.values import clean_values
+from lanecast.data.values import clean_values, such
 from lanecast.errors import Faults, SchemaError
 
 BLOCK = 1 << 20  # rows whose times or order are looked at at once
@@ -90,8 +90,8 @@ def checked_rows(frame: pd.DataFrame, schema: Schema, faults: Faults | None = No
                 f" all); keep one row per ({ID}, {TIME}), for instance by summing y"
             )
         )
-        row_R = np.delete(np.arange(len(series_R)) if row_R is None else row_R, twice)
-        series_R, step_R = np.delete(series_R, twice), np.delete(step_R, twice)
+        row_R = np.delete(np.arange(len(series_R)) if row_R is None else row_R, twice + 1)
+        series_R, step_R = np.delete(series_R, twice + 1), np.delete(step_R, twice + 1)
     if schema.absent == "missing":
         check_frequency(ids_N, series_R, step_R, faults, first=first, freq=schema.freq)
     values_RX = clean_values(frame, schema, faults, ids=ids, times=times, row_R=row_R)
@@ -143,7 +143,7 @@ def text_ids(ids: pd.Series, faults: Faults) -> pd.Series:
         faults.add(
             SchemaError(
                 f"{ID} is missing in row {int(np.flatnonzero(absent)[0])} of the table"
-                f" ({int(absent.sum())} such rows in all); give every row the name of its series"
+                f"{such(int(absent.sum()), 'rows')}; give every row the name of its series"
             )
         )
     if not pd.api.types.is_string_dtype(ids.dtype):
@@ -173,7 +173,8 @@ def clean_times(times: pd.Series, ids: pd.Series, faults: Faults | None = None) 
     if pd.api.types.is_numeric_dtype(times.dtype):
         raise refusal(0, f"{times.iloc[0]!r} is a number; give dates such as 2024-06-18")
     if (absent := times.isna().to_numpy()).any():
-        faults.add(refusal(int(np.flatnonzero(absent)[0]), "the time is missing; remove the row"))
+        what = f"the time is missing; remove the row{such(int(absent.sum()), 'rows')}"
+        faults.add(refusal(int(np.flatnonzero(absent)[0]), what))
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         try:
             times = pd.to_datetime(times)
@@ -207,7 +208,7 @@ def _sound_times(
     parsed = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
     if (none := np.flatnonzero((parsed.isna() & times.notna()).to_numpy())).size:
         what = f"{times.iloc[none[0]]!r} is no date; write it as 2024-06-18 or 2024-06-18 14:00"
-        faults.add(refusal(int(none[0]), f"{what} ({none.size} such rows in all)"))
+        faults.add(refusal(int(none[0]), what + such(none.size, "rows")))
     try:
         alike = pd.to_datetime(times.where(parsed.notna()), errors="coerce")
     except ValueError:
@@ -219,7 +220,7 @@ def _sound_times(
         what = (
             f"{times.iloc[other[0]]!r} is written otherwise than {usual!r}; write all times alike"
         )
-        faults.add(refusal(int(other[0]), f"{what} ({other.size} such rows in all)"))
+        faults.add(refusal(int(other[0]), what + such(other.size, "rows")))
     return alike
 
 

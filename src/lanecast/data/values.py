@@ -59,6 +59,11 @@ def clean_values(
     return values_RX
 
 
+def such(count: int, what: str) -> str:
+    """``(3 such rows in all)``; nothing for a single one."""
+    return "" if count == 1 else f" ({count} such {what} in all)"
+
+
 def _kind(numbers: np.ndarray) -> type[np.floating]:
     return np.float32 if numbers.dtype == np.float32 else np.float64
 
@@ -93,8 +98,7 @@ def _failures(
                 "is missing, but its role is known_future; supply it for every row, or declare"
                 f" {name} observed"
             )
-        more = "" if count[what] == 1 else f" ({count[what]} such values in all)"
-        yield row, value, words + more
+        yield row, value, words + such(count[what], "values")
 
 
 def _rule(column: Column, kind: type[np.floating], given: np.dtype, *, holes: bool) -> rules.Column:
@@ -142,8 +146,8 @@ def as_numbers(
         SchemaError(
             f"column {column.name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
             f" {column.iloc[row]!r} is {type(column.iloc[row]).__name__}, not a number"
-            f" ({bad.size} such values in all); convert the column, declare it static if it"
-            " describes the series, or drop it with data.source.drop"
+            f"{such(bad.size, 'values')}; convert the column, declare it static if it describes"
+            " the series, or drop it with data.source.drop"
         )
     )
     return numbers.to_numpy(dtype=np.float64), False
@@ -154,4 +158,4 @@ def _not_infinite(column: pd.Series) -> pd.Series:
 
 
 def _in_float32(column: pd.Series) -> pd.Series:
-    return column.between(-FLOAT32_MAX, FLOAT32_MAX) | column.isna()
+    return column.between(-FLOAT32_MAX, FLOAT32_MAX) | ~np.isfinite(column)
