@@ -133,9 +133,9 @@ def test_two_columns_of_one_name_are_told():
 def test_faults_of_statics_and_of_the_future_are_kept_as_well():
     statics = pd.DataFrame({"unique_id": ["a", "b", "b"], "region": ["n", None, "s"], "size": 1})
     frame = sound_table().drop(columns="region").drop(index=10)
-    future = long_table(days=30).query("ds == '2024-01-11' or ds > '2024-01-20'").assign(promo=1.0)
-    of_b = (future["unique_id"] == "b") & (future["ds"] == "2024-01-11")  # in the table
-    future = future[~of_b]
+    rows = long_table(days=30, promo=1.0)
+    in_the_gap = (rows["unique_id"] == "a") & (rows["ds"] == pd.Timestamp("2024-01-11"))
+    future = rows[in_the_gap | (rows["ds"] > pd.Timestamp("2024-01-20"))]
     lines, _ = faults_of(frame, statics=statics, future=future)
     text = "\n".join(lines)
     says(text, "column 'size' of the statics table", "series 'b' has more than one row in the stat")
