@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanecast.errors import ConfigError, SchemaError
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowIndex, WindowSpec
+    from lanecast.models.protocol import Forecasts
     from lanecast.tracking.record import Run
+
+NAMED = 5  # series that a warning names
+CSV_ROWS = 1_000_000  # above, only Parquet is written
 
 
 def run(cfg: DictConfig) -> RunResult:
@@ -29,11 +35,11 @@ def run(cfg: DictConfig) -> RunResult:
     """
     from lanecast.config import instantiate
     from lanecast.data.cutoffs import cutoff_step
-    from lanecast.data.frames import check_future, forecast_frame
     from lanecast.data.loading import load_panel
     from lanecast.data.schema import Schema
     from lanecast.data.statics import vocabulary_of
     from lanecast.data.windows import windows_at
+    from lanecast.report.forecast_summary import headline
     from lanecast.tracking.record import Objective, Run
 
     if cfg.get("run") is None:
@@ -50,7 +56,7 @@ def run(cfg: DictConfig) -> RunResult:
         cutoff = panel.last_step if last else cutoff_step(panel, cfg.cutoff, key="cutoff")
         at = windows_at(panel, [cutoff], spec)
         _warn_of_silent_series(panel, at, spec, folder)
-        check_future(panel, at, spec)
+        at = _with_known_future(panel, at, spec, folder, strict=bool(cfg.strict))
         folder.note(
             data=panel_facts(panel),
             split={"cutoff": str(panel.time_of(cutoff))},
@@ -59,11 +65,81 @@ def run(cfg: DictConfig) -> RunResult:
         quantiles = list(cfg.protocol.quantiles)
         forecasts = forecaster.predict(panel, at=at, quantiles=quantiles, seed=int(cfg.seed))
         folder.note(model=model_facts(forecaster))  # after: it counts what it met on the way
-        frame = forecast_frame(forecasts, panel, cfg.model.name)
-        frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
+        _write(forecasts, panel, cfg.model.name, folder)
+        _show(cfg, forecasts, panel, folder)
         objective = Objective(name="forecast/series", value=float(len(at)))
-        folder.set_objective(objective)
+        folder.set_objective(objective, summary=headline(panel, forecasts))
         return RunResult(objective=objective, folder=folder.folder, scores={})
+
+
+def _with_known_future(
+    panel: Panel, at: WindowIndex, spec: WindowSpec, folder: Run, *, strict: bool
+) -> WindowIndex:
+    """The windows whose known future is all there; the others are named, or refused if strict."""
+    import numpy as np
+
+    from lanecast.data.frames import check_future, future_holes
+    from lanecast.report.figures import short_time
+
+    holes = future_holes(panel, at, spec)
+    lacking_W = np.zeros(len(at), dtype=bool)
+    for step_W in holes.values():
+        lacking_W |= step_W > 0
+    if lacking_W.all() or (strict and lacking_W.any()):
+        check_future(panel, at, spec)
+    lacking = np.flatnonzero(lacking_W)
+    if not len(lacking):
+        return at
+    names = []
+    for window in lacking[:NAMED]:
+        column, step_W = next((name, step_W) for name, step_W in holes.items() if step_W[window])
+        since = short_time(panel.time_of(int(at.cutoff_W[window] + step_W[window])))
+        names.append(f"{str(panel.series[at.series_W[window]])!r} ({column} from {since})")
+    folder.warn(
+        f"{len(lacking)} of {panel.num_series} series are not forecast, as their known_future is"
+        f" missing: {_listed(names, len(lacking))}; supply it in the future table"
+        " (data.future_path) up to the last step, or set strict=true to refuse"
+    )
+    return at[~lacking_W]
+
+
+def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
+    """forecasts.parquet and, for whoever opens it in a spreadsheet, forecasts.csv."""
+    from lanecast.data.frames import forecast_frame
+
+    frame = forecast_frame(forecasts, panel, name)
+    frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
+    if len(frame) <= CSV_ROWS:
+        frame.to_csv(folder.folder / "forecasts.csv", index=False)
+    else:
+        folder.warn(
+            f"no forecasts.csv: {len(frame):,} rows are more than {CSV_ROWS:,}; read"
+            " forecasts.parquet"
+        )
+
+
+def _show(cfg: DictConfig, forecasts: Forecasts, panel: Panel, folder: Run) -> None:
+    """The totals on the console and, with the series of ``plot=``, in a picture."""
+    from lanecast.report.figures import overview_figure
+    from lanecast.report.forecast_summary import pictured_series, total_lines
+    from lanecast.report.pictures import keep_picture
+
+    unit = str(cfg.data.get("unit") or "y")
+    print("\n".join(total_lines(panel, forecasts, unit=unit)))
+    plot = [cfg.plot] if isinstance(cfg.plot, str | int) else cfg.plot
+    names = None if plot is None else [str(name) for name in plot]
+
+    def draw(path: Path) -> None:
+        series = pictured_series(panel, forecasts, names, folder.warn)
+        overview_figure(panel, forecasts, series, path, unit=unit)
+
+    keep_picture(folder, "forecast", draw)
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    """The first names, and how many there are besides."""
+    more = f" and {count - len(names)} more" if count > len(names) else ""
+    return ", ".join(names) + more
 
 
 def _warn_of_silent_series(panel: Panel, at: WindowIndex, spec: WindowSpec, folder: Run) -> None:
@@ -72,10 +148,11 @@ def _warn_of_silent_series(panel: Panel, at: WindowIndex, spec: WindowSpec, fold
 
     silent = np.setdiff1d(np.arange(panel.num_series), at.series_W)
     if len(silent):
+        names = [repr(str(name)) for name in panel.series[silent[:NAMED]]]
         message = (
-            f"{len(silent)} of {panel.num_series} series are not forecast, the first of them"
-            f" {str(panel.series[silent[0]])!r}: they have fewer than {spec.min_context} targets in"
-            f" the {spec.context} steps up to the cutoff (windows.min_context)"
+            f"{len(silent)} of {panel.num_series} series are not forecast, as they have fewer than"
+            f" {spec.min_context} targets in the {spec.context} steps up to the cutoff"
+            f" (windows.min_context): {_listed(names, len(silent))}"
         )
         if not len(at):
             raise SchemaError(f"{message}; supply newer rows, or set an earlier cutoff=")

@@ -18,7 +18,10 @@ from lanecast.errors import ConfigError, LanecastError
 ALLOWED_TARGETS = ("lanecast.", "torch.optim.", "lightning.pytorch.")
 
 # Root keys that say who runs it, where and how it is kept, not what is computed.
-BOOKKEEPING = ("seed", "name", "tracking", "paths", "keep", "skip_finished", "run", "engine")
+BOOKKEEPING = (
+    *("seed", "name", "tracking", "paths", "keep", "skip_finished", "run", "engine"),
+    *("plot", "strict"),
+)
 # Keys of `trainer` that choose the machine or the console, at any depth.
 MACHINE = frozenset(
     {

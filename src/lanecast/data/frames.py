@@ -247,28 +247,40 @@ def _target_unit(schema: Schema) -> list[int]:
     ]
 
 
-def check_future(panel: Panel, index: WindowIndex, spec: WindowSpec) -> None:
-    """SchemaError unless every known_future cell that the windows would see is there."""
+def future_holes(panel: Panel, index: WindowIndex, spec: WindowSpec) -> dict[str, np.ndarray]:
+    """By known_future column, the first step ahead that a window would see and that is missing.
+
+    [W], 0 where nothing is missing; a column that is there in every window is left out.
+    """
     ahead_H = np.arange(1, spec.horizon + 1)
     series_W1 = index.series_W[:, None]
     step_WH = index.cutoff_W[:, None] + ahead_H
     cell_WH = panel.offsets[series_W1] + step_WH - panel.start[series_W1]
     inside_WH = (step_WH < panel.end[series_W1]) & (step_WH >= panel.start[series_W1])
     cell_WH = np.where(inside_WH, cell_WH, 0)
+    holes = {}
     for name in panel.schema.known:
         lead = panel.schema.lead_steps(name)
         needed_H = ahead_H <= (spec.horizon if lead is None else lead)
         there_WH = inside_WH & torch.isfinite(panel.column(name)).numpy()[cell_WH]
-        if (lacking := ~there_WH & needed_H).any():
-            window = int(np.flatnonzero(lacking.any(axis=1))[0])
-            step = int(step_WH[window, lacking[window].argmax()])
-            raise SchemaError(
-                f"column {name!r} is known_future but missing for series"
-                f" {panel.series[index.series_W[window]]!r} from {panel.time_of(step)} on"
-                f" ({int(lacking.any(axis=1).sum())} of {len(index)} windows lack some of it);"
-                f" supply it in the future table (data.future_path) up to {spec.horizon} steps"
-                f" after the cutoff, or declare {name} observed and refit"
-            )
+        missing_WH = ~there_WH & needed_H
+        if missing_WH.any():
+            holes[name] = np.where(missing_WH.any(axis=1), missing_WH.argmax(axis=1) + 1, 0)
+    return holes
+
+
+def check_future(panel: Panel, index: WindowIndex, spec: WindowSpec) -> None:
+    """SchemaError unless every known_future cell that the windows would see is there."""
+    for name, step_W in future_holes(panel, index, spec).items():
+        window = int(np.flatnonzero(step_W)[0])
+        raise SchemaError(
+            f"column {name!r} is known_future but missing for series"
+            f" {panel.series[index.series_W[window]]!r} from"
+            f" {panel.time_of(int(index.cutoff_W[window] + step_W[window]))} on"
+            f" ({np.count_nonzero(step_W)} of {len(index)} windows lack some of it);"
+            f" supply it in the future table (data.future_path) up to {spec.horizon} steps"
+            f" after the cutoff, or declare {name} observed and refit"
+        )
 
 
 def forecast_frame(forecasts: Forecasts, panel: Panel, model: str) -> pd.DataFrame:

@@ -124,6 +124,18 @@ class Panel:
         stop = np.clip(low + last + 1 - self.start[series], begin, high)
         return self.presence.before(stop) - self.presence.before(begin)
 
+    def total(self, series: np.ndarray, steps: Sequence[int]) -> np.ndarray:
+        """Sum of the present targets of some series at each step; NaN where none is present."""
+        y = self.values[:, 0].numpy()
+        low, start, end = self.offsets[series], self.start[series], self.end[series]
+        totals = np.full(len(steps), np.nan)
+        for number, step in enumerate(steps):
+            inside = (step >= start) & (step < end)
+            values = y[low[inside] + step - start[inside]]
+            if (present := np.isfinite(values)).any():
+                totals[number] = values[present].sum(dtype=np.float64)
+        return totals
+
     def column(self, name: str) -> Tensor:
         """One stored column as a view, [cells]; NaN where missing."""
         return self.values[:, self.schema.stored.index(name)]

@@ -11,7 +11,7 @@ from lanecast.data.panel import Panel
 from lanecast.models import reading
 from lanecast.models.what_if import Arms
 from lanecast.report.canvas import canvas
-from lanecast.report.figures import BLACK, BLUE, VERMILION, _step_name, _times
+from lanecast.report.figures import BLACK, BLUE, VERMILION, _times, step_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def scenario_figure(
             upper.set_title(words, loc="left", fontsize=10)
             for axes in (upper, lower):
                 _dress(axes, panel, acted, cutoff)
-        grid[0, 0].set_ylabel(f"{node}, {unit} per {_step_name(panel.schema.freq)}")
+        grid[0, 0].set_ylabel(f"{node}, {unit} per {step_name(panel.schema.freq)}")
         grid[1, 0].set_ylabel("scenario - baseline")
         _legend(grid[0, 1], grid[1, 1])
         figure.autofmt_xdate(rotation=0, ha="center")
