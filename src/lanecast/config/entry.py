@@ -16,13 +16,14 @@ from types import FrameType
 from typing import Any
 
 import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.config.help import help_text
-from lanecast.config.recipe import check_targets, omegaconf_message
+from lanecast.config.recipe import NAME, check_targets, omegaconf_message
 from lanecast.config.recorded import OF_THIS_CALL, effective_config, invocation
 from lanecast.errors import ConfigError, LanecastError
 
@@ -80,7 +81,8 @@ def main(root: str) -> Callable[[Verb], Callable[[], None]]:
             calm_threads()
             one_thread_per_worker(sys.argv[1:])
             full = os.environ.get("HYDRA_FULL_ERROR") == "1"
-            sys.argv[1:] = _lenient_where_recorded(as_overrides(sys.argv[1:], conf, root), conf)
+            overrides = names_as_typed(as_overrides(sys.argv[1:], conf, root))
+            sys.argv[1:] = _lenient_where_recorded(overrides, conf)
             sys.exit(_launch(job, conf=conf, root=root, failures=failures, full=full))
 
         functools.update_wrapper(command, task)
@@ -238,6 +240,26 @@ def as_overrides(argv: list[str], conf: Path, root: str) -> list[str]:
         else:
             found.append(text)
     return found
+
+
+def names_as_typed(argv: list[str]) -> list[str]:
+    """``name=1e5`` as ``name='1e5'``: Hydra would read a number, and the folder be 100000.0."""
+    typed = []
+    for text in argv:
+        key, equals, value = text.partition("=")
+        names = value.split(",")
+        if key.lstrip("+") == "name" and equals and all(map(NAME.fullmatch, names)):
+            text = f"{key}={','.join(map(_quoted_if_no_text, names))}"
+        typed.append(text)
+    return typed
+
+
+def _quoted_if_no_text(name: str) -> str:
+    try:
+        value = OverridesParser.create().parse_override(f"name={name}").value()
+    except HydraException:
+        value = None
+    return name if value == name else f"'{name}'"
 
 
 def _is_recorded_value(text: str, conf: Path) -> bool:
