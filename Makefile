@@ -51,21 +51,21 @@ types: setup  ## check the types
 	$(PYTHON) -m mypy
 
 bench: setup  ## time steps, backtests and start-up beside the floor and neuralforecast (25 minutes)
-	$(PYTHON) -W ignore scripts/benchmark.py $(ARGS)
+	$(PYTHON) -W ignore -m benchmarks.speed $(ARGS)
 
 bench-full: setup  ## the same for every size, TFT and iTransformer, preparation and sweeps (longer)
-	$(PYTHON) -W ignore scripts/benchmark.py $(EVERY) $(ARGS)
+	$(PYTHON) -W ignore -m benchmarks.speed $(EVERY) $(ARGS)
 
 bench-gpu: setup  ## on a GPU: steps, backtests, eight seeds at once, the roofline (minutes)
-	$(PYTHON) -W ignore scripts/benchmark.py $(ON_GPU)
+	$(PYTHON) -W ignore -m benchmarks.speed $(ON_GPU)
 
 bench-guard: setup  ## fail where a step or backtest costs more, beside its floor, than committed
-	$(PYTHON) -W ignore scripts/benchmark.py 'figures=[train_step,backtest]' guard.check=true out=runs/bench-guard \
+	$(PYTHON) -W ignore -m benchmarks.speed 'figures=[train_step,backtest]' guard.check=true out=runs/bench-guard \
 	    'networks=[nhits]' 'precisions=[fp32]' \
 	    'cases.nhits=[1000x1000,1000x1000+]' 'backtests.nhits=[{case: 100x2000, windows: [100]}]'
 
 mutation: setup  ## inject defects into the data and count those that the checks catch
-	OMP_NUM_THREADS=1 $(PYTHON) scripts/mutation.py
+	OMP_NUM_THREADS=1 $(PYTHON) -m benchmarks.mutation
 
 midmile-do: setup  ## ask every coupling what-if questions whose answers are known (under 20 minutes)
 	OMP_NUM_THREADS=1 $(PYTHON) scripts/midmile_do.py
@@ -75,7 +75,7 @@ midmile-do-full: setup  ## the same with TFT, 5 seeds, all policies, all cutoffs
 
 plan-demo: setup  ## forecast, plan, price plans on the twin's own futures, simulate (under 5 minutes)
 	$(PYTHON) scripts/backtest.py experiment=plan_demo skip_finished=true
-	OMP_NUM_THREADS=1 $(PYTHON) scripts/plan_demo.py
+	OMP_NUM_THREADS=1 $(PYTHON) -m benchmarks.plan_demo
 
 # python3.11 if there is one, else any python3 that is new enough.
 $(STAMP): pyproject.toml constraints.txt

@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("audit")
+@entry.main("audit")
 def main(cfg: DictConfig) -> None:
-    from lanecast.checks.audit import run
+    from lanecast.workflows.audit import run
 
     run(cfg)
 

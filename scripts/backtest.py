@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("backtest")
+@entry.main("backtest")
 def main(cfg: DictConfig) -> float:
-    from lanecast import backtesting
+    from lanecast.workflows import backtest
 
-    return backtesting.run(cfg).objective.value
+    return backtest.run(cfg).objective.value
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("compare")
+@entry.main("compare")
 def main(cfg: DictConfig) -> None:
-    from lanecast.report import comparing
+    from lanecast.workflows import compare
 
-    comparing.run(cfg)
+    compare.run(cfg)
 
 
 if __name__ == "__main__":

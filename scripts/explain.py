@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("explain")
+@entry.main("explain")
 def main(cfg: DictConfig) -> None:
-    from lanecast.checks.explaining import run
+    from lanecast.workflows.explain import run
 
     run(cfg)
 

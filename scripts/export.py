@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("export")
+@entry.main("export")
 def main(cfg: DictConfig) -> None:
-    from lanecast import exporting
+    from lanecast.workflows import export
 
-    exporting.run(cfg)
+    export.run(cfg)
 
 
 if __name__ == "__main__":

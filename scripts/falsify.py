@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("falsify")
+@entry.main("falsify")
 def main(cfg: DictConfig) -> None:
-    from lanecast.checks.falsifying import run
+    from lanecast.workflows.falsify import run
 
     run(cfg)
 

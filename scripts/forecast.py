@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("forecast")
+@entry.main("forecast")
 def main(cfg: DictConfig) -> None:
-    from lanecast import forecasting
+    from lanecast.workflows import forecast
 
-    forecasting.run(cfg)
+    forecast.run(cfg)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("generate")
+@entry.main("generate")
 def main(cfg: DictConfig) -> float:
-    from lanecast import generating
+    from lanecast.workflows import generate
 
-    return generating.run(cfg)
+    return generate.run(cfg)
 
 
 if __name__ == "__main__":

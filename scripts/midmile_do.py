@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("midmile_do")
+@entry.main("midmile_do")
 def main(cfg: DictConfig) -> float:
-    from lanecast.checks.midmile_do.verb import run
+    from lanecast.benchmarks.midmile_do.run import run
 
     return run(cfg)
 

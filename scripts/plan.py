@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("plan")
+@entry.main("plan")
 def main(cfg: DictConfig) -> float:
-    from lanecast import planner
+    from lanecast.workflows import plan
 
-    return planner.run(cfg).objective.value
+    return plan.run(cfg).objective.value
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("prepare")
+@entry.main("prepare")
 def main(cfg: DictConfig) -> float:
-    from lanecast import preparing
+    from lanecast.workflows import prepare
 
-    return preparing.run(cfg)
+    return prepare.run(cfg)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("probe")
+@entry.main("probe")
 def main(cfg: DictConfig) -> None:
-    from lanecast.checks.probe import run
+    from lanecast.workflows.probe import run
 
     run(cfg)
 

@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("record")
+@entry.main("record")
 def main(cfg: DictConfig) -> None:
-    from lanecast.report import experiments
+    from lanecast.workflows import record
 
-    experiments.run(cfg)
+    record.run(cfg)
 
 
 if __name__ == "__main__":

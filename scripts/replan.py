@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("replan")
+@entry.main("replan")
 def main(cfg: DictConfig) -> float:
-    from lanecast import replanning
+    from lanecast.workflows import replan
 
-    return replanning.run(cfg).objective.value
+    return replan.run(cfg).objective.value
 
 
 if __name__ == "__main__":

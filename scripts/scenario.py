@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("scenario")
+@entry.main("scenario")
 def main(cfg: DictConfig) -> float:
-    from lanecast import scenarios
+    from lanecast.workflows import scenario
 
-    return scenarios.run(cfg).objective.value
+    return scenario.run(cfg).objective.value
 
 
 if __name__ == "__main__":

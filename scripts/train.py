@@ -2,14 +2,14 @@
 
 from omegaconf import DictConfig
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("train")
+@entry.main("train")
 def main(cfg: DictConfig) -> float:
-    from lanecast import training
+    from lanecast.workflows import train
 
-    return training.run(cfg).objective.value
+    return train.run(cfg).objective.value
 
 
 if __name__ == "__main__":

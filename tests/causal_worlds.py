@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from lanecast.causal.graph import Graph
-from lanecast.data.frames import panel_from_table
+from lanecast.causal.graph.graph import Graph
+from lanecast.data.ingest.layout import panel_from_table
 from lanecast.data.schema import Schema
 from lanecast.sources import SourceTable
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+ROOT = Path(__file__).parents[1]
 Script = Callable[..., int]
 
 
@@ -28,9 +28,12 @@ def scripts_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script
     signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(verb: str, *argv: str) -> int:
-        monkeypatch.setattr(sys, "argv", [str(SCRIPTS / f"{verb}.py"), *argv])
+        script = ROOT / "scripts" / f"{verb}.py"
+        if not script.is_file():
+            script = ROOT / "benchmarks" / verb / "__main__.py"
+        monkeypatch.setattr(sys, "argv", [str(script), *argv])
         try:
-            runpy.run_path(str(SCRIPTS / f"{verb}.py"), run_name="__main__")
+            runpy.run_path(str(script), run_name="__main__")
         except SystemExit as end:
             return int(end.code or 0)
         finally:

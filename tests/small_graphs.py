@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 
-from lanecast.causal.graph import Graph
+from lanecast.causal.graph.graph import Graph
 from lanecast.data.schema import Schema
 
 SMALL = {

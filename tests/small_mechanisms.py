@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lanecast.causal.graph import Graph
-from lanecast.causal.mechanisms import FLOOR, Mechanisms
-from lanecast.causal.wiring import wire
+from lanecast.causal.graph.graph import Graph
+from lanecast.causal.scm.mechanisms import FLOOR, Mechanisms
+from lanecast.causal.scm.wiring import wire
 
 CONTEXT = 3
 

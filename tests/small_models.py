@@ -13,10 +13,10 @@ import torch
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.windows import WindowSpec
-from lanecast.models.deep import DeepForecaster
-from lanecast.models.losses import Loss, MultiQuantile
-from lanecast.models.networks import Linear, Network, NetworkShape, NeuralforecastNetwork
-from lanecast.models.optimization import Hardware, Optimization
+from lanecast.models.deep.forecaster import DeepForecaster
+from lanecast.models.deep.losses import Loss, MultiQuantile
+from lanecast.models.deep.networks.base import Linear, Network, NetworkShape, NeuralforecastNetwork
+from lanecast.models.deep.optimization import Hardware, Optimization
 
 LEVELS = (0.1, 0.5, 0.9)
 SPEC = WindowSpec(context=28, horizon=7, min_context=7)

@@ -7,10 +7,10 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from lanecast.causal.fitting import Plan
-from lanecast.causal.graph import Graph
-from lanecast.causal.layer import CausalLayer
-from lanecast.data.frames import panel_from_table
+from lanecast.causal.graph.graph import Graph
+from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.layer import CausalLayer
+from lanecast.data.ingest.layout import panel_from_table
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
 from lanecast.data.windows import WindowIndex

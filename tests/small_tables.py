@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lanecast.data.frames import panel_from_table
+from lanecast.data.ingest.layout import panel_from_table
 from lanecast.data.schema import Schema
 from lanecast.errors import SchemaError
 from lanecast.sources import SourceTable

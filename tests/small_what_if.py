@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lanecast.causal.graph import Graph
-from lanecast.data.frames import panel_from_table
+from lanecast.causal.graph.graph import Graph
+from lanecast.data.ingest.layout import panel_from_table
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
-from lanecast.models.coupled import CoupledForecaster
 from lanecast.sources import SourceTable
+from lanecast.whatif.coupled import CoupledForecaster
 from small_models import HARDWARE, small
 
 SPEC = WindowSpec(context=21, horizon=14, min_context=7)

@@ -1,4 +1,4 @@
-"""A sweep of 24 small jobs on the table of `test_end_to_end`, run as commands of their own."""
+"""A sweep of 24 small jobs on the table of `lane_table`, run as commands of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from test_end_to_end import ROLLING, lanes
+from lane_table import ROLLING, lanes
 
 __all__ = ["JOBS", "ROLLING", "ROOT", "finished", "mirrors", "sweep", "write_table"]
 

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from lanecast.checks.bench.backtests import Backtest
-from lanecast.checks.bench.cases import synthetic_panel
-from lanecast.checks.bench.incumbent import frame_of
-from lanecast.checks.bench.steps import Setting, ours_of
+from benchmarks.speed.backtests import Backtest
+from benchmarks.speed.cases import synthetic_panel
+from benchmarks.speed.incumbent import frame_of
+from benchmarks.speed.steps import Setting, ours_of
 from lanecast.config import CALM_THREADS
-from lanecast.data.frames import panel_from_table
+from lanecast.data.ingest.layout import panel_from_table
 from lanecast.data.scaling import Scaler
 from lanecast.data.windows import WindowSpec, training_windows
-from lanecast.models.losses import MultiQuantile
-from lanecast.models.networks import NeuralforecastNetwork
-from lanecast.models.optimization import Hardware, Optimization
+from lanecast.models.deep.losses import MultiQuantile
+from lanecast.models.deep.networks.base import NeuralforecastNetwork
+from lanecast.models.deep.optimization import Hardware, Optimization
 from lanecast.sources import SourceTable
 
 NHITS = {

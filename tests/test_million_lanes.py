@@ -16,15 +16,15 @@ import sys, time, json, numpy as np
 from pathlib import Path
 from functools import partial
 import torch
-from lanecast.checks.bench.preparing import Peak
+from benchmarks.speed.preparing import Peak
 from lanecast.data.schema import Schema
-from lanecast.data.store import open_store
+from lanecast.data.ingest.store import open_store
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.evaluation.score import evaluate
-from lanecast.models.deep import DeepForecaster
-from lanecast.models.losses import MultiQuantile
-from lanecast.models.networks import NeuralforecastNetwork
-from lanecast.models.optimization import Hardware, Optimization
+from lanecast.models.deep.forecaster import DeepForecaster
+from lanecast.models.deep.losses import MultiQuantile
+from lanecast.models.deep.networks.base import NeuralforecastNetwork
+from lanecast.models.deep.optimization import Hardware, Optimization
 from lanecast.data.scaling import Scaler
 
 folder, (steps, windows, times) = Path(sys.argv[1]), map(int, sys.argv[2:])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lanecast.checks.bench.preparing import anonymous_bytes
+from benchmarks.speed.preparing import anonymous_bytes
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 4 * 2**30

@@ -39,19 +39,24 @@ import os
 import signal
 import time
 
-from lanecast import config
+from lanecast.cli import entry
 
 
-@config.main("{verb}")
+@entry.main("{verb}")
 def main(cfg):
     from lanecast.errors import SchemaError
-    from lanecast.tracking.record import Objective, Run
+    from lanecast.runs.record import Objective, Run
 
     with Run.open(cfg) as run:
         run.log(0, **{{"val/wape": 0.5}})
         run.log(3, **{{"val/wape": 0.25, "val/bias": float("nan")}})
         if cfg.job == "wrong" or (cfg.job == "second" and cfg.seed == 2):
             raise SchemaError("'y' is missing; supply it")
+        if cfg.job == "numexpr":
+            from numexpr.utils import _init_num_threads
+
+            os.environ.pop("OMP_NUM_THREADS", None)
+            _init_num_threads()
         if cfg.job == "bug":
             raise ZeroDivisionError("a bug")
         if cfg.job == "sigterm":

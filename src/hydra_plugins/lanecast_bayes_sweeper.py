@@ -53,7 +53,7 @@ class BayesSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> float | None:
         """Run what is missing of ``trials``; return the best value."""
-        from lanecast.config.search import open_study, requeue_stale, search_space, told_trials
+        from lanecast.cli.search import open_study, requeue_stale, search_space, told_trials
 
         self._refuse()
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -89,7 +89,7 @@ class BayesSweeper(Sweeper):
         from optuna.samplers import TPESampler
         from optuna.trial import TrialState
 
-        from lanecast.config.search import validated_objective
+        from lanecast.cli.search import validated_objective
 
         # Seeded by the number of trials told, so that a resumed sweep asks what it would have.
         study.sampler = TPESampler(
@@ -113,7 +113,7 @@ class BayesSweeper(Sweeper):
                 study.tell(trial, value)
 
     def _sum_up(self, study: Any, folder: Path) -> float | None:
-        from lanecast.config.search import told_trials
+        from lanecast.cli.search import told_trials
         from lanecast.report.importance import importance_figure, write_trials
         from lanecast.report.pictures import picture_or_warning
 

@@ -101,7 +101,7 @@ def test_instantiate_resolves_a_node_against_the_root_it_hangs_in():
 
 def test_instantiate_refuses_a_foreign_function_behind_an_allowed_module():
     with pytest.raises(ConfigError, match="outside lanecast"):
-        instantiate({"_target_": "lanecast.config.entry.os.system", "command": "true"})
+        instantiate({"_target_": "lanecast.cli.entry.os.system", "command": "true"})
 
 
 def test_instantiate_suggests_the_nearest_class():

@@ -8,7 +8,7 @@ import torch
 
 from lanecast.data.gather import Gatherer
 from lanecast.data.windows import WindowIndex, WindowSpec
-from lanecast.models.inputs import Inputs
+from lanecast.models.deep.inputs import Inputs
 
 SPEC = WindowSpec(context=10, horizon=4)
 AHEAD = 6

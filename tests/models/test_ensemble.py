@@ -5,7 +5,7 @@ import pytest
 
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import ConfigError
-from lanecast.models.baselines import SeasonalNaive
+from lanecast.models.classical.naive import SeasonalNaive
 from lanecast.models.ensemble import Ensemble
 
 SPEC = WindowSpec(context=28, horizon=7, min_context=7)

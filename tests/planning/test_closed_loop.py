@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from lanecast.errors import PlanError
-from lanecast.planning.closed_loop import Loop, travel
 from lanecast.planning.contracts import COSTS, Scenarios, State
-from lanecast.planning.execution import carried_out
 from lanecast.planning.policies import OnePath, SolveOptions, Stochastic
-from lanecast.planning.program import perfect, solve
-from lanecast.planning.triggers import Costly, Drift, Every, Situation
+from lanecast.planning.program.program import perfect, solve
+from lanecast.planning.replanning.closed_loop import Loop, travel
+from lanecast.planning.replanning.execution import carried_out
+from lanecast.planning.replanning.triggers import Costly, Drift, Every, Situation
 from small_plans import small_network, small_state, small_volumes
 
 DAYS, AHEAD = 12, 5

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lanecast.errors import PlanError
-from lanecast.planning.decomposition import solve_decomposed
-from lanecast.planning.parts import parts_of
-from lanecast.planning.program import Change, Risk, solve
+from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.parts import parts_of
+from lanecast.planning.program.program import Change, Risk, solve
 from small_plans import small_network, small_state, small_volumes
 
 

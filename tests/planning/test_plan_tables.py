@@ -8,7 +8,7 @@ import pytest
 
 from lanecast.errors import PlanError
 from lanecast.planning import tables
-from lanecast.planning.program import solve
+from lanecast.planning.program.program import solve
 from small_plans import small_network, small_volumes
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from reference_program import reference_cost
 
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Plan, Scenarios
-from lanecast.planning.highs import Solver
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.policies import alone
-from lanecast.planning.program import Change, Risk, perfect, solve
-from lanecast.planning.reference import reference_cost
+from lanecast.planning.program.highs import Solver
+from lanecast.planning.program.program import Change, Risk, perfect, solve
 from small_plans import small_network, small_state, small_volumes
 
 SEEDS = (0, 1, 2)

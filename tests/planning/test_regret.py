@@ -18,8 +18,8 @@ from lanecast.planning.policies import (
     Stochastic,
     marginal_quantiles,
 )
-from lanecast.planning.program import perfect, solve
-from lanecast.planning.reduction import reduced
+from lanecast.planning.program.program import perfect, solve
+from lanecast.planning.program.reduction import reduced
 from lanecast.planning.regret import (
     Yardstick,
     over_origins,

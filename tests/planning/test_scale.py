@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lanecast.planning.contracts import Scenarios
-from lanecast.planning.decomposition import solve_decomposed
 from lanecast.planning.defaults import default_parameters
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.program import solve
+from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.program import solve
 
 pytestmark = pytest.mark.slow
 

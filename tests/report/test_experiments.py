@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 
 from lanecast.config import check_builds, composed_roots
 from lanecast.errors import ConfigError
-from lanecast.report.experiments import (
+from lanecast.report.table import compare
+from lanecast.workflows.record import (
     BEGIN,
     commands,
     disagreements,
@@ -18,7 +19,6 @@ from lanecast.report.experiments import (
     with_table,
     write_record,
 )
-from lanecast.report.table import compare
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted(path.parent for path in (ROOT / "experiments").glob("*/README.md"))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.windows import WindowSpec, windows_at
-from lanecast.models.protocol import Forecasts
 from lanecast.report.figures import overview_figure
 from lanecast.report.forecast_summary import SHOWN, headline, pictured_series, total_lines
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from lanecast.causal.graph import Edge, Graph
+from lanecast.causal.graph.graph import Edge, Graph
 from lanecast.errors import RunFolderError
 from lanecast.report.graph_figure import graph_figure, lag_label
 from lanecast.report.graph_layout import label_spots, laid_out, sample

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lanecast.config.entry import as_overrides
+from lanecast.cli.entry import as_overrides
 from lanecast.errors import ConfigError, WorseError
-from lanecast.report.comparing import judge, named
+from lanecast.promote.gate import judge
 from lanecast.report.pack import curves, flat, payload
 from lanecast.report.page import page
 from lanecast.report.rendering import write
 from lanecast.report.table import compare
+from lanecast.workflows.compare import named
 
 CONF = Path(__file__).parents[2] / "conf"
 SUM_ABS_Y = np.array([100.0, 200.0, 100.0, 300.0, 200.0, 100.0])

@@ -7,8 +7,8 @@ from omegaconf import OmegaConf
 from scipy import stats
 
 from lanecast.errors import ConfigError
-from lanecast.report import comparing
 from lanecast.report.table import compare
+from lanecast.workflows import compare as workflow
 
 SCHEDULE = {"schedule_known": "data.schema.columns.scheduled.role=known_future"}
 SUM_ABS_Y = np.array([100.0, 200.0, 100.0, 300.0, 200.0, 100.0])
@@ -160,7 +160,7 @@ def test_a_trained_run_does_not_stand_beside_backtested_ones(demo, write_run):
 
 def test_the_table_is_written_beside_the_runs(demo):
     cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "compare.yaml")
-    comparing.run(OmegaConf.merge(cfg, {"runs": f"{demo}/*"}))
+    workflow.run(OmegaConf.merge(cfg, {"runs": f"{demo}/*"}))
     assert (demo / "compare.csv").exists()
     assert (demo / "compare.md").exists()
     assert (demo / "review.html").exists()
@@ -169,7 +169,7 @@ def test_the_table_is_written_beside_the_runs(demo):
 def test_missing_runs_say_how_to_give_them():
     cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "compare.yaml")
     with pytest.raises(ConfigError, match="runs= is missing"):
-        comparing.run(cfg)
+        workflow.run(cfg)
 
 
 def test_the_confidence_set_holds_the_best_and_drops_the_clearly_worse(demo):

@@ -1,11 +1,10 @@
-"""Configs: what a run is made of, its hash, which classes it may build, and the scripts' entry.
+"""Configs: what a run is made of, its hash, and which classes it may build.
 
 Nothing here imports more than the standard library, hydra and omegaconf, so that ``--help`` and
 a misspelled key answer at once.
 """
 
-from lanecast.config.composing import composed_roots, conf_folder
-from lanecast.config.entry import CALM_THREADS, RunInterrupted, main
+from lanecast.config.composing import composed_roots, packaged_conf
 from lanecast.config.recipe import (
     ALLOWED_TARGETS,
     check_builds,
@@ -15,20 +14,19 @@ from lanecast.config.recipe import (
     resolved_config,
 )
 from lanecast.config.recorded import Invocation, invocation, recorded_config
+from lanecast.config.threads import CALM_THREADS
 
 __all__ = [
     "ALLOWED_TARGETS",
     "CALM_THREADS",
     "Invocation",
-    "RunInterrupted",
     "check_builds",
     "check_targets",
     "composed_roots",
-    "conf_folder",
     "config_hash",
     "instantiate",
     "invocation",
-    "main",
+    "packaged_conf",
     "recorded_config",
     "resolved_config",
 ]

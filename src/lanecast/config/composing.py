@@ -7,14 +7,14 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 
-def conf_folder() -> Path:
-    """The ``conf/`` that the running script was composed from."""
-    sources = HydraConfig.get().runtime.config_sources
-    return Path(next(source.path for source in sources if source.provider == "main"))
+def packaged_conf() -> Path:
+    """The ``conf/`` of this package: inside it in a wheel, the checkout's where it is editable."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parents[1] / "conf"
 
 
 def composed_roots(conf: Path, root: str, overrides: Sequence[Sequence[str]]) -> list[DictConfig]:

@@ -14,7 +14,31 @@ from pathlib import Path
 from typing import Any
 
 # Module of today -> the module its classes were first recorded under.
-FIRST_MODULES: Mapping[str, str] = {}
+FIRST_MODULES: Mapping[str, str] = {
+    "lanecast.models.calibration.conformal": "lanecast.models.conformal",
+    "lanecast.models.calibration.forecaster": "lanecast.models.calibrated",
+    "lanecast.models.classical.lightgbm": "lanecast.models.trees",
+    "lanecast.models.classical.naive": "lanecast.models.baselines",
+    "lanecast.models.classical.smoothing": "lanecast.models.smoothing",
+    "lanecast.models.classical.statistical": "lanecast.models.statistical",
+    "lanecast.models.deep.anchors": "lanecast.models.anchors",
+    "lanecast.models.deep.forecaster": "lanecast.models.deep",
+    "lanecast.models.deep.inputs": "lanecast.models.inputs",
+    "lanecast.models.deep.losses": "lanecast.models.losses",
+    "lanecast.models.deep.networks.base": "lanecast.models.networks",
+    "lanecast.models.deep.optimization": "lanecast.models.optimization",
+    "lanecast.models.deep.seeds": "lanecast.models.stacked",
+    "lanecast.models.hierarchy.forecaster": "lanecast.models.reconciled",
+    "lanecast.models.peers.mint_bootstrap": "lanecast.models.mint_bootstrap",
+    "lanecast.models.peers.neuralforecast": "lanecast.models.reference",
+    "lanecast.planning.replanning.closed_loop": "lanecast.planning.closed_loop",
+    "lanecast.planning.replanning.triggers": "lanecast.planning.triggers",
+    "lanecast.runs.callback": "lanecast.tracking.callback",
+    "lanecast.runs.wandb_mirror": "lanecast.tracking.wandb",
+    "lanecast.twin": "lanecast.sources.midmile",
+    "lanecast.whatif.coupled": "lanecast.models.coupled",
+    "lanecast.workflows.engines": "lanecast.engines",
+}
 _OF_TODAY = {first: today for today, first in FIRST_MODULES.items()}
 
 # Mappings whose keys are names (of columns, options of a peer's class), not keys of a config.

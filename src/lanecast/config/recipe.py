@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lanecast.config.identity import first_named, without_unset_new_keys
+from lanecast.config.identity import first_named, named_as_today, without_unset_new_keys
 from lanecast.errors import ConfigError, LanecastError
 
 ALLOWED_TARGETS = ("lanecast.", "torch.optim.", "lightning.pytorch.")
@@ -135,7 +135,7 @@ def check_builds(cfg: DictConfig | Mapping[str, Any]) -> None:
 
     For configs that are kept: an experiment's must still mean something after the code has moved.
     """
-    plain = resolved_config(cfg)
+    plain = named_as_today(resolved_config(cfg))
     check_targets(plain)
     for path, target in _targets(plain):
         _locate(path, target)

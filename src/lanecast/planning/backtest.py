@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
-from lanecast.models.protocol import Forecasts
 from lanecast.planning.contracts import Outcome, Scenarios
 from lanecast.planning.network import Network, mean_volume
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.policies import Policy, SolveOptions
-from lanecast.planning.program import perfect
+from lanecast.planning.program.program import perfect
 from lanecast.planning.regret import over_origins, realized
 
 

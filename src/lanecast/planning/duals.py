@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
-from lanecast.models import reading
 from lanecast.planning.contracts import Scenarios
-from lanecast.planning.decomposition import solve_decomposed
+from lanecast.planning.program.decomposition import solve_decomposed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +59,11 @@ class DualWeights:
 
     def past(self, panel: Panel, order: np.ndarray, until: int) -> Scenarios:
         """Blocks of visible volumes, the newest last; a gap counts as the lane's mean."""
-        newest = until + int(reading.last_visible(panel, TARGET))
+        newest = until + int(panel.schema.last_visible(TARGET))
         span = self.days * self.blocks
         at = WindowIndex(series_W=order, cutoff_W=np.full(len(order), until))
         ahead_T = np.arange(newest - until - span + 1, newest - until + 1)
-        seen_LT = reading.visible(panel, at, TARGET, ahead_T).astype(np.float64)
+        seen_LT = visible.visible(panel, at, TARGET, ahead_T).astype(np.float64)
         known_LT = np.isfinite(seen_LT)
         mean_L = np.where(known_LT, seen_LT, 0.0).sum(axis=1) / np.maximum(known_LT.sum(axis=1), 1)
         filled_LT = np.where(known_LT, seen_LT, mean_L[:, None])

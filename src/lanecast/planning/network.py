@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
-from lanecast.models import reading
 from lanecast.planning.defaults import default_parameters
 from lanecast.planning.parameters import Parameters
 
@@ -76,7 +76,7 @@ def mean_volume(panel: Panel, lanes: np.ndarray, *, as_of: int, days: int) -> np
         raise PlanError(f"lane {unknown[0]!r} of the forecast is no series of the panel")
     series = np.array([number[str(name)] for name in lanes])
     at = WindowIndex(series_W=series, cutoff_W=np.full(len(series), as_of))
-    seen_LT = reading.visible(panel, at, TARGET, np.arange(1 - days, 1))
+    seen_LT = visible.visible(panel, at, TARGET, np.arange(1 - days, 1))
     known_LT = np.isfinite(seen_LT)
     total_L = np.where(known_LT, seen_LT, 0.0).sum(axis=1)
     return np.asarray(total_L / np.maximum(known_LT.sum(axis=1), 1), dtype=np.float64)

@@ -14,10 +14,10 @@ import numpy as np
 
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Outcome, Scenarios, State
-from lanecast.planning.decomposition import solve_decomposed
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.program import Change, Risk
-from lanecast.planning.reduction import reduced
+from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.program import Change, Risk
+from lanecast.planning.program.reduction import reduced
 
 
 class Policy(Protocol):

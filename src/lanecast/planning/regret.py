@@ -15,9 +15,9 @@ import numpy as np
 
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Plan, Scenarios, State
-from lanecast.planning.decomposition import solve_decomposed
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.program import perfect
+from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.program import perfect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
-from lanecast.models.protocol import Forecasts
 from lanecast.report.figures import short_time
 
 SHOWN = 14  # steps whose totals are printed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanecast.causal.graph import Edge, Graph, Kind, Node
+from lanecast.causal.graph.graph import Edge, Graph, Kind, Node
 from lanecast.report.canvas import canvas
 from lanecast.report.figures import BLACK, BLUE, VERMILION
 from lanecast.report.graph_layout import Layout, Spot, label_spots, laid_out, sample

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from lanecast.causal.graph import Edge, Graph
+from lanecast.causal.graph.graph import Edge, Graph
 
 Spot = tuple[float, float]
 Slot = tuple[int, int] | str  # a node, or (number of the edge, layer) where an edge passes

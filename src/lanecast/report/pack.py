@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from lanecast.report.runs import Run
 from lanecast.report.table import Comparison
+from lanecast.runs.reading import Run
 
 LANES = 8  # busiest series that can be looked at
 CUTOFFS = 2  # latest cutoffs of each
@@ -191,6 +191,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _plain(value: Any) -> Any:
-    from lanecast.tracking.folder import plain
+    from lanecast.runs.folder import plain
 
     return plain(value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lanecast.errors import ConfigError
-from lanecast.tracking.folder import read_record
+from lanecast.runs.folder import read_record
 
 MOST = 6  # pictures in a page; each is about 0.2 MB
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lanecast.data import visible
 from lanecast.data.panel import Panel
-from lanecast.models import reading
-from lanecast.models.what_if import Arms
 from lanecast.report.canvas import canvas
 from lanecast.report.figures import BLACK, BLUE, VERMILION, _times, step_name
+from lanecast.whatif.answers import Arms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def scenario_figure(
         scenario_SWH=arms.scenario_SWH.sum(axis=1, keepdims=True, dtype=np.float64),
     )
     horizon, cutoff = len(acted), int(arms.at.cutoff_W.max())
-    past_WT = reading.visible(panel, arms.at, column, np.arange(1 - 2 * horizon, 1))
+    past_WT = visible.visible(panel, arms.at, column, np.arange(1 - 2 * horizon, 1))
     name = str(panel.series[arms.at.series_W[worst]])
     with canvas(path, (10.5, 5.6), layout="constrained") as figure:
         grid = figure.subplots(2, 2, sharex=True, height_ratios=[1.6, 1.0])

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lanecast.causal.confounding import Band
-from lanecast.causal.graph import Graph, Kind
+from lanecast.causal.attribution.sensitivity import Band
+from lanecast.causal.graph.graph import Graph, Kind
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TIME, step_length
 from lanecast.data.windows import WindowIndex
-from lanecast.models.what_if import Arms
+from lanecast.whatif.answers import Arms
 
 TOTAL = "total"  # the level that sums all series
 

@@ -21,7 +21,7 @@ from lanecast.evaluation.significance import (
     model_confidence_set,
     overlapping,
 )
-from lanecast.report.runs import Run, read_runs
+from lanecast.runs.reading import Run, read_runs
 
 METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90", "seconds")
 MORE = ("leakage", "plan_regret")  # in the CSV where a run has them: the review page shows them

@@ -11,7 +11,7 @@ import pytest
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Scenarios
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.program import solve
+from lanecast.planning.program.program import solve
 from lanecast.planning.simulation import SimulationOptions, replicate, simulate
 from lanecast.planning.simulation import ledger as ledgers
 from small_plans import small_network, small_state, small_volumes

@@ -1,0 +1,16 @@
+"""Groups of lanecast's own ``conf/`` are found behind those of the folder a command runs from."""
+
+from __future__ import annotations
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from lanecast.config.composing import packaged_conf
+
+
+class LanecastSearchPath(SearchPathPlugin):
+    """Appends the packaged ``conf/``: what the main folder has comes first."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Hydra calls this once, before it composes."""
+        search_path.append(provider="lanecast", path=f"file://{packaged_conf()}")

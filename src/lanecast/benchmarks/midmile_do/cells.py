@@ -1,0 +1,145 @@
+"""All entrants of one world, one after another: trained, asked, and each left in a file.
+
+A file that was made with the same facts is taken as it is, so a stopped run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lanecast.benchmarks.midmile_do.protocol import ORACLE, Cell, Plan
+from lanecast.config import composed_roots, config_hash, instantiate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A cell, its overrides, and what its file must say it was made with."""
+
+    cell: Cell
+    overrides: tuple[str, ...]
+    facts: dict[str, Any]
+
+    @property
+    def path(self) -> str:
+        """Of its file, inside the benchmark's folder."""
+        return f"cells/{self.cell.name}.json"
+
+    def finished(self, folder: Path) -> dict[str, Any] | None:
+        """What its file says, if it was made with the same facts."""
+        path = folder / self.path
+        if not path.is_file():
+            return None
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found if found["facts"] == self.facts else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The entrants of one world that are still to be asked."""
+
+    tasks: tuple[Task, ...]
+    plan: Plan
+    conf: str
+    folder: str
+
+
+def tasks_of(cells: Sequence[Cell], plan: Plan, *, conf: Path) -> list[Task]:
+    """Every cell with the hash of the config that it comes to."""
+    overrides = [plan.overrides_of(_composable(cell)) for cell in cells]
+    return [
+        Task(
+            cell=cell,
+            overrides=tuple(each),
+            facts={**plan.facts(), "config": config_hash(cfg)},
+        )
+        for cell, each, cfg in zip(
+            cells, overrides, composed_roots(conf, "backtest", overrides), strict=True
+        )
+    ]
+
+
+def groups_of(tasks: Sequence[Task], plan: Plan, *, conf: Path, folder: Path) -> list[Group]:
+    """Tasks that are not finished, by world."""
+    todo: dict[tuple[str, int], list[Task]] = {}
+    for task in tasks:
+        if task.finished(folder) is None:
+            todo.setdefault((task.cell.policy, task.cell.seed), []).append(task)
+    return [
+        Group(tasks=tuple(each), plan=plan, conf=str(conf), folder=str(folder))
+        for each in todo.values()
+    ]
+
+
+def work(group: Group) -> int:
+    """Train and score the group's entrants; they share the panel and the causal layer."""
+    import torch
+
+    torch.set_num_threads(1)
+    from lanecast.causal.scm.layer import CausalLayer
+    from lanecast.data.ingest.loading import load_panel
+    from lanecast.pipeline.building import build_forecaster
+
+    overrides = [task.overrides for task in group.tasks]
+    configs = composed_roots(Path(group.conf), "backtest", overrides)
+    panel = load_panel(configs[0].data)
+    layer: CausalLayer | None = None
+    judge = None
+    for task, cfg in zip(group.tasks, configs, strict=True):
+        started = time.perf_counter()
+        forecaster: Any = build_forecaster(cfg, layer=layer)
+        layer = layer or forecaster.layer
+        if judge is None:
+            judge = _judge(group.plan, cfg, panel, forecaster, instantiate(cfg.data.source).world)
+        if task.cell.network == ORACLE:
+            found, seconds = judge.floor(), {"fit": 0.0}
+        else:
+            forecaster.fit(panel, until=judge.cutoffs[0])
+            seconds = {"fit": time.perf_counter() - started}
+            found = judge.score(forecaster, badge=_badge(forecaster, panel, judge.cutoffs[0]))
+        seconds["all"] = time.perf_counter() - started
+        found |= {"facts": task.facts, "seconds": seconds, "cell": task.cell.name}
+        _keep(Path(group.folder) / task.path, found)
+        print(f"{task.cell.name}: {seconds['all']:.0f} s", flush=True)
+    return len(group.tasks)
+
+
+def _composable(cell: Cell) -> Cell:
+    """The oracle needs a world and a graph, for which any network's config will do."""
+    return Cell(cell.policy, cell.seed, "linear", "no_future") if cell.network == ORACLE else cell
+
+
+def _badge(forecaster: Any, panel: Any, cutoff: int) -> str:
+    """What an audit measures on some windows of the first cutoff."""
+    from lanecast.audits.do_validity import audit
+
+    return audit(forecaster, panel, cutoff=cutoff, max_series=32, samples=8).badge
+
+
+def _judge(plan: Plan, cfg: Any, panel: Any, forecaster: Any, world: Any) -> Any:
+    from lanecast.benchmarks.midmile_do.judging import Judge
+    from lanecast.workflows.backtest import cutoffs_of
+
+    spec = forecaster.windows
+    return Judge(
+        world=world,
+        panel=panel,
+        graph=forecaster.graph,
+        spec=spec,
+        cutoffs=tuple(cutoffs_of(panel, cfg.protocol, spec.horizon)),
+        branches=plan.branches,
+        paths=plan.paths,
+        path_cutoffs=plan.path_cutoffs,
+    )
+
+
+def _keep(path: Path, found: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(found, indent=1) + "\n")
+    os.replace(draft, path)

@@ -1,0 +1,1 @@
+"""Why a forecast moved or missed, and what a hidden cause could change."""

@@ -1,0 +1,1 @@
+"""The declared graph: nodes, edges, its checks, identification, publication."""

@@ -1,0 +1,1 @@
+"""Structural equations: mechanisms, fitting, rollouts, replay."""

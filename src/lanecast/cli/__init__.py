@@ -1,0 +1,1 @@
+"""The command line: entry, help, errors with the nearest name, the search's space."""

@@ -1,0 +1,99 @@
+"""From ``conf/data/*.yaml`` to a panel: read the source, check it at the border, lay it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lanecast.data.ingest.layout import Keep, panel_from_table
+from lanecast.data.ingest.statics import Vocabulary
+from lanecast.data.panel import Panel
+from lanecast.data.schema import Schema
+from lanecast.errors import ConfigError, SchemaError
+from lanecast.sources import SourceTable
+from lanecast.sources.tables import CsvTable
+
+
+def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = None) -> Panel:
+    """The panel that a ``data`` group describes.
+
+    ``store``, where given, is a folder that prepare.py wrote: the panel is memory-mapped.
+    ``future_path``, where given, is a second file in the form of the source's, without targets:
+    the known future of the steps to forecast.  ``vocabulary`` encodes the statics as those of the
+    panel that a model was fitted on.
+    """
+    if config.get("store") is not None:
+        from lanecast.data.ingest.store import open_store
+
+        return open_store(
+            Path(str(config["store"])),
+            Schema.from_config(config["schema"]),
+            calendar=calendar_options(config.get("calendar")),
+            vocabulary=vocabulary,
+        )
+    table, future = read_tables(config)
+    return panel_of(config, table, future, vocabulary=vocabulary)
+
+
+def read_tables(config: Mapping[str, Any]) -> tuple[SourceTable, pd.DataFrame | None]:
+    """The raw table of the source and, where ``future_path`` is given, the rows after it."""
+    from lanecast.config import instantiate
+
+    Schema.from_config(config["schema"])  # a wrong declaration is told before anything is read
+    path = config.get("future_path")
+    if path is not None and "path" not in config["source"]:
+        raise ConfigError(
+            f"data.future_path={path!r} needs a source that reads a path, not"
+            f" {config['source']['_target_']}; use data=panel_csv or data=panel_parquet"
+        )
+    table = instantiate(config["source"]).load()
+    future = None
+    if path is not None:
+        source = instantiate(config["source"], path=path)
+        is_table = isinstance(source, CsvTable)
+        future = source.load_future() if is_table else source.load().frame
+    return table, future
+
+
+def panel_of(
+    config: Mapping[str, Any],
+    table: SourceTable,
+    future: pd.DataFrame | None = None,
+    *,
+    vocabulary: Vocabulary | None = None,
+) -> Panel:
+    """A raw table through the border, as the ``data`` group says."""
+    keep = config.get("keep") or {}
+    try:
+        choice = Keep(**{str(key): value for key, value in keep.items()})
+    except TypeError as err:
+        raise ConfigError(f"data.keep: {err}; its keys are min_rows, until, busiest") from err
+    try:
+        return panel_from_table(
+            table,
+            Schema.from_config(config["schema"]),
+            calendar=calendar_options(config.get("calendar")),
+            keep=choice,
+            future=future,
+            vocabulary=vocabulary,
+        )
+    except SchemaError as err:
+        raise SchemaError(f"{describe(config['source'])}: {err}") from err
+
+
+def calendar_options(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Keyword arguments of `calendar_features`; an unknown key is a ConfigError."""
+    options = {str(key): value for key, value in (config or {}).items()}
+    if unknown := set(options) - {"features", "country", "days"}:
+        raise ConfigError(
+            f"data.calendar has no key {min(unknown)!r}; its keys are features, country, days"
+        )
+    return {"features": (), **options}
+
+
+def describe(source: Mapping[str, Any]) -> str:
+    """What an error says first: the file, or the class of the source."""
+    return str(source.get("path") or source["_target_"])

@@ -1,0 +1,144 @@
+"""A panel on disk: written part by part through the same border, opened as a memory map.
+
+A store is a folder: ``values.f32`` (cells x columns, as in `Panel.values`), ``series.parquet`` (one
+row per series: name, cells, first time, statics) and, written last, ``store.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import torch
+
+from lanecast.data.ingest.calendar import calendar_features
+from lanecast.data.ingest.layout import CALENDAR_AHEAD, panel_from_table
+from lanecast.data.ingest.statics import Vocabulary, encode_statics
+from lanecast.data.panel import Panel
+from lanecast.data.schema import ID, Schema, step_length
+from lanecast.errors import ConfigError, SchemaError
+from lanecast.sources import SourceTable
+
+VERSION = 1
+MANIFEST, VALUES, SERIES = "store.json", "values.f32", "series.parquet"
+
+
+def write_store(folder: Path, parts: Iterable[tuple[str, SourceTable]], schema: Schema) -> int:
+    """Write named parts, each with whole series, and return the number of cells.
+
+    Parts pass the border like any table.  The folder appears when it is complete; ConfigError where
+    it is there already, SchemaError where two parts share a series or stand on different grids.
+    """
+    if folder.exists():
+        raise ConfigError(
+            f"{folder} is there already; remove it, or set data.store to a new folder"
+        )
+    if schema.absent != "missing":
+        raise ConfigError(
+            "a store is written part by part, and data.schema.absent=zero fills each series up to"
+            " the last row of the whole table; write the zeros into the parts, or load them at once"
+        )
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    counts = dict.fromkeys(("rows", "cells", "gaps_left_missing"), 0)
+    with (draft / VALUES).open("wb") as file:
+        for number, (name, table) in enumerate(parts):
+            panel = _panel_of(name, table, schema)
+            panel.values.numpy().tofile(file)
+            # Kept on disk: what stays in memory between two parts would hold that of the parts.
+            _series_of(panel).to_parquet(draft / f"{number:08d}.{SERIES}", index=False)
+            for key in counts:
+                counts[key] += panel.counts[key]
+            del table, panel
+            pyarrow.default_memory_pool().release_unused()
+    pieces = sorted(draft.glob(f"*.{SERIES}"))
+    series = pd.concat([pd.read_parquet(piece) for piece in pieces], ignore_index=True)
+    for piece in pieces:
+        piece.unlink()
+    if (twice := series[ID].duplicated()).any():
+        raise SchemaError(
+            f"series {series.loc[twice, ID].iloc[0]!r} stands in two parts; a part holds whole"
+            " series: partition the table by series"
+        )
+    off = (series["first"] - series["first"].min()) % step_length(schema.freq)
+    if off.any():
+        raise SchemaError(
+            f"series {series.loc[off != pd.Timedelta(0), ID].iloc[0]!r} begins off the"
+            f" {schema.freq} grid of the first part; align the times of all parts"
+        )
+    series.to_parquet(draft / SERIES, index=False)
+    facts = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
+    (draft / MANIFEST).write_text(json.dumps({**facts, "counts": counts}, indent=1) + "\n")
+    os.replace(draft, folder)
+    return counts["cells"]
+
+
+def open_store(
+    folder: Path,
+    schema: Schema,
+    *,
+    calendar: Mapping[str, Any] | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> Panel:
+    """The panel of a store; its values stay on disk and are read window by window."""
+    if not (folder / MANIFEST).is_file():
+        raise ConfigError(f"{folder} is no store; write it with prepare.py and this data group")
+    facts = json.loads((folder / MANIFEST).read_text())
+    asked = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
+    for key, wanted in asked.items():
+        if facts[key] != wanted:
+            raise SchemaError(
+                f"{folder} was written with {key} {facts[key]}, but data.schema says {wanted};"
+                " write it anew with prepare.py, or declare the columns as they were"
+            )
+    series = pd.read_parquet(folder / SERIES)
+    cells = series["cells"].to_numpy(np.int64)
+    length = step_length(schema.freq)
+    origin = series["first"].min()
+    start = ((series["first"] - origin) // length).to_numpy(np.int64)
+    steps = int((start + cells).max()) + CALENDAR_AHEAD
+    times = pd.DatetimeIndex(origin + np.arange(steps) * length).as_unit("ns")
+    dates, names = calendar_features(times, freq=schema.freq, **(calendar or {"features": ()}))
+    shape = (int(cells.sum()), len(schema.stored))
+    # Copy on write: nobody writes, but torch asks for an array that it may write to.
+    values = np.memmap(folder / VALUES, np.float32, mode="c", shape=shape)
+    statics = encode_statics(series.set_index(ID)[list(schema.static)], vocabulary)
+    return Panel(
+        schema=schema,
+        series=series[ID].to_numpy(object),
+        offsets=np.concatenate([[0], np.cumsum(cells)]).astype(np.int64),
+        start=start,
+        times=times.to_numpy("datetime64[ns]"),
+        values=torch.from_numpy(values),
+        calendar=torch.from_numpy(dates),
+        calendar_names=names,
+        statics=torch.from_numpy(statics.values_NC),
+        static_names=statics.names,
+        attributes=statics.attributes,
+        counts={"series": len(series), **facts["counts"]},
+    )
+
+
+def _panel_of(name: str, table: SourceTable, schema: Schema) -> Panel:
+    try:
+        return panel_from_table(table, schema)
+    except SchemaError as err:
+        raise SchemaError(f"{name}: {err}") from err
+
+
+def _series_of(panel: Panel) -> pd.DataFrame:
+    """One row per series of a part."""
+    columns = {
+        ID: panel.series,
+        "cells": np.diff(panel.offsets),
+        "first": pd.DatetimeIndex(panel.times[panel.start]).as_unit("ns"),
+    }
+    return pd.DataFrame({**columns, **panel.attributes})

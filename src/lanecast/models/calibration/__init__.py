@@ -1,0 +1,1 @@
+"""Conformal shifts around any forecaster."""

@@ -1,0 +1,1 @@
+"""Baselines and statistical models: naive, smoothing, AutoETS and its kin, LightGBM."""

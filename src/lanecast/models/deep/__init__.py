@@ -1,0 +1,1 @@
+"""Networks and what trains them: module, losses, inputs, anchors, optimization."""

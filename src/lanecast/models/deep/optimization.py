@@ -1,0 +1,135 @@
+"""How a network is fitted: budget, optimizer, validation; and on which hardware."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lanecast.errors import ConfigError
+
+OBJECTIVES = ("val/wape", "val/wql", "val/mse", "val/loss", "train/loss")
+ACCELERATORS = ("cpu", "gpu", "cuda")
+SCHEDULES = ("constant", "cosine", "onecycle")
+COMPILE_MODES = ("default", "reduce-overhead", "max-autotune")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimization:
+    """Budget and validation of one fit; steps are optimizer steps.
+
+    ``val_steps`` is the length of the validation span, in steps of the panel, at the end of what is
+    known; 0 trains on everything for exactly ``max_steps``.  ``patience`` counts validations.
+    ``batch_size`` counts windows of one step, over all processes together.
+    ``weight`` 1 weighs each window by the size of its series, as WAPE does; 0 weighs all alike.
+    ``fused_layers`` trains N-HiTS in fewer products
+    (`lanecast.models.deep.networks.nhits_fused`): the same gradients up to rounding, so that the
+    last bits of a run differ.
+    """
+
+    optimizer: Callable[..., torch.optim.Optimizer]
+    max_steps: int
+    batch_size: int
+    val_steps: int
+    val_stride: int = 1
+    val_every: int = 100
+    patience: int = 5
+    schedule: str = "cosine"
+    objective: str = "val/wape"
+    clip: float | None = 1.0
+    weight: float = 0.0
+    fused_layers: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(f"optim.schedule={self.schedule!r} is not one of {SCHEDULES}")
+        if self.objective not in OBJECTIVES:
+            raise ConfigError(f"optim.objective={self.objective!r} is not one of {OBJECTIVES}")
+        for name in ("max_steps", "batch_size", "val_steps", "val_stride", "val_every", "patience"):
+            low = 0 if name == "val_steps" else 1
+            if getattr(self, name) < low:
+                raise ConfigError(f"optim.{name}={getattr(self, name)} must be at least {low}")
+
+    def configure(self, parameters: Any, steps: int) -> dict[str, Any]:
+        """Optimizer and schedule in Lightning's form."""
+        optimizer = self.optimizer(parameters)
+        if self.schedule == "constant":
+            return {"optimizer": optimizer}
+        if self.schedule == "cosine":
+            scheduler: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        else:
+            scheduler = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, max_lr=optimizer.param_groups[0]["lr"], total_steps=steps, pct_start=0.2
+            )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+
+def gpu_of_job(job: int, *, gpus: int) -> int:
+    """GPU of a sweep's ``job``: its number mod ``gpus``, of those this process can see."""
+    return job % max(gpus, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """Where a fit runs.  ``step_limit`` cuts every budget short (smoke tests).
+
+    ``compile`` is a mode of `torch.compile`, for the network while it trains: the first steps cost
+    a compilation, and the losses move by rounding.  ``reduce-overhead`` replays CUDA graphs.
+    """
+
+    accelerator: str = "cpu"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    threads: int | None = None
+    progress: bool = True
+    step_limit: int | None = None
+    compile: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an accelerator that the panel cannot lie on, and a fit without a step."""
+        if self.step_limit is not None and self.step_limit < 1:
+            raise ConfigError(f"trainer.step_limit={self.step_limit} must be at least 1, or null")
+        if self.accelerator not in ACCELERATORS:
+            raise ConfigError(
+                f"trainer.accelerator={self.accelerator!r} is not one of {', '.join(ACCELERATORS)}"
+            )
+        if self.compile is not None and self.compile not in COMPILE_MODES:
+            raise ConfigError(
+                f"trainer.compile={self.compile!r} is not null or one of {', '.join(COMPILE_MODES)}"
+            )
+
+    def steps(self, budget: int) -> int:
+        """Optimizer steps of a fit whose plan allows ``budget``."""
+        return budget if self.step_limit is None else min(budget, self.step_limit)
+
+    def device(self) -> torch.device:
+        """The device on which panel and network lie; under DDP each process has its own."""
+        if self.accelerator == "cpu":
+            return torch.device("cpu")
+        return torch.device("cuda", self.gpu())
+
+    def gpu(self) -> int:
+        """Index of the GPU of this process: its rank under DDP, else job number mod GPUs."""
+        from lanecast.config.recorded import sweep_job
+
+        rank = int(os.environ.get("LOCAL_RANK", "0"))
+        job = sweep_job() if self.devices == 1 else None
+        return rank if job is None else gpu_of_job(job, gpus=torch.cuda.device_count())
+
+    def trainer_devices(self) -> int | list[int]:
+        """Lightning's ``devices``: the one GPU of this job by index, else how many."""
+        one_gpu = self.accelerator != "cpu" and self.devices == 1
+        return [self.gpu()] if one_gpu else self.devices
+
+    def set_threads(self) -> None:
+        """Apply ``threads``; None keeps what the process has."""
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)

@@ -1,0 +1,1 @@
+"""Forecasts that add up over lanes, sites, the network and blocks of steps."""

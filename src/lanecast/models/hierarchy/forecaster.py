@@ -1,0 +1,375 @@
+"""Any forecaster made coherent: sites and regions are forecast too, and everything adds up.
+
+``inner`` forecasts the lanes as it would alone; ``upper``, a model of the same config, forecasts
+the nodes above them.  Copies that end ``steps`` earlier say how every node erred out of sample: the
+weights of the projection and the dependence between lanes come from there, so that a forecast knows
+nothing later than its fit.  Paths are joint over lanes and steps; sums of them are distributions of
+sites, regions and the network.
+
+The answer to a window depends on all series that can be forecast at its cutoff, as the projection
+does.  Quantiles are those of the reconciled paths, with bottom_up the model's own.
+
+Axes: ``M`` nodes, ``N`` series, ``R`` past origins, ``K`` origin x step, ``H`` horizon, ``Q``
+levels, ``S`` samples, ``W`` windows.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from lanecast.data.forecasts import Forecasts, joined
+from lanecast.data.hierarchy import Hierarchy, Structure
+from lanecast.data.labels import labels
+from lanecast.data.nodes import node_panel
+from lanecast.data.panel import Panel
+from lanecast.data.schema import TARGET, Role
+from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
+from lanecast.errors import CheckpointError, ConfigError
+from lanecast.models.hierarchy.past_errors import KnownPast, NodePast
+from lanecast.models.hierarchy.projection import METHODS, projection
+from lanecast.models.hierarchy.temporal import TemporalForecaster
+from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.models.quantiles.finishing import finish
+from lanecast.models.quantiles.grids import around, at_levels, at_scores, scores_of
+from lanecast.models.quantiles.support import on_support
+
+LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastPlan:
+    """The last ``steps`` before a fit's end, asked every ``stride`` steps of a copy."""
+
+    steps: int = 84
+    stride: int = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathPlan:
+    """How joint paths come about; ``draws`` of them stand behind quantiles.
+
+    ``copula``: the quantiles of every node, joined as past scores were.  ``errors``: the points and
+    whole past errors of all nodes at one origin, their mean taken out with ``center``.
+    """
+
+    kind: str = "copula"
+    center: bool = False
+    draws: int = 200
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning."""
+        if self.kind not in ("copula", "errors"):
+            raise ConfigError(f"hierarchy.paths.kind={self.kind!r} is not one of copula, errors")
+        if self.draws < 50:
+            raise ConfigError(
+                f"hierarchy.paths.draws={self.draws} is too few for quantiles; take 50 or more"
+            )
+
+
+class ReconciledForecaster:
+    """Keeps the `Forecaster` protocol; what it does not define is the inner forecaster's."""
+
+    def __init__(
+        self,
+        *,
+        inner: Any,
+        upper: Any,
+        method: str,
+        windows: WindowSpec,
+        structure: Structure,
+        past: PastPlan,
+        paths: PathPlan,
+        blocks: Sequence[int] = (),
+    ) -> None:
+        if method not in METHODS:
+            raise ConfigError(
+                f"hierarchy.method={method!r} does not exist; choose from {', '.join(METHODS)}"
+            )
+        if past.steps <= windows.horizon or past.stride < 1:
+            raise ConfigError(
+                f"hierarchy.past.steps={past.steps} holds no whole horizon of {windows.horizon}"
+                " steps; raise it"
+            )
+        if blocks:
+            inner, upper = (
+                TemporalForecaster(inner=model, blocks=blocks, windows=windows)
+                for model in (inner, upper)
+            )
+        self.inner: Forecaster = inner
+        self.upper: Forecaster = upper
+        self.method, self.windows, self.structure = method, windows, structure
+        self.past_plan, self.path_plan = past, paths
+        self.name = inner.name
+        self.fitted_until: int | None = None
+        self._past: NodePast | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """What the inner forecaster has besides the protocol: its report, its graph."""
+        if name.startswith("_") or name in ("inner", "upper"):
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    @property
+    def uses(self) -> frozenset[Role]:
+        """Roles of the columns that the inner forecaster reads."""
+        return self.inner.uses
+
+    @property
+    def do_validity(self) -> str:
+        """Of the inner forecaster: an effect is added to the reconciled baseline as it is."""
+        return self.inner.do_validity
+
+    @property
+    def bottom_up(self) -> bool:
+        """Whether lanes stay as the model gives them, and nothing above them is forecast."""
+        return self.method == "bottom_up"
+
+    def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
+        """Fit lanes and nodes, then copies that end earlier, for what they missed."""
+        hierarchy = self.structure.of(panel)
+        early = until - self.past_plan.steps
+        twins = copy.deepcopy((self.inner, self.upper))
+        self.inner.fit(panel, until=until, reporter=reporter)
+        parts = [(twins[0].fit(panel, until=early), panel)]
+        if not self.bottom_up:
+            nodes = node_panel(panel, hierarchy)
+            self.upper.fit(nodes, until=until)
+            parts.insert(0, (twins[1].fit(nodes, until=early), nodes))
+        last = until - panel.schema.delay_steps(TARGET) - self.windows.horizon
+        cutoffs = list(range(last, early - 1, -self.past_plan.stride))[::-1]
+        if not cutoffs:
+            raise ConfigError(
+                f"hierarchy.past.steps={self.past_plan.steps} leaves no origin whose horizon of"
+                f" {self.windows.horizon} is known by {panel.time_of(until)}; raise it"
+            )
+        told = [self._told(model, of, cutoffs) for model, of in parts]
+        actual_MRH, forecast_MRH, score_MRH = (np.concatenate(x) for x in zip(*told, strict=True))
+        names = [str(name) for _, of in parts for name in of.series]
+        self._past = NodePast.of(names, actual_MRH, forecast_MRH, score_MRH)
+        if reporter is not None and (warning := self._past.warning()):
+            reporter.warn(warning)
+        self.fitted_until = until
+        return self
+
+    def predict(
+        self,
+        panel: Panel,
+        *,
+        at: WindowIndex,
+        quantiles: Sequence[float] | None = None,
+        samples: int | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> Forecasts:
+        """Forecast all that can be at each cutoff, make it coherent, and return what is asked."""
+        if not len(at):
+            return self.inner.predict(
+                panel, at=at, quantiles=quantiles, samples=samples, seed=seed, **options
+            )
+        hierarchy = self.structure.of(panel)
+        nodes = None if self.bottom_up else node_panel(panel, hierarchy)
+        parts, rows = [], []
+        for cutoff in np.unique(at.cutoff_W).tolist():
+            asked = np.flatnonzero(at.cutoff_W == cutoff)
+            cut = _Cut.of(self, panel, hierarchy, nodes, at[asked], cutoff)
+            base = cut.base(self, seed=seed, options=options)
+            parts.append(
+                self._answer(panel, cut, base, quantiles=quantiles, samples=samples, seed=seed)
+            )
+            rows.append(asked)
+        order = np.argsort(np.concatenate(rows), kind="stable")
+        found = joined(parts)
+        grid, paths = found.quantiles_WHQ, found.samples_SWH
+        return Forecasts(
+            index=at,
+            point_WH=found.point_WH[order],
+            levels=found.levels,
+            quantiles_WHQ=None if grid is None else grid[order],
+            samples_SWH=None if paths is None else paths[:, order],
+        )
+
+    def _answer(
+        self,
+        panel: Panel,
+        cut: _Cut,
+        base: Forecasts,
+        *,
+        quantiles: Sequence[float] | None,
+        samples: int | None,
+        seed: int,
+    ) -> Forecasts:
+        """The asked windows of one cutoff, from base forecasts of every node of ``cut``."""
+        assert self._past is not None
+        assert base.quantiles_WHQ is not None
+        past = self._past.rows(cut.names)
+        matrix = projection(cut.hierarchy, self.method, past=past.values)
+        bottom_NH = np.asarray(matrix @ base.point_WH.astype(np.float64))
+        paths_SNH = None
+        if samples or (quantiles and not self.bottom_up):
+            num = max(samples or 0, self.path_plan.draws if quantiles and not self.bottom_up else 0)
+            paths_SNH = self._paths(panel, cut, base, matrix, past, num, seed)
+        point_WH = bottom_NH[cut.asked_W]
+        grid_WHQ = None
+        if quantiles and self.bottom_up:
+            own_NHQ = base.quantiles_WHQ[-cut.hierarchy.num_bottom :]
+            grid_WHQ = at_levels(own_NHQ.astype(np.float64), LEVELS, quantiles)[cut.asked_W]
+        elif quantiles:
+            assert paths_SNH is not None
+            drawn_QWH = np.quantile(paths_SNH[:, cut.asked_W], quantiles, axis=0)
+            grid_WHQ = around(point_WH, np.moveaxis(drawn_QWH, 0, -1), quantiles)
+        return finish(
+            panel=panel,
+            at=cut.at,
+            point_WH=point_WH,
+            levels=tuple(quantiles or ()),
+            quantiles_WHQ=grid_WHQ,
+            samples_SWH=paths_SNH[:samples, cut.asked_W]
+            if samples and paths_SNH is not None
+            else None,
+        )
+
+    def _paths(
+        self,
+        panel: Panel,
+        cut: _Cut,
+        base: Forecasts,
+        matrix: Any,
+        past: KnownPast,
+        num: int,
+        seed: int,
+    ) -> np.ndarray:
+        """Reconciled joint paths of every bottom series, [S, N, H] float32."""
+        assert base.quantiles_WHQ is not None
+        rng = np.random.default_rng([seed, cut.cutoff])
+        target = panel.schema.columns[TARGET]
+        if self.path_plan.kind == "copula":
+            grid_MHQ = base.quantiles_WHQ.astype(np.float64)
+            scores = past.copula.draw(num, rng)
+            drawn = (at_scores(grid_MHQ, LEVELS, score_MH) for score_MH in scores)
+        else:
+            error_RMH = past.errors(self.windows.horizon, center=self.path_plan.center)
+            origins = rng.integers(len(error_RMH), size=num)
+            drawn = (base.point_WH + error_RMH[origin] for origin in origins)
+        found = np.empty((num, cut.hierarchy.num_bottom, self.windows.horizon), dtype=np.float32)
+        for number, drawn_MH in enumerate(drawn):
+            found[number] = on_support(np.asarray(matrix @ drawn_MH), target)
+        return found
+
+    def _told(
+        self, model: Forecaster, panel: Panel, cutoffs: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Actuals, points and normal scores of past origins, [series, R, H]; NaN if not known."""
+        at = windows_at(panel, cutoffs, self.windows)
+        found = model.predict(panel, at=at, quantiles=LEVELS)
+        assert found.quantiles_WHQ is not None
+        y_WH, seen_WH = labels(panel, at, self.windows.horizon)
+        score_WH = scores_of(found.quantiles_WHQ, LEVELS, y_WH)
+        place = {cutoff: number for number, cutoff in enumerate(cutoffs)}
+        origin_W = np.array([place[int(cutoff)] for cutoff in at.cutoff_W], dtype=np.int64)
+        shape = (panel.num_series, len(cutoffs), self.windows.horizon)
+        told = []
+        for values_WH in (y_WH, found.point_WH, score_WH):
+            whole = np.full(shape, np.nan)
+            whole[at.series_W, origin_W] = np.where(seen_WH, values_WH, np.nan)
+            told.append(whole)
+        return told[0], told[1], told[2]
+
+    def save(self, folder: Path) -> None:
+        """Write both models and what they missed, without pickles."""
+        assert self._past is not None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.inner.save(folder / "inner")
+        if not self.bottom_up:
+            self.upper.save(folder / "upper")
+        self._past.save(folder / "past.npz")
+        facts = {"fitted_until": self.fitted_until, "method": self.method}
+        (folder / "hierarchy.json").write_text(json.dumps(facts))
+
+    def load(self, folder: Path) -> Self:
+        """Take up what `save` wrote; CheckpointError if it was reconciled in another way."""
+        try:
+            facts = json.loads((folder / "hierarchy.json").read_text())
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{folder} holds no reconciled model; load it with hierarchy=none, or train it"
+                " again with a hierarchy"
+            ) from None
+        if self.bottom_up != (facts["method"] == "bottom_up"):
+            raise CheckpointError(
+                f"{folder} was fitted with hierarchy={facts['method']}, which"
+                f" {'has no' if not self.bottom_up else 'has'} forecasts of the nodes above the"
+                f" lanes; {self.method} cannot take it up"
+            )
+        self.inner.load(folder / "inner")
+        if not self.bottom_up:
+            self.upper.load(folder / "upper")
+        self._past = NodePast.load(folder / "past.npz")
+        self.fitted_until = facts["fitted_until"]
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """What can be forecast at one cutoff: upper nodes first, then the series.
+
+    ``asked_W``: place of each asked window among the series.
+    """
+
+    cutoff: int
+    hierarchy: Hierarchy
+    names: tuple[str, ...]
+    panel: Panel
+    series: WindowIndex
+    nodes: Panel | None
+    above: WindowIndex
+    at: WindowIndex
+    asked_W: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        model: ReconciledForecaster,
+        panel: Panel,
+        hierarchy: Hierarchy,
+        nodes: Panel | None,
+        at: WindowIndex,
+        cutoff: int,
+    ) -> _Cut:
+        """The hierarchy of the series that can be forecast, or are asked, at ``cutoff``."""
+        able = windows_at(panel, [cutoff], model.windows).series_W
+        active = np.unique(np.concatenate([able, at.series_W]))
+        active_N = np.isin(np.arange(panel.num_series), active)
+        left, kept_M = hierarchy.kept(active_N)
+        above = np.flatnonzero(kept_M[: hierarchy.num_upper])
+        if nodes is None:  # the sums are not forecast, so they are no rows here
+            left, above = left.bottom(), above[:0]
+        return cls(
+            cutoff=cutoff,
+            hierarchy=left,
+            names=left.names,
+            panel=panel,
+            series=WindowIndex(series_W=active, cutoff_W=np.full(len(active), cutoff)),
+            nodes=nodes,
+            above=WindowIndex(series_W=above, cutoff_W=np.full(len(above), cutoff)),
+            at=at,
+            asked_W=np.searchsorted(active, at.series_W),
+        )
+
+    def base(self, model: ReconciledForecaster, *, seed: int, options: dict[str, Any]) -> Forecasts:
+        """Base forecasts of the nodes, then of the series."""
+        parts = []
+        if self.nodes is not None:
+            parts.append(
+                model.upper.predict(self.nodes, at=self.above, quantiles=LEVELS, seed=seed)
+            )
+        parts.append(
+            model.inner.predict(self.panel, at=self.series, quantiles=LEVELS, seed=seed, **options)
+        )
+        return joined(parts)

@@ -1,0 +1,1 @@
+"""Other packages' own pipelines, as references beside ours."""

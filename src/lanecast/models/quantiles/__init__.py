@@ -1,0 +1,1 @@
+"""Quantile grids and sample paths: finishing, sorting, support, copula."""

@@ -1,0 +1,1 @@
+"""What tables and forecasts look like when something is wrong."""

@@ -1,0 +1,67 @@
+"""What training, backtesting and forecasting share: results, facts for the record, saved models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lanecast.data.panel import Panel
+    from lanecast.data.windows import WindowIndex
+    from lanecast.models.protocol import Forecaster
+    from lanecast.runs.record import Objective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A finished run: the number it is judged by, its folder and its scores."""
+
+    objective: Objective
+    folder: Path
+    scores: Mapping[str, float]
+
+
+def panel_facts(panel: Panel) -> dict[str, Any]:
+    """What the record says of the data."""
+    return {
+        "fingerprint": panel.fingerprint,
+        "series": panel.num_series,
+        "cells": panel.num_cells,
+        "first": str(panel.time_of(int(panel.start.min()))),
+        "last_target": str(panel.time_of(panel.last_step)),
+        "roles": {name: str(column.role) for name, column in panel.schema.columns.items()},
+        "calendar": list(panel.calendar_names),
+        "counts": dict(panel.counts),
+    }
+
+
+def model_facts(forecaster: Forecaster) -> dict[str, Any]:
+    """What the record says of the model, and which windows a network is calibrated on."""
+    calibrated_on = getattr(forecaster, "calibrated_on", None)
+    causal = getattr(forecaster, "causal_facts", None)
+    return {
+        "name": forecaster.name,
+        "uses": sorted(str(role) for role in forecaster.uses),
+        "do_validity": forecaster.do_validity,
+        "counts": dict(getattr(forecaster, "counts", {})),
+        **({} if calibrated_on is None else {"calibrated_on": calibrated_on}),
+        **({} if causal is None else {"causal": causal}),
+    }
+
+
+def window_facts(
+    panel: Panel, index: WindowIndex, *, context: int, num_cutoffs: int
+) -> dict[str, int]:
+    """How many windows are asked for, how many of them start before their series does, and how
+    many series x cutoffs have too little history for one.
+    """
+    short = index.cutoff_W - context + 1 < panel.start[index.series_W]
+    new = panel.start[index.series_W] > int(index.cutoff_W.min()) if len(index) else short
+    return {
+        "windows": len(index),
+        "windows_without_history": num_cutoffs * panel.num_series - len(index),
+        "windows_left_padded": int(short.sum()),
+        "windows_of_series_newer_than_first_cutoff": int(new.sum()),
+    }

@@ -1,0 +1,1 @@
+"""Planning again as days pass: the closed loop, what a day costs, when to plan anew."""

@@ -1,0 +1,142 @@
+"""Run folders as the tables see them: found by pattern and read from record.json."""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lanecast.config import config_hash
+from lanecast.errors import RunFolderError
+from lanecast.runs.folder import RECORD, read_record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One completed run, as its record tells it."""
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @property
+    def model(self) -> str:
+        """The model as the command line chose it: ``nhits``."""
+        return str(self.record["choices"]["model"])
+
+    @property
+    def config_hash(self) -> str:
+        """Hash of the resolved config without the seed: equal for repetitions of one experiment.
+
+        A backtest of a trained run (``run=``) names it with its seed, which is taken out here.
+        """
+        config = self.record["config"]
+        if not (trained := config.get("evaluates")):
+            return str(self.record["config_hash"])
+        return config_hash({**config, "evaluates": str(trained).partition("/seed")[0]})
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return int(self.record["seed"])
+
+    @property
+    def scored(self) -> str | None:
+        """Hash of the labels it was scored on; None for a run that has not been backtested."""
+        return self.record.get("scored")
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Every number of the record that a table can show; a null is nan."""
+        found = {**(self.record.get("counts") or {}), **(self.record.get("scores") or {})}
+        if objective := self.record.get("objective"):
+            found["objective"] = objective["value"]
+        found["leakage"] = (self.record.get("futures") or {}).get("leakage_wape_points")
+        timings = self.record.get("timings") or {}
+        # `total` is what the verb measured, `seconds` the life of the whole run.
+        found["seconds"] = timings.get("total", timings.get("seconds"))
+        return {name: math.nan if value is None else value for name, value in found.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSet:
+    """Runs that count, and the others with the reason why they do not."""
+
+    runs: tuple[Run, ...]
+    skipped: tuple[tuple[Path, str], ...]
+
+
+def read_runs(patterns: str | Sequence[str]) -> RunSet:
+    """Every run below the folders that match; of a run repeated with its seed the newest counts."""
+    runs: dict[tuple[str, int], Run] = {}
+    skipped = []
+    for path in sorted(set(_records(patterns)), key=lambda path: path.stat().st_mtime):
+        try:
+            run = Run(folder=path.parent, record=read_record(path.parent))
+            key = (run.config_hash, run.seed)
+            _ = run.model
+        except (RunFolderError, KeyError, TypeError) as err:
+            skipped.append((path.parent, f"its {RECORD} is not one of ours ({err!r})"))
+            continue
+        if (status := run.record.get("status")) != "completed":
+            skipped.append((run.folder, f"its status is {status}"))
+            continue
+        if key in runs:
+            skipped.append((runs[key].folder, f"repeated later by {run.folder}"))
+        runs[key] = run
+    if not runs:
+        reasons = "".join(f"\n  {folder}: {reason}" for folder, reason in skipped)
+        raise RunFolderError(
+            f"no completed run matches runs={patterns}; look at the runs that were left out, or"
+            f" repeat them{reasons}"
+        )
+    return RunSet(runs=tuple(runs.values()), skipped=tuple(skipped))
+
+
+def common_folder(patterns: str | Sequence[str]) -> Path:
+    """The deepest folder that contains every match: what comes before the first wildcard."""
+    fixed = []
+    for pattern in _listed(patterns):
+        parts = Path(pattern).parts
+        plain = [part for part in parts if not glob.has_magic(part)]
+        kept = len(plain) if len(plain) == len(parts) else _first_magic(parts)
+        fixed.append(str(Path(*parts[:kept])))
+    folder = Path(os.path.commonpath(fixed))
+    return folder.parent if folder.name == RECORD else folder
+
+
+def _first_magic(parts: Sequence[str]) -> int:
+    return next(at for at, part in enumerate(parts) if glob.has_magic(part))
+
+
+def _listed(patterns: str | Sequence[str]) -> list[str]:
+    return [patterns] if isinstance(patterns, str) else list(patterns)
+
+
+def _records(patterns: str | Sequence[str]) -> Iterator[Path]:
+    for pattern in _listed(patterns):
+        found, walked = False, set[Path]()
+        for path in map(Path, glob.iglob(pattern, recursive=True)):
+            if not walked.isdisjoint(path.parents):  # ** names a folder and all that is in it
+                continue
+            walked.add(path)
+            inside = [path] if path.name == RECORD else path.rglob(RECORD)
+            for record in inside:
+                # A folder keeps earlier failures of the same run as `previous-<n>`.
+                if not record.parent.name.startswith("previous-"):
+                    found = True
+                    yield record
+        if not found:
+            raise RunFolderError(f"runs={pattern} matches no {RECORD}; {_holds(pattern)}")
+
+
+def _holds(pattern: str) -> str:
+    """What there is instead: the folders in the deepest part of the pattern that exists."""
+    base = common_folder(pattern)
+    while not base.is_dir():
+        base = base.parent
+    near = sorted(path.name for path in base.iterdir() if path.is_dir() and path.name[0] != ".")
+    return f"{base} holds {', '.join(near) or 'no folder'}; choose among them"

@@ -1,0 +1,1 @@
+"""Couplings of networks to a graph, actions, answers, badges."""

@@ -1,0 +1,250 @@
+"""Couplings that read an action: what a network sees of treatments, and what it is asked with.
+
+The ones that are valid under do() stand in `lanecast.whatif.delta_couplings`.
+Axes: ``W`` windows, ``H`` horizon, ``S`` samples, ``Q`` quantile levels, ``V`` drivers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lanecast.causal.scm.chaining import Action, Chain, Rolled, chain
+from lanecast.causal.scm.layer import CausalLayer
+from lanecast.data.forecasts import Forecasts
+from lanecast.data.panel import Panel
+from lanecast.data.schema import TARGET, Column
+from lanecast.data.views import unfolded, with_target
+from lanecast.data.windows import WindowIndex, WindowSpec
+from lanecast.errors import ConfigError
+from lanecast.models.protocol import Reporter
+from lanecast.whatif.mixing import GRID, mixture
+from lanecast.whatif.treatments import (
+    columns_of,
+    future_view,
+    known,
+    open_choices,
+    past_view,
+    with_action,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One call of ``predict``; ``hidden``: what the action leaves open is unknown, not sampled."""
+
+    panel: Panel
+    at: WindowIndex
+    action: Action
+    hidden: bool
+    quantiles: tuple[float, ...]
+    samples: int | None
+    seed: int
+
+    @property
+    def target(self) -> Column:
+        """The declaration of the target."""
+        return self.panel.schema.columns[TARGET]
+
+
+class Coupling(ABC):
+    """What an inner forecaster sees of a panel, and how its forecasts answer an action."""
+
+    def __init__(
+        self, *, layer: CausalLayer, inner: Any, windows: WindowSpec, policy_samples: int
+    ) -> None:
+        self.layer, self.inner, self.windows = layer, inner, windows
+        self.policy_samples = policy_samples
+        self._seen: tuple[Panel, Panel] | None = None
+
+    @abstractmethod
+    def view(self, panel: Panel) -> Panel:
+        """The panel as the inner forecaster sees it."""
+
+    @abstractmethod
+    def predict(self, asked: Question) -> Forecasts:
+        """Forecast under the action."""
+
+    def fit(self, panel: Panel, *, until: int, reporter: Reporter | None) -> None:
+        """Fit the inner forecaster on its view."""
+        self._seen = None
+        self.inner.fit(self.seen(panel), until=until, reporter=reporter)
+
+    def seen(self, panel: Panel) -> Panel:
+        """The view's series that have a target; kept for the panel asked last."""
+        if self._seen is None or self._seen[0] is not panel:
+            self._seen = (panel, with_target(self.view(panel)))
+        return self._seen[1]
+
+    def index(self, panel: Panel, at: WindowIndex) -> WindowIndex:
+        """The same windows in the view's numbering."""
+        return WindowIndex(series_W=self.rows(panel, at.series_W), cutoff_W=at.cutoff_W)
+
+    def rows(self, panel: Panel, series: np.ndarray) -> np.ndarray:
+        """Series of the panel as rows of its view."""
+        seen = self.seen(panel)
+        if seen.num_series == panel.num_series:
+            return series
+        place = {str(name): row for row, name in enumerate(seen.series)}
+        return np.array([place[str(panel.series[i])] for i in series], dtype=np.int64)
+
+    def save(self, folder: Path) -> None:
+        """Save the inner forecaster."""
+        self.inner.save(folder)
+
+    def load(self, folder: Path) -> None:
+        """Load the inner forecaster."""
+        self._seen = None
+        self.inner.load(folder)
+
+    def roll(self, asked: Question, *, samples: int | None = None, **changes: Any) -> Rolled:
+        """The windows rolled by the layer; without samples, the path without noise."""
+        how = Chain(samples=None if samples is None else range(samples), seed=asked.seed)
+        return chain(
+            self.layer,
+            asked.panel,
+            asked.at,
+            horizon=self.windows.horizon,
+            action=asked.action,
+            how=replace(how, **changes),
+        )
+
+    def leaves_choices(self, asked: Question) -> bool:
+        """Whether some 0/1 treatment is neither known nor set: it has to be sampled."""
+        graph = self.layer.graph
+        planned = known(asked.panel, asked.at, graph, self.windows.horizon)
+        return bool(open_choices(with_action(planned, asked.action), graph))
+
+
+class NoFuture(Coupling):
+    """Treatments are history; their future reaches the network in no form."""
+
+    def view(self, panel: Panel) -> Panel:
+        """Treatments observed."""
+        return past_view(self.layer, panel)
+
+    def predict(self, asked: Question) -> Forecasts:
+        """The same forecast whatever is done."""
+        found: Forecasts = self.inner.predict(
+            self.seen(asked.panel),
+            at=self.index(asked.panel, asked.at),
+            quantiles=asked.quantiles,
+            samples=asked.samples,
+            seed=asked.seed,
+        )
+        return replace(found, index=asked.at)
+
+
+class Plain(Coupling):
+    """Treatments are future covariates, in training as they were logged."""
+
+    def view(self, panel: Panel) -> Panel:
+        """Treatments known in advance, without a lead."""
+        return future_view(panel, self.layer.graph)
+
+    def predict(self, asked: Question) -> Forecasts:
+        """Feed the paths of the action; mix over sampled paths where it leaves 0/1 choices open.
+
+        Continuous treatments that are left open take the layer's path without noise.
+        """
+        planned = known(asked.panel, asked.at, self.layer.graph, self.windows.horizon)
+        paths = with_action(planned, asked.action)
+        if asked.hidden:
+            return self._ask(asked, paths)
+        if not self.leaves_choices(asked):
+            return self._ask(asked, _filled(paths, self.roll(asked), 0))
+        rolled = self.roll(asked, samples=self.policy_samples)
+        on_grid = replace(asked, quantiles=GRID, samples=None)
+        grids = [
+            np.asarray(self._ask(on_grid, _filled(paths, rolled, k)).quantiles_WHQ)
+            for k in range(self.policy_samples)
+        ]
+        return mixture(
+            asked.at, np.stack(grids), asked.quantiles, asked.samples, asked.seed, asked.target
+        )
+
+    def _ask(self, asked: Question, paths: Mapping[str, np.ndarray]) -> Forecasts:
+        columns = columns_of(self.layer.graph)
+        view, index = unfolded(
+            self.seen(asked.panel),
+            self.index(asked.panel, asked.at),
+            history=2 * self.windows.context,
+            horizon=self.windows.horizon,
+            futures={columns[name]: path for name, path in paths.items()},
+        )
+        found: Forecasts = self.inner.predict(
+            view, at=index, quantiles=asked.quantiles, samples=asked.samples, seed=asked.seed
+        )
+        return replace(found, index=asked.at)
+
+
+class Features(NoFuture):
+    """Rollouts of the target's parents are future covariates, as issued at each cutoff.
+
+    The roll has no noise: 0/1 parents show their probability, in training as in forecasts.
+    """
+
+    def __init__(
+        self, *, layer: CausalLayer, inner: Any, windows: WindowSpec, policy_samples: int
+    ) -> None:
+        if not hasattr(inner, "with_horizon"):
+            raise ConfigError(
+                f"coupling=features issues rollouts to a network, but {inner.name} is none and"
+                " would not read them; choose coupling=delta, or a network"
+            )
+        super().__init__(layer=layer, inner=inner, windows=windows, policy_samples=policy_samples)
+
+    def view(self, panel: Panel) -> Panel:
+        """Treatments as history; parents rolled from every cutoff, never as they were logged."""
+        owner = np.repeat(np.arange(panel.num_series), np.diff(panel.offsets))
+        step = np.arange(panel.num_cells) + (panel.start - panel.offsets[:-1])[owner]
+        everywhere = WindowIndex(series_W=owner, cutoff_W=step)
+        return self._with_issued(
+            past_view(self.layer, panel), self._rolled(panel, everywhere, Action())
+        )
+
+    def predict(self, asked: Question) -> Forecasts:
+        """As issued under the action at each window's cutoff."""
+        seen, index = self.seen(asked.panel), self.index(asked.panel, asked.at)
+        issued = seen.issued.clone()
+        cell = seen.offsets[index.series_W] + index.cutoff_W - seen.start[index.series_W]
+        issued[torch.from_numpy(cell)] = self._rolled(asked.panel, asked.at, asked.action)
+        found: Forecasts = self.inner.predict(
+            self._with_issued(seen, issued),
+            at=index,
+            quantiles=asked.quantiles,
+            samples=asked.samples,
+            seed=asked.seed,
+        )
+        return replace(found, index=asked.at)
+
+    @property
+    def drivers(self) -> list[str]:
+        """The target's parents that the graph sees, less the target."""
+        graph = self.layer.graph
+        parents = {edge.source for edge in graph.parents(graph.target)}
+        return [name for name in graph.order if name in parents - {graph.target}]
+
+    def _with_issued(self, panel: Panel, issued: torch.Tensor) -> Panel:
+        names = tuple(f"rolled_{name}" for name in self.drivers)
+        return replace(panel, issued=issued, issued_names=names)
+
+    def _rolled(self, panel: Panel, at: WindowIndex, action: Action) -> torch.Tensor:
+        """Drivers in link space, [W, H, V]; also at cutoffs of the training span."""
+        how, horizon = Chain(training=True), self.windows.horizon
+        rolled = chain(self.layer, panel, at, horizon=horizon, action=action, how=how)
+        return rolled.x_SWHJ[0][..., [self.layer.node(name) for name in self.drivers]]
+
+
+def _filled(paths: Mapping[str, np.ndarray], rolled: Rolled, sample: int) -> dict[str, np.ndarray]:
+    """Steps that are left open take those of one rolled path."""
+    return {
+        name: np.where(np.isfinite(path), path, rolled.natural(name)[sample])
+        for name, path in paths.items()
+    }

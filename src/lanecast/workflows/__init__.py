@@ -1,0 +1,1 @@
+"""One file per command: compose, call a core, write the run folder."""

@@ -1,0 +1,77 @@
+"""The verb *falsify*: hold the declared graph against the data, of a run or before there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lanecast.errors import ConfigError
+from lanecast.pipeline.building import plain_config
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from lanecast.causal.falsification.tests import Falsification
+
+SHOWN = 20  # contradictions that are printed
+
+
+def run(cfg: DictConfig) -> None:
+    """Test ``cfg.dag`` on ``cfg.data``, print what is contradicted; with ``run=``, record it."""
+    from lanecast.causal.falsification.tests import falsify
+    from lanecast.causal.graph.graph import Graph
+    from lanecast.causal.scm.fitting import Plan
+    from lanecast.data.cutoffs import cutoff_step
+    from lanecast.data.ingest.loading import load_panel
+    from lanecast.data.schema import Schema
+
+    if not cfg.get("dag"):
+        raise ConfigError("falsify.py tests a causal graph: choose dag=<name>, or run=<folder>")
+    graph = Graph.from_config(plain_config(cfg.dag))
+    schema = Schema.from_config(plain_config(cfg.data.schema))
+    graph.check(schema, context=int(cfg.windows.context), attributes=schema.static)
+    panel = load_panel(cfg.data)
+    until = panel.last_step
+    if cfg.cutoff is not None:
+        until = cutoff_step(panel, cfg.cutoff, key="cutoff")
+    found = falsify(
+        graph,
+        panel,
+        until=until,
+        share=float(cfg.share),
+        alpha=float(cfg.alpha),
+        floor=float(cfg.floor),
+        plan=Plan(**plain_config(cfg.coupling.mechanisms)),
+        seed=int(cfg.seed),
+    )
+    print("\n".join(lines(found)))
+    if cfg.get("run") is not None:
+        _keep(found, Path(str(cfg.run)))
+
+
+def lines(found: Falsification) -> list[str]:
+    """The verdict, the strongest contradictions, and what could not be tested."""
+    told = [found.verdict]
+    told += [f"  {row}" for row in found.contradicted[:SHOWN]]
+    reasons = {name: n for name, n in found.counts.items() if name.startswith("untested: ")}
+    told += [f"  {count} {reason}" for reason, count in reasons.items()]
+    if found.contradicted:
+        told.append(
+            "An edge named here is missing, or something hidden moves both ends; which of the two"
+            " is for those who know the network to say."
+        )
+    return told
+
+
+def _keep(found: Falsification, folder: Path) -> None:
+    """falsification.csv in the run folder, the verdict in its record."""
+    import pandas as pd
+
+    from lanecast.runs.folder import read_record, write_record
+
+    told = found.to_record()
+    rows: list[dict[str, Any]] = told.pop("rows")
+    pd.DataFrame(rows).to_csv(folder / "falsification.csv", index=False, float_format="%.6g")
+    record = read_record(folder)
+    record["falsification"] = {key: value for key, value in told.items() if key != "untested"}
+    write_record(folder, record)

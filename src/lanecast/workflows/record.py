@@ -1,0 +1,195 @@
+"""Experiments: a question, the runs that answer it, and a check that the three files agree.
+
+``experiments/<yyyy-mm>-<slug>/`` holds ``README.md`` (question, one scientific factor, what was
+fixed, command, table, verdict), ``results.csv`` (one row per run) and ``config.yaml`` (of the first
+run, as composed).  The table stands between two markers and is written from the results, so that a
+record can be renewed without touching what a person wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lanecast.errors import ConfigError, RunFolderError
+from lanecast.report.rendering import markdown_lines
+from lanecast.report.table import Comparison, compare
+from lanecast.runs.reading import Run
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+BEGIN, END = "<!-- table -->", "<!-- /table -->"
+INDEX_HEAD = "# Experiments\n\nOne question each; written by `scripts/record.py`, newest first.\n\n"
+TEMPLATE = """\
+# {question}
+
+**Scientific factor:** {factor}
+**Nuisance:** {nuisance}
+**Fixed:** {fixed}
+
+```
+{command}
+```
+
+{begin}
+{table}
+{end}
+
+**Verdict.** {verdict}
+
+`config.yaml` is the config of the first run as composed, `results.csv` has one row per run.
+"""
+
+
+def run(cfg: DictConfig) -> Path:
+    """What ``scripts/record.py`` does: write or renew one record, then the index."""
+    from omegaconf import OmegaConf
+
+    options: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
+    root = Path(options["out"])
+    if options["index_only"]:
+        write_index(root)
+        return root
+    for key in ("runs", "slug"):
+        if options[key] == "???":
+            raise ConfigError(f"{key}= is missing; see record.py --help")
+    comparison = compare(
+        options["runs"],
+        factors=options["factors"] or {},
+        metrics=options["metrics"],
+        baseline=options["baseline"],
+    )
+    month = options["month"] or started(comparison.runs)
+    folder = root / f"{month}-{options['slug']}"
+    prose = {key: options[key] for key in ("question", "factor", "nuisance", "fixed", "verdict")}
+    write_record(folder, comparison, prose=prose)
+    write_index(root)
+    print(f"Written: {folder}; index: {root / 'README.md'}")
+    return folder
+
+
+def write_record(folder: Path, comparison: Comparison, *, prose: Mapping[str, str | None]) -> None:
+    """Write the three files; of an existing README only the table, and what ``prose`` gives."""
+    first = comparison.runs[0]
+    composed = first.folder / ".hydra" / "config.yaml"
+    if not composed.is_file():
+        raise RunFolderError(f"{first.folder} keeps no .hydra/config.yaml; repeat the run")
+    folder.mkdir(parents=True, exist_ok=True)
+    comparison.by_run.to_csv(folder / "results.csv", index=False)
+    text = composed.read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^(  runs:) .*$", r"\1 runs", text)  # where it was run is nobody's business
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    table = "\n".join(markdown_lines(comparison))
+    readme = folder / "README.md"
+    if readme.is_file():
+        text = with_table(readme.read_text(encoding="utf-8"), table, where=readme)
+    else:
+        missing = [key for key in ("question", "factor", "fixed", "verdict") if not prose[key]]
+        if missing:
+            raise ConfigError(
+                f"a new record needs {', '.join(f'{key}=' for key in missing)} on the command line"
+            )
+        told = {key: value or "none" for key, value in prose.items()}
+        text = TEMPLATE.format(
+            **told, command=commands(comparison.runs), table=table, begin=BEGIN, end=END
+        )
+    readme.write_text(text, encoding="utf-8")
+
+
+def with_table(text: str, table: str, *, where: Path) -> str:
+    """The text with what stands between the markers replaced."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ConfigError(
+            f"{where} has no {BEGIN} ... {END} to put the table into; add the markers"
+        )
+    return f"{head}{BEGIN}\n{table}\n{END}{tail}"
+
+
+def commands(runs: Sequence[Run]) -> str:
+    """One command for each set of overrides, seeds joined."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for run in runs:
+        kept = [
+            text
+            for text in run.record.get("overrides", [])
+            if text.partition("=")[0] not in ("seed", "paths.runs", "skip_finished")
+        ]
+        seeds.setdefault((str(run.record.get("verb")), " ".join(kept)), []).append(run.seed)
+    return "\n".join(
+        f"python scripts/{verb}.py -m {overrides} seed={','.join(map(str, sorted(set(found))))}"
+        for (verb, overrides), found in seeds.items()
+    )
+
+
+def started(runs: Sequence[Run]) -> str:
+    """Year and month in which the last of the runs started, by their records."""
+    times = [str((run.record.get("timings") or {}).get("started", "")) for run in runs]
+    if not (last := max(times)):
+        raise ConfigError("the records tell no start; give month=<yyyy-mm>")
+    return last[:7]
+
+
+def write_index(root: Path) -> None:
+    """Write ``experiments/README.md``: question and verdict of each record."""
+    (root / "README.md").write_text(index_text(root), encoding="utf-8")
+
+
+def index_text(root: Path) -> str:
+    """What the index must say."""
+    lines = ["| experiment | question | verdict |", "| --- | --- | --- |"]
+    for folder in sorted((one for one in root.iterdir() if one.is_dir()), reverse=True):
+        text = (folder / "README.md").read_text(encoding="utf-8")
+        question = text.splitlines()[0].lstrip("# ")
+        lines.append(
+            f"| [{folder.name}]({folder.name}/README.md) | {question} | {verdict_of(text)} |"
+        )
+    return INDEX_HEAD + "\n".join(lines) + "\n"
+
+
+def verdict_of(text: str) -> str:
+    """First sentence of the verdict, on one line."""
+    found = re.search(r"\*\*Verdict[.:]?\*\*[.:]?\s*(.+?[.!])(?:\s|$)", text, flags=re.DOTALL)
+    return " ".join(found[1].split()).replace("|", "/") if found else "none yet"
+
+
+def disagreements(folder: Path) -> list[str]:
+    """Numbers of the README's marked table that its results do not give; empty if all agree."""
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    if BEGIN not in text:
+        return []
+    results = pd.read_csv(folder / "results.csv", dtype={"hash": str})
+    lines = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()
+    heads = _cells(lines[0])
+    found = []
+    for line in lines[2:]:
+        row = dict(zip(heads, _cells(line), strict=True))
+        mine = results[results["hash"].str.startswith(row["hash"])]
+        if mine.empty:
+            found.append(f"{folder.name}: no run of results.csv has the hash {row['hash']}")
+            continue
+        if int(row.get("num_runs", len(mine)) or 0) != len(mine):
+            found.append(
+                f"{folder.name}: {row['hash']} has {len(mine)} runs, not {row['num_runs']}"
+            )
+        for name in heads:
+            if name not in mine or mine[name].dtype.kind != "f" or not row[name]:
+                continue
+            value, printed = float(mine[name].mean()), row[name]
+            digits = len(printed.partition(".")[2])
+            if abs(value - float(printed)) > 0.51 * 10.0**-digits:
+                found.append(
+                    f"{folder.name}: {name} of {row['hash']} is {value:.{digits}f} in results.csv"
+                    f" and {printed} in README.md"
+                )
+    return found
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
