@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import hydra
@@ -20,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.cli.help import help_text
+from lanecast.config.packages import require_package
 from lanecast.config.recipe import NAME, check_targets, omegaconf_message
 from lanecast.config.recorded import OF_THIS_CALL, effective_config, invocation
 from lanecast.config.threads import calm_threads, one_thread_per_worker
@@ -27,6 +29,7 @@ from lanecast.errors import ConfigError, LanecastError
 from lanecast.runs.stopping import RunInterrupted, interruptible, signal_behind, sigterm_raises
 
 Verb = Callable[[DictConfig], Any]
+SLURM = ("slurm", "submitit_slurm")
 
 
 def main(root: str) -> Callable[[Verb], Callable[[], None]]:
@@ -50,6 +53,10 @@ def main(root: str) -> Callable[[Verb], Callable[[], None]]:
             if {"--help", "-h"} & set(sys.argv[1:]):
                 print(help_text(conf, root))
                 return
+            try:
+                require_launcher(sys.argv[1:])
+            except ConfigError as missing:
+                sys.exit(_report(missing))
             calm_threads()
             one_thread_per_worker(sys.argv[1:])
             full = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -75,6 +82,20 @@ def _run(task: Verb, cfg: DictConfig) -> Any:
             return value
     _refuse_sweep_of_processes(cfg)
     return task(cfg)
+
+
+def require_launcher(argv: list[str]) -> None:
+    """ConfigError where a launcher needs what this machine lacks, before anything is submitted."""
+    chosen = [text.partition("=")[2] for text in argv if text.startswith("hydra/launcher=")]
+    if not chosen or chosen[-1] not in SLURM:
+        return
+    require_package("submitit", extra="sweep", needed_by=f"hydra/launcher={chosen[-1]}")
+    if which("sbatch") is None:
+        raise ConfigError(
+            f"hydra/launcher={chosen[-1]} submits jobs with sbatch, which is not on the PATH of"
+            " this machine; start it on a login node of the cluster, or leave hydra/launcher out"
+            " (hydra/launcher=joblib and hydra/launcher=ray run jobs side by side here)"
+        )
 
 
 def _refuse_sweep_of_processes(cfg: DictConfig) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
 from lanecast.pipeline.facts import RunResult, panel_facts, window_facts
+from lanecast.pipeline.machine import require_solver
 from lanecast.workflows.engines import Engine, Fold, Local
 
 if TYPE_CHECKING:
@@ -33,11 +34,15 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.data.ingest.loading import load_panel
     from lanecast.data.windows import windows_at
     from lanecast.evaluation.score import evaluate
+    from lanecast.report.pictures import keep_graph_picture
     from lanecast.runs.record import Objective, Run
     from lanecast.whatif.leakage import OtherFutures, futures_lines
 
     _check_plan(cfg)
     with Run.open(cfg) as folder:
+        engine: Engine = instantiate(cfg.engine) if cfg.get("engine") else Local()
+        # What cannot be built is told before data are read.
+        graph = getattr(build_forecaster(cfg, here=isinstance(engine, Local)), "graph", None)
         panel = load_panel(cfg.data)
         spec: WindowSpec = instantiate(cfg.windows)
         cutoffs = cutoffs_of(panel, cfg.protocol, spec.horizon)
@@ -64,7 +69,8 @@ def run(cfg: DictConfig) -> RunResult:
             ),
         )
         others = OtherFutures()
-        forecasts = _forecast(cfg, panel, folds, folder, others)
+        forecasts = _forecast(cfg, panel, folds, folder, engine, others)
+        keep_graph_picture(graph, folder)
         _write(forecasts, panel, cfg.model.name, folder)
         scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season)
         told = _levels(cfg, forecasts, panel)
@@ -105,14 +111,16 @@ def folds_of(cutoffs: Sequence[int], refit: str | int) -> list[Fold]:
 
 
 def _forecast(
-    cfg: DictConfig, panel: Panel, folds: Sequence[Fold], folder: Run, others: OtherFutures
+    cfg: DictConfig,
+    panel: Panel,
+    folds: Sequence[Fold],
+    folder: Run,
+    engine: Engine,
+    others: OtherFutures,
 ) -> Forecasts:
     """Fit and predict fold by fold; the last fitted model is saved."""
-    from lanecast.config import instantiate
     from lanecast.data.forecasts import joined
-    from lanecast.report.pictures import keep_graph_picture
 
-    engine: Engine = instantiate(cfg.engine) if cfg.get("engine") else Local()
     served, facts = engine.serve(cfg, panel, folds, folder)
     for one in served:
         others.add(one.others)
@@ -120,7 +128,6 @@ def _forecast(
         "fit": sum(one.fit_seconds for one in served),
         "predict": sum(one.predict_seconds for one in served),
     }
-    keep_graph_picture(getattr(build_forecaster(cfg), "graph", None), folder)
     folder.note(timings=seconds, model=facts)
     return joined([one.forecasts for one in served])
 
@@ -162,6 +169,7 @@ def _check_plan(cfg: DictConfig) -> None:
         raise ConfigError("plan= needs a network: network=midmile, network=table, ..")
     if not int(cfg.protocol.samples):
         raise ConfigError("plan= needs sample paths: set protocol.samples=100")
+    require_solver("plan")
 
 
 def _planned(cfg: DictConfig, scores: Scores, forecasts: Forecasts, panel: Panel) -> Scores:

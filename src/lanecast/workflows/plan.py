@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lanecast.errors import ConfigError, PlanError
 from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.machine import require_solver
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,7 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.runs.record import Objective, Run
 
     _check(cfg)
+    require_solver("plan")
     with Run.open(cfg) as folder:
         panel = load_panel(cfg.data)
         network: Network = instantiate(cfg.network)

@@ -43,6 +43,7 @@ def subject_of(cfg: DictConfig) -> Subject:
     from lanecast.workflows.backtest import cutoffs_of
 
     spec: WindowSpec = instantiate(cfg.windows)
+    build_forecaster(cfg)  # what cannot be built is told before data are read
     table, future = read_tables(cfg.data)
     panel = panel_of(cfg.data, table, future)
     step = (
