@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
 from lanecast.pipeline.facts import RunResult, panel_facts, window_facts
+from lanecast.pipeline.machine import require_solver
 from lanecast.pipeline.opening import MODEL, open_run
 
 if TYPE_CHECKING:
@@ -30,12 +32,16 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.config import instantiate
     from lanecast.data.ingest.loading import load_panel
     from lanecast.pipeline.backtesting import backtest
+    from lanecast.pipeline.engines import Engine, Local
     from lanecast.pipeline.folds import folds_of, history_of
     from lanecast.planning.backtest import plan_scores
     from lanecast.runs.record import Objective, Run
 
     _check_plan(cfg)
     with Run.open(cfg) as folder:
+        engine: Engine = instantiate(cfg.engine) if cfg.get("engine") else Local()
+        # What cannot be built is told before data are read.
+        model = build_forecaster(cfg, here=isinstance(engine, Local))
         panel, spec = load_panel(cfg.data), instantiate(cfg.windows)
         cutoffs = cutoffs_of(panel, cfg.protocol, spec.horizon)
         trained = cfg.get("run") is not None
@@ -50,7 +56,7 @@ def run(cfg: DictConfig) -> RunResult:
         _note_question(panel, spec, folds, folder)
         result = backtest(
             panel,
-            open_run(cfg).model if trained else build_forecaster(cfg),
+            open_run(cfg).model if trained else model,
             windows=spec,
             cutoffs=cutoffs,
             refit=refit,
@@ -59,7 +65,7 @@ def run(cfg: DictConfig) -> RunResult:
             samples=int(cfg.protocol.samples),
             seed=int(cfg.seed),
             season=int(cfg.protocol.season),
-            engine=instantiate(cfg.engine) if cfg.get("engine") else None,
+            engine=engine,
             reporter=folder,
         )
         if not trained:
@@ -116,18 +122,16 @@ def _note_scores(scores: Scores, futures: dict[str, float], folder: Run) -> None
 
 
 def cutoffs_of(panel: Panel, protocol: Any, horizon: int) -> list[int]:
-    """``count`` cutoffs from ``first_cutoff`` on, ``step`` apart; ConfigError if they overrun."""
-    first, step = panel.step_of(protocol.first_cutoff), int(protocol.step)
-    room = (panel.last_step - horizon - first) // step + 1
-    count = room if protocol.count is None else int(protocol.count)
-    if count > room or room < 1:
-        raise ConfigError(
-            f"protocol asks for {max(count, 1)} cutoffs from {protocol.first_cutoff}, {step} steps"
-            f" apart, but the last target is {panel.time_of(panel.last_step)} and only"
-            f" {max(room, 0)} fit with a horizon of {horizon}; lower protocol.count or move"
-            " protocol.first_cutoff"
-        )
-    return [first + k * step for k in range(count)]
+    """The cutoffs of a rolling protocol on this panel."""
+    from lanecast.data.cutoffs import rolling_cutoffs
+
+    return rolling_cutoffs(
+        panel,
+        first=protocol.first_cutoff,
+        step=int(protocol.step),
+        count=None if protocol.count is None else int(protocol.count),
+        horizon=horizon,
+    )
 
 
 def _write(result: Backtest, panel: Panel, name: str, folder: Run) -> None:
@@ -171,6 +175,7 @@ def _check_plan(cfg: DictConfig) -> None:
         raise ConfigError("plan= needs a network: network=midmile, network=table, ..")
     if not int(cfg.protocol.samples):
         raise ConfigError("plan= needs sample paths: set protocol.samples=100")
+    require_solver("plan")
 
 
 def _with_regret(scores: Scores, regret: PlanScores) -> Scores:
@@ -182,19 +187,15 @@ def _with_regret(scores: Scores, regret: PlanScores) -> Scores:
 
 
 def _draw(forecasts: Forecasts, panel: Panel, folder: Run, *, unit: str) -> None:
-    """One picture per run: the busiest series at the last cutoff; a warning without matplotlib."""
+    """One picture per run: the busiest series at the last cutoff."""
     import numpy as np
 
     from lanecast.report.figures import forecast_figure
+    from lanecast.report.pictures import keep_picture
 
     last = forecasts.index.cutoff_W.max()
     rows = np.flatnonzero(forecasts.index.cutoff_W == last)
     row = rows[np.argmax(forecasts.point_WH[rows].sum(axis=1))]
-    path = folder.folder / "forecast.png"
-    series = str(panel.series[forecasts.index.series_W[row]])
-    try:
-        forecast_figure(panel, forecasts, series=series, cutoff=int(last), path=path, unit=unit)
-    except ImportError as err:
-        folder.warn(f"no forecast plot ({err}); pip install lanecast[demo] brings matplotlib")
-        return
-    folder.image("forecast", path)
+    series = int(forecasts.index.series_W[row])
+    draw = partial(forecast_figure, panel, forecasts, series, int(last), unit=unit)
+    keep_picture(folder, "forecast", draw)

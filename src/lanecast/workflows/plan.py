@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, PlanError
 from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.machine import require_solver
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -37,6 +38,7 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.workflows.sample_paths import SamplePaths
 
     _check(cfg)
+    require_solver("plan")
     with Run.open(cfg) as folder:
         panel, network = load_panel(cfg.data), instantiate(cfg.network)
         source = SamplePaths.of(Path(str(cfg.run)), samples=100)
@@ -175,15 +177,13 @@ def _write(planned: Planned, folder: Run) -> None:
 
 
 def _draw(planned: Planned, folder: Run, *, unit: str) -> None:
-    """The picture for a manager; a warning without matplotlib."""
+    """The picture for a manager."""
+    from lanecast.report.pictures import keep_picture
     from lanecast.report.plan_figure import plan_figure
 
-    path = folder.folder / "plan.png"
-    try:
-        plan_figure(
-            planned.parameters, dict(planned.outcomes), dict(planned.paths), path, unit=unit
-        )
-    except ImportError as err:
-        folder.warn(f"no picture of the plan ({err}); pip install lanecast[demo] brings matplotlib")
-        return
-    folder.image("plan", path)
+    outcomes, paths = dict(planned.outcomes), dict(planned.paths)
+    keep_picture(
+        folder,
+        "plan",
+        lambda path: plan_figure(planned.parameters, outcomes, paths, path, unit=unit),
+    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lanecast.errors import ConfigError, PlanError
 from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.machine import require_solver
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -34,6 +35,7 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.workflows.sample_paths import SamplePaths
 
     _check(cfg)
+    require_solver("plan")
     with Run.open(cfg) as folder:
         panel, network = load_panel(cfg.data), instantiate(cfg.network)
         paths = SamplePaths.of(Path(str(cfg.run)), samples=30)
