@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,7 @@ MACHINE = frozenset(
         "devices",
         "enable_model_summary",
         "enable_progress_bar",
+        "gpu",
         "log_every_n_steps",
         "logger",
         "num_nodes",
@@ -139,6 +141,11 @@ def _check_home(path: str, target: str, thing: Any) -> None:
         raise ConfigError(
             f"{path}={target!r} is defined in {module!r}, outside lanecast and what is trusted"
         )
+
+
+def accepts(cfg: DictConfig | Mapping[str, Any], argument: str) -> bool:
+    """Whether the class that a config builds has a parameter of that name."""
+    return argument in inspect.signature(_locate("_target_", cfg["_target_"])).parameters
 
 
 def check_builds(cfg: DictConfig | Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ def run(cfg: DictConfig) -> None:
     opened = open_run(cfg)
     model, folder = causal_part(opened.model), opened.folder
     panel = opened.panel()
+    assert model.fitted_until is not None
     cutoff = model.fitted_until
     if cfg.cutoff is not None:
         cutoff = cutoff_step(panel, cfg.cutoff, key="cutoff")

@@ -140,7 +140,7 @@ def _write(result: Backtest, panel: Panel, name: str, folder: Run) -> None:
     from lanecast.data.forecast_parts import by_series, in_order, write_parts
     from lanecast.report.pictures import keep_graph_picture
 
-    keep_graph_picture(getattr(result.model, "graph", None), folder)
+    keep_graph_picture(result.model.describe().graph, folder)
     folder.note(timings=dict(result.seconds), model=result.facts)
     if not folder.keep.get("forecasts", True):
         return

@@ -31,17 +31,20 @@ def run(cfg: DictConfig) -> RunResult:
             data=panel_facts(panel),
             split={"until": str(panel.time_of(until)), "val_steps": cfg.protocol.val_steps},
         )
-        keep_graph_picture(getattr(model, "graph", None), folder)
+        keep_graph_picture(model.describe().graph, folder)
         trained = train(
             panel,
             model,
             windows=instantiate(cfg.windows),
             until=until,
             val_steps=int(cfg.protocol.val_steps),
+            quantiles=list(cfg.protocol.get("quantiles") or ()),
             season=int(cfg.protocol.season),
             reporter=folder,
         )
         folder.note(timings=trained.seconds, model=trained.facts)
+        if trained.validation:
+            folder.note(validation=trained.validation)
         trained.model.save(folder.folder / MODEL)
         folder.set_objective(trained.objective)
         return RunResult(objective=trained.objective, folder=folder.folder, scores=trained.scores)
