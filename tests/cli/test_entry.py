@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from lanecast.cli.entry import overrides_first
 from lanecast.runs.stopping import RunInterrupted, interruptible
 
 
@@ -46,6 +47,14 @@ def test_several_processes_are_refused_in_a_sweep_before_a_job_starts(toy, capfd
     assert [record["status"] for record in toy.records("sweep")] == ["failed", "failed"]
     assert not list((toy.folder / "runs").rglob("metrics.csv"))
     assert toy("seed=1", "+trainer.devices=2", "name=alone") == 0
+
+
+def test_options_may_stand_between_overrides(toy):
+    assert toy("model=large", "-m", "seed=1,2", "name=sweep") == 0
+    assert len(toy.records("sweep")) == 2
+    words = ["model=large", "--cfg", "job", "-p", "model", "~seed", "--info", "a=1"]
+    ordered = ["model=large", "~seed", "a=1", "--cfg", "job", "-p", "model", "--info"]
+    assert overrides_first(words) == ordered
 
 
 def test_a_key_of_a_chosen_model_is_valid_wherever_the_choice_stands(toy, capfd):

@@ -30,6 +30,11 @@ from lanecast.runs.stopping import RunInterrupted, interruptible, signal_behind,
 if TYPE_CHECKING:
     from lanecast.runs.record import Objective
 
+# Options of Hydra whose value is the next word.
+WITH_VALUE = frozenset(
+    {"--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp", "--config-name"}
+    | {"-cn", "--experimental-rerun"}
+)
 Verb = Callable[[DictConfig], Any]
 
 
@@ -104,6 +109,7 @@ def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFold
         trust, overrides = granted(argv, root=root, folders=folders)
         require_launcher(overrides)
         overrides = names_as_typed(as_overrides(overrides, folders, root))
+        overrides = overrides_first(overrides)
         overrides = _lenient_where_recorded(overrides, folders)
         check_found_folder(overrides, trust, root=root, folders=folders)
     except ConfigError as wrong:
@@ -240,6 +246,18 @@ def as_overrides(argv: Sequence[str], folders: ConfFolders, root: str) -> list[s
         else:
             overrides.append(text)
     return overrides
+
+
+def overrides_first(argv: Sequence[str]) -> list[str]:
+    """Hydra's parser wants the overrides in one piece, a person may write -m between them."""
+    overrides: list[str] = []
+    options: list[str] = []
+    for before, text in zip(["", *argv], argv, strict=False):
+        if text.startswith("-") or (before in WITH_VALUE and "=" not in text):
+            options.append(text)
+        else:
+            overrides.append(text)
+    return [*overrides, *options]
 
 
 def _is_recorded_value(text: str, folders: ConfFolders) -> bool:
