@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +74,7 @@ def _with_known_future(
 
     from lanecast.data.ingest.layout import check_future, future_holes
     from lanecast.report.figures import short_time
+    from lanecast.report.forecast_summary import listed
 
     holes = future_holes(panel, at, spec)
     lacking_W = np.zeros(len(at), dtype=bool)
@@ -92,7 +92,7 @@ def _with_known_future(
         names.append(f"{str(panel.series[at.series_W[window]])!r} ({column} from {since})")
     folder.warn(
         f"{len(lacking)} of {panel.num_series} series are not forecast, as their known_future is"
-        f" missing: {_listed(names, len(lacking))}; supply it in the future table"
+        f" missing: {listed(names, len(lacking))}; supply it in the future table"
         " (data.future_path) up to the last step, or set strict=true to refuse"
     )
     return at[~lacking_W]
@@ -131,15 +131,11 @@ def _show(cfg: DictConfig, forecasts: Forecasts, panel: Panel, folder: Run) -> N
     keep_picture(folder, "forecast", draw)
 
 
-def _listed(names: Sequence[str], count: int) -> str:
-    """The first names, and how many there are besides."""
-    more = f" and {count - len(names)} more" if count > len(names) else ""
-    return ", ".join(names) + more
-
-
 def _warn_of_silent_series(panel: Panel, at: WindowIndex, spec: WindowSpec, folder: Run) -> None:
     """Name a series that is not forecast because it says too little; refuse if all do."""
     import numpy as np
+
+    from lanecast.report.forecast_summary import listed
 
     silent = np.setdiff1d(np.arange(panel.num_series), at.series_W)
     if len(silent):
@@ -147,7 +143,7 @@ def _warn_of_silent_series(panel: Panel, at: WindowIndex, spec: WindowSpec, fold
         message = (
             f"{len(silent)} of {panel.num_series} series are not forecast, as they have fewer than"
             f" {spec.min_context} targets in the {spec.context} steps up to the cutoff"
-            f" (windows.min_context): {_listed(names, len(silent))}"
+            f" (windows.min_context): {listed(names, len(silent))}"
         )
         if not len(at):
             raise SchemaError(f"{message}; supply newer rows, or set an earlier cutoff=")
