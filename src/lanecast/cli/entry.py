@@ -59,6 +59,9 @@ class Job:
                 return self._run(cfg)
         except Exception as failure:
             self.failures.append(failure)
+            settings = invocation().hydra
+            if isinstance(failure, LanecastError) and settings and not settings.callbacks:
+                return None  # no record is to be closed, and Hydra would print the overrides
             raise
 
     def __getstate__(self) -> dict[str, Any]:

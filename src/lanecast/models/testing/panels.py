@@ -78,7 +78,7 @@ def _cells(
     if number == 3:
         y[length // 3 : length // 3 + 5] = np.nan
         late[length // 2] = np.nan
-    columns = [y, late, temperature, scheduled, promo] if covariates else [y]
+    columns: list[np.ndarray] = [y, late, temperature, scheduled, promo] if covariates else [y]
     return np.stack(columns, axis=-1)
 
 
