@@ -24,6 +24,7 @@ from lanecast.config.recorded import OF_THIS_CALL, effective_config, invocation
 from lanecast.config.threads import calm_threads, one_thread_per_worker
 from lanecast.errors import ConfigError, LanecastError
 from lanecast.runs.stopping import RunInterrupted, interruptible, signal_behind, sigterm_raises
+from lanecast.runs.sweep import Job, end_of_sweep, failed_jobs, summary
 
 Verb = Callable[[DictConfig], Any]
 
@@ -87,7 +88,36 @@ def _refuse_sweep_of_processes(cfg: DictConfig) -> None:
 
 
 def _launch(job: Verb, *, conf: Path, root: str, failures: list[Exception], full: bool) -> int:
-    """Run Hydra; return the exit code. Hydra would print and exit itself, but for this variable."""
+    """Run Hydra, and sum up where it was a sweep; return the exit code."""
+    code = _run_hydra(job, conf=conf, root=root, failures=failures, full=full)
+    jobs = end_of_sweep()
+    if jobs is not None:
+        return _sum_up(jobs, code)
+    if code is not None or not failures:
+        return code or 0
+    if not full:
+        return _report(failures[-1])
+    traceback.print_exception(failures[-1])
+    return 1
+
+
+def _sum_up(jobs: list[Job], code: int | None) -> int:
+    """Say how a sweep ended, whatever ran its jobs; return the exit code."""
+    failed = failed_jobs(jobs)
+    if failed:
+        _say(failed)
+    if line := summary(jobs, program=Path(sys.argv[0])):
+        print(line, flush=True)
+    return int(failed is not None) if code is None else code
+
+
+def _run_hydra(
+    job: Verb, *, conf: Path, root: str, failures: list[Exception], full: bool
+) -> int | None:
+    """Run Hydra; return the exit code of what went wrong outside the jobs, or None.
+
+    Hydra would print and exit itself, but for this variable.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with sigterm_raises():
@@ -109,10 +139,7 @@ def _launch(job: Verb, *, conf: Path, root: str, failures: list[Exception], full
     finally:
         if not full:
             os.environ.pop("HYDRA_FULL_ERROR", None)
-    if failures and full:
-        traceback.print_exception(failures[-1])
-        return 1
-    return _report(failures[-1]) if failures else 0
+    return None
 
 
 def _report(failure: Exception) -> int:

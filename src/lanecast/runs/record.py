@@ -19,11 +19,11 @@ from typing import Any, Self
 from omegaconf import DictConfig, OmegaConf
 
 from lanecast.config import config_hash, instantiate, invocation, resolved_config
-from lanecast.runs.stopping import RunInterrupted, signal_behind
 from lanecast.config.recorded import effective_choices
 from lanecast.errors import RunFolderError
-from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
 from lanecast.runs.environment import device, git_state, versions
+from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
+from lanecast.runs.stopping import status_after
 from lanecast.runs.wandb_mirror import Mirror, NoMirror
 
 __all__ = ["Objective", "Run", "current_run", "finished_objective", "read_record"]
@@ -222,16 +222,6 @@ class Run:
 
 
 NO_MIRROR = {"_target_": "lanecast.runs.wandb_mirror.NoMirror"}
-
-
-def status_after(error: BaseException | None) -> str:
-    """Return the status of a run that ended with ``error``."""
-    if error is None:
-        return "completed"
-    stopped = isinstance(error, RunInterrupted) or (
-        isinstance(error, (KeyboardInterrupt, SystemExit)) and signal_behind(error) is not None
-    )
-    return "interrupted" if stopped else "failed"
 
 
 def _told(objective: Mapping[str, Any] | None) -> str:
