@@ -44,7 +44,9 @@ def main(root: str) -> Callable[[Verb], Callable[[], None]]:
                     return _run(task, cfg)
             except Exception as failure:
                 failures.append(failure)
-                raise
+                if _is_recorded() or isinstance(failure, RunInterrupted):
+                    raise
+                return None  # Hydra would print a line of its own; the failure is told at the end
 
         def command() -> None:
             if {"--help", "-h"} & set(sys.argv[1:]):
@@ -74,6 +76,12 @@ def _run(task: Verb, cfg: DictConfig) -> Any:
             return value
     _refuse_sweep_of_processes(cfg)
     return task(cfg)
+
+
+def _is_recorded() -> bool:
+    """Whether a callback closes the job's record when it fails."""
+    hydra_config = invocation().hydra
+    return hydra_config is not None and bool(hydra_config.callbacks)
 
 
 def _refuse_sweep_of_processes(cfg: DictConfig) -> None:

@@ -54,6 +54,10 @@ EXAMPLES = {
         "record.py runs='runs/calibration/**' slug=calibration-costs-nothing question='...'",
         "record.py index_only=true",
     ),
+    "runs": (
+        "runs.py model=nhits sort=size",
+        "runs.py status=[failed,interrupted] older_than=P7D delete=true",
+    ),
     "explain": (
         f"explain.py run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",
         f"explain.py run={FOLDER} scenario=promo_on",
