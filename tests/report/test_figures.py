@@ -3,9 +3,9 @@ import sys
 import numpy as np
 import pytest
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import LanecastError
-from lanecast.models.protocol import Forecasts
 from lanecast.report.figures import _step_name, forecast_figure
 
 

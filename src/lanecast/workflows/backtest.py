@@ -11,16 +11,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import RunResult, build_forecaster, panel_facts, window_facts
+from lanecast.pipeline.building import build_forecaster
+from lanecast.pipeline.facts import RunResult, panel_facts, window_facts
 from lanecast.workflows.engines import Engine, Fold, Local
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lanecast.data.forecasts import Forecasts
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowSpec
     from lanecast.evaluation.score import Scores
-    from lanecast.models.protocol import Forecasts
     from lanecast.runs.record import Run
     from lanecast.whatif.leakage import OtherFutures
 
@@ -109,7 +110,7 @@ def _forecast(
 ) -> Forecasts:
     """Fit and predict fold by fold; the last fitted model is saved."""
     from lanecast.config import instantiate
-    from lanecast.models.protocol import joined
+    from lanecast.data.forecasts import joined
     from lanecast.report.pictures import keep_graph_picture
 
     engine: Engine = instantiate(cfg.engine) if cfg.get("engine") else Local()
@@ -120,14 +121,14 @@ def _forecast(
         "fit": sum(one.fit_seconds for one in served),
         "predict": sum(one.predict_seconds for one in served),
     }
-    keep_graph_picture(build_forecaster(cfg), folder)
+    keep_graph_picture(getattr(build_forecaster(cfg), "graph", None), folder)
     folder.note(timings=seconds, model=facts)
     return joined([one.forecasts for one in served])
 
 
 def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
+    from lanecast.data.forecast_frames import actual_frame, forecast_frame, samples_frame
     from lanecast.data.forecast_parts import by_series, in_order, write_parts
-    from lanecast.data.ingest.layout import actual_frame, forecast_frame, samples_frame
 
     if not folder.keep.get("forecasts", True):
         return

@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import MODEL, build_forecaster, model_facts, saved_model
+from lanecast.pipeline.building import build_forecaster
+from lanecast.pipeline.facts import model_facts
+from lanecast.pipeline.opening import MODEL, saved_model
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lanecast.data.forecasts import Forecasts
     from lanecast.data.panel import Panel
-    from lanecast.models.protocol import Forecaster, Forecasts, Reporter
+    from lanecast.models.protocol import Forecaster, Reporter
     from lanecast.whatif.leakage import OtherFutures
 
 # Ray asks about usage reports and starts a dashboard unless told otherwise.

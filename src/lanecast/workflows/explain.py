@@ -13,13 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, SchemaError
-from lanecast.pipeline.facts import (
-    build_forecaster,
-    causal_part,
-    plain_config,
-    refuse_calibrated,
-    saved_model,
-)
+from lanecast.pipeline.building import build_forecaster, plain_config
+from lanecast.pipeline.opening import causal_part, refuse_calibrated, saved_model
 
 if TYPE_CHECKING:
     import pandas as pd

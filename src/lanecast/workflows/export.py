@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import CheckpointError, ConfigError
-from lanecast.pipeline.facts import build_forecaster, saved_model
+from lanecast.pipeline.building import build_forecaster
+from lanecast.pipeline.opening import saved_model
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

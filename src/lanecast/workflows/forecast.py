@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lanecast.errors import ConfigError, SchemaError
-from lanecast.pipeline.facts import (
-    RunResult,
-    build_forecaster,
-    model_facts,
-    panel_facts,
-    saved_model,
-    window_facts,
-)
+from lanecast.pipeline.building import build_forecaster
+from lanecast.pipeline.facts import RunResult, model_facts, panel_facts, window_facts
+from lanecast.pipeline.opening import saved_model
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -28,7 +23,8 @@ def run(cfg: DictConfig) -> RunResult:
     The objective is the number of series forecast: nothing can be scored yet.
     """
     from lanecast.config import instantiate
-    from lanecast.data.ingest.layout import check_future, forecast_frame
+    from lanecast.data.forecast_frames import forecast_frame
+    from lanecast.data.ingest.layout import check_future
     from lanecast.data.ingest.loading import load_panel
     from lanecast.data.ingest.statics import vocabulary_of
     from lanecast.data.schema import Schema

@@ -12,17 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, NotIdentified, ScenarioError
-from lanecast.pipeline.facts import (
-    RunResult,
-    build_forecaster,
-    causal_part,
-    model_facts,
-    panel_facts,
-    plain_config,
-    refuse_calibrated,
-    saved_model,
-    window_facts,
-)
+from lanecast.pipeline.building import build_forecaster, plain_config
+from lanecast.pipeline.facts import RunResult, model_facts, panel_facts, window_facts
+from lanecast.pipeline.opening import causal_part, refuse_calibrated, saved_model
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -91,7 +83,7 @@ def run(cfg: DictConfig) -> RunResult:
         _note(cfg, case, answer, folder, audit=audit, badge=badge, effect=effect, bounds=bands)
         main = main_node(nodes, case.forecaster.graph)
         _draw(cfg, nodes[main], main, case, folder, badge=badge)
-        keep_graph_picture(case.forecaster, folder)
+        keep_graph_picture(case.forecaster.graph, folder)
         objective = Objective(name=f"scenario/{main}", value=effect[main]["relative"])
         folder.set_objective(objective)
         return RunResult(objective=objective, folder=folder.folder, scores={})

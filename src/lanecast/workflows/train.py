@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from lanecast.pipeline.facts import MODEL, RunResult, build_forecaster, model_facts, panel_facts
+from lanecast.pipeline.building import build_forecaster
+from lanecast.pipeline.facts import RunResult, model_facts, panel_facts
+from lanecast.pipeline.opening import MODEL
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,7 +33,7 @@ def run(cfg: DictConfig) -> RunResult:
             data=panel_facts(panel),
             split={"until": str(panel.time_of(until)), "val_steps": cfg.protocol.val_steps},
         )
-        keep_graph_picture(forecaster, folder)
+        keep_graph_picture(getattr(forecaster, "graph", None), folder)
         started = time.perf_counter()
         forecaster.fit(panel, until=until, reporter=folder)
         folder.note(timings={"fit": time.perf_counter() - started}, model=model_facts(forecaster))
