@@ -26,6 +26,7 @@ from lanecast.config.threads import calm_threads, one_thread_per_worker
 from lanecast.config.trust import trusting
 from lanecast.errors import ConfigError, LanecastError
 from lanecast.runs.stopping import RunInterrupted, interruptible, signal_behind, sigterm_raises
+from lanecast.runs.sweep import SweepJob, end_of_sweep, failed_jobs, summary
 
 if TYPE_CHECKING:
     from lanecast.runs.record import Objective
@@ -127,8 +128,37 @@ def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFold
 
 
 def _launched(job: Job, overrides: list[str], *, root: str, folders: ConfFolders) -> int:
-    """Run Hydra; return the exit code. Hydra would print and exit itself, but for this variable."""
+    """Run Hydra, and sum up where it was a sweep; return the exit code."""
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    code = _run_hydra(job, overrides, root=root, folders=folders, full=full)
+    jobs = end_of_sweep()
+    if jobs is not None:
+        return _sum_up(jobs, code)
+    if code is not None or not job.failures:
+        return code or 0
+    if not full:
+        return _report(job.failures[-1])
+    traceback.print_exception(job.failures[-1])
+    return 1
+
+
+def _sum_up(jobs: list[SweepJob], code: int | None) -> int:
+    """Say how a sweep ended, whatever ran its jobs; return the exit code."""
+    failed = failed_jobs(jobs)
+    if failed:
+        _say(failed)
+    if line := summary(jobs, program=Path(sys.argv[0])):
+        print(line, flush=True)
+    return int(failed is not None) if code is None else code
+
+
+def _run_hydra(
+    job: Job, overrides: list[str], *, root: str, folders: ConfFolders, full: bool
+) -> int | None:
+    """Run Hydra; return the exit code of what went wrong outside the jobs, or None.
+
+    Hydra would print and exit itself, but for this variable.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with sigterm_raises():
@@ -150,10 +180,7 @@ def _launched(job: Job, overrides: list[str], *, root: str, folders: ConfFolders
     finally:
         if not full:
             os.environ.pop("HYDRA_FULL_ERROR", None)
-    if job.failures and full:
-        traceback.print_exception(job.failures[-1])
-        return 1
-    return _report(job.failures[-1]) if job.failures else 0
+    return None
 
 
 def _function(run: str | Verb) -> Verb:
