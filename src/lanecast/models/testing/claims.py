@@ -29,8 +29,10 @@ from lanecast.models.testing.panels import (
 QUANTILES = (0.1, 0.5, 0.9)
 SAMPLES = 5
 SOURCES = ("model", "residuals", "conformal", "paths", "members")
-MEMBERS = ("name", "fitted_until", "report", "describe", "fit", "predict", "save", "load", "clone")
-MEMBERS += ("with_horizon", "as_of")
+MEMBERS = (
+    *("name", "fitted_until", "report", "describe", "fit", "predict", "save", "load", "clone"),
+    *("with_horizon", "as_of"),
+)
 
 
 @dataclass(kw_only=True)

@@ -78,8 +78,9 @@ def _cells(
     if number == 3:
         y[length // 3 : length // 3 + 5] = np.nan
         late[length // 2] = np.nan
-    columns = [y, late, temperature, scheduled, promo] if covariates else [y]
-    return np.stack(columns, axis=-1)
+    if not covariates:
+        return y[:, None]
+    return np.stack([y, late, temperature, scheduled, promo], axis=-1)
 
 
 def with_late_target(panel: Panel) -> Panel:
