@@ -30,9 +30,9 @@ QUANTILES = (0.1, 0.5, 0.9)
 SAMPLES = 5
 SOURCES = ("model", "residuals", "conformal", "paths", "members")
 MEMBERS = (
-    *("name", "fitted_until", "report", "describe", "fit", "predict", "save", "load", "clone"),
-    *("with_horizon", "as_of"),
-)
+    "name", "fitted_until", "report", "describe", "fit", "predict", "save", "load", "clone",
+    "with_horizon", "as_of",
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)

@@ -78,9 +78,8 @@ def _cells(
     if number == 3:
         y[length // 3 : length // 3 + 5] = np.nan
         late[length // 2] = np.nan
-    if not covariates:
-        return y[:, None]
-    return np.stack([y, late, temperature, scheduled, promo], axis=-1)
+    columns: list[np.ndarray] = [y, late, temperature, scheduled, promo] if covariates else [y]
+    return np.stack(columns, axis=-1)
 
 
 def with_late_target(panel: Panel) -> Panel:
