@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lanecast.config.composing import composed_roots, packaged_conf
+    from lanecast.config.composing import composed_roots, packaged_conf, running_conf
     from lanecast.config.recipe import (
         check_builds,
         check_targets,
@@ -34,6 +34,7 @@ __all__ = [
     "packaged_conf",
     "recorded_config",
     "resolved_config",
+    "running_conf",
     "trusted",
     "trusting",
 ]
