@@ -205,6 +205,8 @@ def _resolve(node: DictConfig) -> dict[str, Any]:
 def omegaconf_message(broken: OmegaConfBaseException) -> str:
     """One line: what is wrong and at which key."""
     text = str(broken).splitlines()[0]
+    if (missing := re.search(r"Missing mandatory value: (\S+)", text)) is not None:
+        return f"{missing[1]} has no value yet; set {missing[1]}=..."
     _, ours, message = text.partition("ConfigError raised while resolving interpolation: ")
     if ours:
         return message

@@ -59,6 +59,8 @@ class Column:
 
     def __post_init__(self) -> None:
         """Refuse combinations that have no meaning."""
+        if self.role not in list(Role):
+            raise SchemaError(f"role={self.role!r} is not one of {', '.join(Role)}")
         object.__setattr__(self, "role", Role(self.role))
         if self.lead is not None and self.role is not Role.KNOWN_FUTURE:
             raise SchemaError(f"lead={self.lead!r} needs role known_future, not {self.role}")
@@ -205,3 +207,8 @@ def step_length(freq: str) -> pd.Timedelta:
         raise SchemaError(
             f"freq={freq!r} has steps of unequal length; aggregate to D, h, 15min or W-SUN first"
         ) from err
+
+
+def short_time(time: pd.Timestamp) -> str:
+    """The date, with the time of the day where there is one."""
+    return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"

@@ -12,6 +12,7 @@ import pandas as pd
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
+from lanecast.data.schema import short_time
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import LanecastError
 from lanecast.evaluation.metrics import INTERVALS
@@ -161,8 +162,3 @@ def step_name(freq: str) -> str:
     offset = pd.tseries.frequencies.to_offset(freq)
     name = STEP_NAMES.get(offset.rule_code.split("-")[0], offset.rule_code)
     return name if offset.n == 1 else f"{offset.n} {name}s"
-
-
-def short_time(time: pd.Timestamp) -> str:
-    """The date, with the time of the day where there is one."""
-    return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
-from lanecast.report.figures import short_time
+from lanecast.data.schema import short_time
 
 SHOWN = 14  # steps whose totals are printed
 COMPARED = 10_000  # series among which a name that is none is looked for

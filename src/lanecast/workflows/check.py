@@ -163,7 +163,7 @@ def _names(panel: Panel, series: np.ndarray) -> str:
 
 
 def _size(panel: Panel) -> str:
-    from lanecast.report.figures import short_time
+    from lanecast.data.schema import short_time
 
     first, last = int(panel.start.min()), panel.last_step
     span = f"{short_time(panel.time_of(first))} to {short_time(panel.time_of(last))}"

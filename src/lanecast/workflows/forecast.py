@@ -73,7 +73,7 @@ def _with_known_future(
     import numpy as np
 
     from lanecast.data.ingest.layout import check_future, future_holes
-    from lanecast.report.figures import short_time
+    from lanecast.data.schema import short_time
     from lanecast.report.forecast_summary import listed
 
     holes = future_holes(panel, at, spec)
