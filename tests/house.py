@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"errors", "data"}),
     "planning": frozenset({"errors", "data"}),
     "whatif": GROUND | {"config", "data", "causal", "models", "evaluation"},
-    "pipeline": frozenset({"errors", "config", "data", "causal", "models", "whatif", "runs"}),
+    "pipeline": GROUND
+    | {"config", "data", "data.ingest", "causal", "models", "evaluation", "whatif", "runs"},
     "monitor": frozenset({"errors", "data", "data.ingest", "evaluation", "planning", "runs"}),
     "report": frozenset({"errors", "data", "causal", "evaluation", "planning", "whatif", "runs"}),
     "audits": GROUND | {"sources", "data", "data.ingest", "causal", "models", "whatif", "pipeline"},
@@ -51,7 +52,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "benchmarks": _ALL | {"workflows"},
     "api": _ALL | {"workflows"},
     "agents": frozenset({"errors", "runs", "report", "workflows", "api"}),
-    "cli": frozenset({"errors", "config", "runs"}),  # workflows by name alone, when they are called
+    # workflows by name alone, when they are called; of __init__ the version
+    "cli": frozenset({"errors", "config", "runs", "__init__"}),
+    "__main__": frozenset({"cli"}),
     "testing": frozenset({"models.testing"}),
     "__init__": frozenset(),  # names of the public list, looked up when they are asked for
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,7 @@ MACHINE = frozenset(
         "devices",
         "enable_model_summary",
         "enable_progress_bar",
+        "gpu",
         "log_every_n_steps",
         "logger",
         "num_nodes",
@@ -141,6 +143,11 @@ def _check_home(path: str, target: str, thing: Any) -> None:
         )
 
 
+def accepts(cfg: DictConfig | Mapping[str, Any], argument: str) -> bool:
+    """Whether the class that a config builds has a parameter of that name."""
+    return argument in inspect.signature(_locate("_target_", cfg["_target_"])).parameters
+
+
 def check_builds(cfg: DictConfig | Mapping[str, Any]) -> None:
     """ConfigError unless a config resolves and every class that it names exists and is ours.
 
@@ -207,7 +214,9 @@ def omegaconf_message(broken: OmegaConfBaseException) -> str:
     text = str(broken).splitlines()[0]
     where = getattr(broken, "full_key", None)
     if (missing := re.search(r"(while.*)?Missing mandatory value: (\S+)", text)) is not None:
-        key = missing[2] if missing[1] else where or missing[2]  # of an interpolation: what it needs
+        key = (
+            missing[2] if missing[1] else where or missing[2]
+        )  # of an interpolation: what it needs
         return f"{key} has no value yet; set {key}=..."
     _, ours, message = text.partition("ConfigError raised while resolving interpolation: ")
     if ours:

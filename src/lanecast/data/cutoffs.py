@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from lanecast.data.panel import Panel
-from lanecast.data.schema import TARGET, short_time
+from lanecast.data.schema import TARGET
 from lanecast.errors import ConfigError
 
 FIRST = "protocol.first_cutoff"
@@ -69,6 +69,11 @@ def rolling_cutoffs(
             " protocol.first_cutoff"
         )
     return [begin + number * step for number in range(count)]
+
+
+def short_time(time: pd.Timestamp) -> str:
+    """The date, with the time of the day where there is one."""
+    return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"
 
 
 def moment_of(time: Any, *, key: str) -> pd.Timestamp:

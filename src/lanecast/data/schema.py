@@ -207,8 +207,3 @@ def step_length(freq: str) -> pd.Timedelta:
         raise SchemaError(
             f"freq={freq!r} has steps of unequal length; aggregate to D, h, 15min or W-SUN first"
         ) from err
-
-
-def short_time(time: pd.Timestamp) -> str:
-    """The date, with the time of the day where there is one."""
-    return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from lanecast.data.cutoffs import short_time
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
-from lanecast.data.schema import short_time
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import LanecastError
 from lanecast.evaluation.metrics import INTERVALS

@@ -7,18 +7,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lanecast.data.cutoffs import short_time
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
-from lanecast.data.schema import short_time
 
 SHOWN = 14  # steps whose totals are printed
 COMPARED = 10_000  # series among which a name that is none is looked for
-
-
-def listed(names: Sequence[str], count: int) -> str:
-    """The first names, and how many of ``count`` there are besides."""
-    more = f" and {count - len(names)} more" if count > len(names) else ""
-    return ", ".join(names) + more
 
 
 def headline(panel: Panel, forecasts: Forecasts) -> str:

@@ -40,6 +40,7 @@ def subject_of(cfg: DictConfig) -> Subject:
     from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.ingest.loading import panel_of, read_tables
     from lanecast.pipeline.building import build_forecaster
+    from lanecast.pipeline.folds import history_of
     from lanecast.workflows.backtest import cutoffs_of
 
     spec: WindowSpec = instantiate(cfg.windows)
@@ -51,17 +52,16 @@ def subject_of(cfg: DictConfig) -> Subject:
         if cfg.cutoff is None
         else cutoff_step(panel, cfg.cutoff, key="cutoff")
     )
-    window = str(cfg.protocol.window)
     return Subject(
         table=table,
         future=future,
         schema=panel.schema,
         lay_out=partial(panel_of, cfg.data),
-        make=partial(build_forecaster, cfg),
+        model=build_forecaster(cfg),
         spec=spec,
         cutoff=panel.time_of(step),
         season=int(cfg.protocol.season),
         quantiles=tuple(cfg.protocol.quantiles),
         seed=int(cfg.seed),
-        window=None if window == "expanding" else int(window),
+        window=history_of(cfg.protocol.window),
     )
