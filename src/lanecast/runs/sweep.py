@@ -21,7 +21,7 @@ _open: Sweep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class SweepJob:
     """One job: its number in the sweep, its run folder, and how it ended."""
 
     number: int
@@ -51,19 +51,19 @@ class Sweep:
         line = json.dumps({"folder": str(folder), "status": status})
         (self.journal / f"{number}.json").write_text(line, encoding="utf-8")
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[SweepJob]:
         """Every job that was started, in order."""
         files = sorted(self.journal.glob("*.json"), key=lambda path: int(path.stem))
         return [_job(int(path.stem), json.loads(path.read_text("utf-8"))) for path in files]
 
-    def close(self) -> list[Job]:
+    def close(self) -> list[SweepJob]:
         """Return the jobs, and take the notes away: the run folders tell the rest."""
         jobs = self.jobs()
         shutil.rmtree(self.journal, ignore_errors=True)
         return jobs
 
 
-def end_of_sweep() -> list[Job] | None:
+def end_of_sweep() -> list[SweepJob] | None:
     """Close the sweep that this process began; None where it began none."""
     global _open
     if _open is None:
@@ -80,14 +80,17 @@ def is_finished(folder: Path) -> bool:
         return False
 
 
-def failed_jobs(jobs: list[Job]) -> str | None:
+def failed_jobs(jobs: list[SweepJob]) -> str | None:
     """Which jobs failed, and where to read why."""
     folders = [short(job.folder) for job in jobs if job.status == "failed"]
     return f"failed: {', '.join(folders)} (each {RECORD} holds the trace)" if folders else None
 
 
-def summary(jobs: list[Job], *, program: Path) -> str | None:
-    """``3 completed, 1 failed; compare with: ...``; None where no job was started."""
+def summary(jobs: list[SweepJob], *, compare: str) -> str | None:
+    """``3 completed, 1 failed; compare with: ...``; None where no job was started.
+
+    ``compare``: how the verb *compare* is called: ``lanecast compare``.
+    """
     if not jobs:
         return None
     counts = Counter(job.status for job in jobs)
@@ -95,16 +98,13 @@ def summary(jobs: list[Job], *, program: Path) -> str | None:
     parts = [", ".join(f"{counts[name]} {name}" for name in shown)]
     if counts["interrupted"]:
         parts.append("the same command with skip_finished=true goes on")
-    if command := compare_command(jobs, program=program):
+    if command := compare_command(jobs, compare=compare):
         parts.append(f"compare with: {command}")
     return "; ".join(parts)
 
 
-def compare_command(jobs: list[Job], *, program: Path) -> str | None:
-    """The command that makes one table of the finished jobs; None where there is nothing to show.
-
-    ``program``: the script that started the sweep; beside it stands compare.py.
-    """
+def compare_command(jobs: list[SweepJob], *, compare: str) -> str | None:
+    """The command that makes one table of the finished jobs; None where nothing can be shown."""
     finished = [job.folder for job in jobs if job.status in ("completed", "skipped")]
     records = [read_record(folder) for folder in finished if (folder / RECORD).is_file()]
     records = [record for record in records if (record.get("choices") or {}).get("model")]
@@ -112,19 +112,17 @@ def compare_command(jobs: list[Job], *, program: Path) -> str | None:
         return None
     folders = list(dict.fromkeys(short(folder.parent.parent) for folder in finished))
     runs = folders[0] if len(folders) == 1 else f"[{','.join(folders)}]"
-    command = [f"runs={runs}"]
+    arguments = [f"runs={runs}"]
     if not any(record.get("scores") for record in records):  # trained and not backtested
-        command.append("metrics=[objective,seconds]")
-    script = program.with_name("compare.py")
-    start = ["python", str(script)] if script.is_file() else ["lanecast", "compare"]
-    return shlex.join([*start, *command])
+        arguments.append("metrics=[objective,seconds]")
+    return f"{compare} {shlex.join(arguments)}"
 
 
-def _job(number: int, noted: Mapping[str, Any]) -> Job:
+def _job(number: int, noted: Mapping[str, Any]) -> SweepJob:
     folder, status = Path(noted["folder"]), str(noted["status"])
     if status == "running":  # its process had no time to say more
         try:
             status = str(read_record(folder)["status"])
         except (RunFolderError, KeyError):
             status = "interrupted"
-    return Job(number=number, folder=folder, status=status)
+    return SweepJob(number=number, folder=folder, status=status)
