@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lanecast.cli.arguments import names_as_typed, require_launcher
 from lanecast.cli.folders import ConfFolders
 from lanecast.cli.trusting import check_found_folder, check_trust, granted, trust_of_children
 from lanecast.config.recipe import check_targets, omegaconf_message
@@ -59,9 +60,10 @@ class Job:
                 return self._run(cfg)
         except Exception as failure:
             self.failures.append(failure)
-            if _is_recorded() or isinstance(failure, RunInterrupted):
-                raise
-            return None  # Hydra would say a line of its own; the failure is told at the end
+            settings = invocation().hydra
+            if isinstance(failure, LanecastError) and settings and not settings.callbacks:
+                return None  # no record is to be closed, and Hydra would print the overrides
+            raise
 
     def __getstate__(self) -> dict[str, Any]:
         """What went wrong here is nothing for another process."""
@@ -114,7 +116,9 @@ def launch(
     words = sys.argv[1:]
     try:
         trust, overrides = granted(argv, root=root, folders=folders)
-        overrides = overrides_first(as_overrides(overrides, folders, root))
+        require_launcher(overrides)
+        overrides = names_as_typed(as_overrides(overrides, folders, root))
+        overrides = overrides_first(overrides)
         overrides = _lenient_where_recorded(overrides, folders)
         check_found_folder(overrides, trust, root=root, folders=folders)
     except ConfigError as wrong:
@@ -190,12 +194,6 @@ def _function(run: str | Verb) -> Verb:
 def _is_sweep() -> bool:
     settings = invocation().hydra
     return settings is not None and settings.mode == RunMode.MULTIRUN
-
-
-def _is_recorded() -> bool:
-    """Whether a callback closes the job's record when it fails."""
-    settings = invocation().hydra
-    return settings is not None and bool(settings.callbacks)
 
 
 def _refuse_processes(cfg: DictConfig) -> None:

@@ -54,6 +54,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "replan": (f"replan run={FOLDER}", f"replan run={FOLDER} plan=mean loop.roster_days=3"),
     "audit": (f"audit run={FOLDER}",),
+    "check": (
+        "check data=panel_csv data.path=orders.csv 'data.source.rename={date: ds, orders: y}'",
+        f"check run={FOLDER} data.path=newer.csv data.future_path=future.csv",
+    ),
     "probe": ("probe model=nhits optim.max_steps=10", f"probe run={FOLDER}"),
     "mutation": ("mutation", "mutation clean=10 out=runs/mutation-short"),
     "falsify": ("falsify data=midmile dag=midmile", f"falsify run={FOLDER}"),

@@ -52,6 +52,9 @@ HEADINGS: Mapping[str, Mapping[str, Verb]] = {
         "replan": Verb("replan", "lanecast.workflows.replan:run", "how often to plan again?"),
     },
     "Data": {
+        "check": Verb(
+            "check", "lanecast.workflows.check:run", "all faults of a table and config at once"
+        ),
         "prepare": Verb(
             "prepare", "lanecast.workflows.prepare:run", "tables larger than memory, as a store"
         ),
