@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "composing": ("composed_roots", "packaged_conf"),
+    "composing": ("composed_roots", "packaged_conf", "running_conf"),
     "recipe": ("check_builds", "check_targets", "config_hash", "instantiate", "resolved_config"),
     "recorded": ("Invocation", "invocation", "recorded_config"),
     "threads": ("CALM_THREADS",),
