@@ -52,6 +52,11 @@ def main(cfg):
         run.log(3, **{{"val/wape": 0.25, "val/bias": float("nan")}})
         if cfg.job == "wrong" or (cfg.job == "second" and cfg.seed == 2):
             raise SchemaError("'y' is missing; supply it")
+        if cfg.job == "numexpr":
+            from numexpr.utils import _init_num_threads
+
+            os.environ.pop("OMP_NUM_THREADS", None)
+            _init_num_threads()
         if cfg.job == "bug":
             raise ZeroDivisionError("a bug")
         if cfg.job == "sigterm":

@@ -2,7 +2,6 @@ import signal
 import sys
 
 import pytest
-
 from lanecast.runs.stopping import RunInterrupted, interruptible
 
 
@@ -76,6 +75,16 @@ def test_full_errors_show_the_trace_of_a_lanecast_error(toy, capfd, monkeypatch)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     assert toy("job=wrong") == 1
     assert "Traceback" in capfd.readouterr().err
+
+
+def test_numexpr_does_not_announce_its_threads(toy, capfd, monkeypatch):
+    """Pandas loads it in nearly every job; it is silent only where the user has configured it."""
+    monkeypatch.delenv("NUMEXPR_MAX_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # so that the job's change is taken back
+    assert toy("job=numexpr") == 0
+    told = capfd.readouterr()
+    assert "completed" in told.out
+    assert "NumExpr" not in told.out + told.err
 
 
 def test_sigterm_leaves_an_interrupted_record_and_its_exit_code(toy):

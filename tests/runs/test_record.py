@@ -184,6 +184,17 @@ def test_keep_bounds_what_a_run_leaves(cfg):
     assert not (run.folder / "forecasts.parquet").exists()
 
 
+@pytest.mark.parametrize("status", ["completed", "failed", "interrupted"])
+def test_the_checkpoint_to_resume_from_stays_until_the_run_is_completed(cfg, status):
+    run = Run.open(cfg)
+    (run.folder / "checkpoints").mkdir()
+    for name in ("best.ckpt", "last.ckpt"):
+        (run.folder / "checkpoints" / name).touch()
+    run.finish(status)
+    kept = sorted(path.name for path in (run.folder / "checkpoints").iterdir())
+    assert kept == (["best.ckpt"] if status == "completed" else ["best.ckpt", "last.ckpt"])
+
+
 def test_a_process_beside_the_first_writes_nothing(cfg, monkeypatch, tmp_path):
     monkeypatch.setitem(os.environ, "LOCAL_RANK", "1")
     with Run.open(cfg) as run:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lanecast.errors import RunFolderError
-from lanecast.runs.offline import read_offline, record_of
 from lanecast.runs.record import Run, read_record
 from lanecast.runs.wandb_mirror import Mirror
+from offline_runs import read_offline, record_of
 
 
 def test_no_tracking_does_not_import_wandb(toy, monkeypatch):
@@ -24,6 +23,57 @@ def test_a_broken_mirror_is_a_warning_and_not_a_failure(toy, monkeypatch):
     (record,) = toy.records()
     assert record["status"] == "completed"
     assert "W&B start failed" in record["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WANDB_MODE", "disabled"), ("WANDB_DISABLED", "true"), ("WANDB_DISABLED", "1")],
+)
+def test_an_environment_without_wandb_switches_the_mirror_off_and_the_record_says_so(
+    toy, monkeypatch, name, value
+):
+    monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "wandb", None)  # it is not even imported
+    assert toy("tracking=offline") == 0
+    (record,) = toy.records()
+    assert record["wandb"] == {"off": f"{name}={value}"}
+    assert record["warnings"] == []
+    assert not (record["folder"] / "wandb").exists()
+
+
+class Recorder:
+    """A wandb that notes how a run was started."""
+
+    Settings = dict
+
+    def __init__(self):
+        self.modes = []
+
+    def init(self, *, mode, **_):
+        self.modes.append(mode)
+        raise RuntimeError("noted")
+
+
+@pytest.mark.parametrize(
+    ("config", "environment", "mode", "said"),
+    [
+        ("offline", "online", "offline", "WANDB_MODE=online is not followed"),
+        ("online", "offline", "offline", None),
+        ("online", "online", "online", None),
+        ("offline", "", "offline", None),
+    ],
+)
+def test_the_environment_keeps_a_mirror_here_but_never_sends_it(
+    toy, monkeypatch, config, environment, mode, said
+):
+    monkeypatch.setenv("WANDB_MODE", environment)
+    wandb = Recorder()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    assert toy("tracking=offline", f"tracking.mode={config}") == 0
+    (record,) = toy.records()
+    assert wandb.modes == [mode]
+    not_followed = [line for line in record["warnings"] if "WANDB_MODE" in line]
+    assert [line[: len(said or "")] for line in not_followed] == ([said] if said else [])
 
 
 class Exploding:
@@ -90,11 +140,6 @@ def test_wandbs_own_inspector_tells_the_same_run(two_jobs):
     assert record["wandb"]["id"] in done.stdout
     assert "val/wape" in done.stdout
     assert "0.25" in done.stdout
-
-
-def test_a_folder_without_an_offline_run_says_what_to_read_instead(tmp_path):
-    with pytest.raises(RunFolderError, match=r"holds no offline W&B run.*metrics\.csv"):
-        read_offline(tmp_path)
 
 
 def test_an_image_is_kept_in_the_offline_run(tmp_path):

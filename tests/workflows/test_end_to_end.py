@@ -62,6 +62,7 @@ def test_train_leaves_record_curves_checkpoints_and_model(script: Script) -> Non
     assert record["model"]["calibrated_on"] == "validation windows"
     for path in ("metrics.csv", "checkpoints/best.ckpt", "model/model.pt", ".hydra/config.yaml"):
         assert (trained / path).is_file(), path
+    assert [path.name for path in (trained / "checkpoints").iterdir()] == ["best.ckpt"]
 
 
 def test_run_trained_on_the_labels_is_not_backtested_on_them(

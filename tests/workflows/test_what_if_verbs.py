@@ -80,6 +80,17 @@ def test_a_scenario_leaves_both_arms_their_difference_levels_and_pictures(
     assert "scenario promo_week2 (do-valid under DAG" in capsys.readouterr().out
 
 
+def test_auto_and_the_coupling_it_stands_for_are_one_run(script: Script) -> None:
+    run = trained(script, "coupling=auto")
+    record = read_record(folder_of("trained"))
+    assert (record["choices"]["coupling"], record["config"]["coupling"]["mode"]) == ("delta",) * 2
+    assert script("train", *TWIN, "coupling=delta", "name=trained", "skip_finished=true") == 0
+    assert read_record(folder_of("trained"))["timings"] == record["timings"]
+    assert script("scenario", run, "scenario=promo_week2", *ASK) == 0
+    assert script("train", run, "name=repeated") == 0
+    assert folder_of("repeated").parts[-2:] == folder_of("trained").parts[-2:]
+
+
 def test_a_question_may_stand_on_the_command_line(script: Script) -> None:
     run = trained(script, "coupling=delta")
     do = "scenario.do=[{node: promo, kind: hard, value: 0, where: {dest: D00}}]"

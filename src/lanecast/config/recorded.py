@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from lanecast.config.coupling import AUTO, with_coupling_named
 from lanecast.config.identity import named_as_today
 from lanecast.config.keys import unknown_key
 from lanecast.config.recipe import composed_config, config_hash, slug
@@ -106,13 +107,14 @@ def recorded_facts(folder: Path) -> dict[str, Any]:
 
 
 def effective_config(cfg: DictConfig) -> DictConfig:
-    """Return the job's config: ``cfg`` itself, or what ``run=`` recorded with the overrides given.
+    """Return the job's config: ``cfg``, or what ``run=`` recorded with the overrides given.
 
+    The mode that ``coupling=auto`` stands for is named in it, except where it was recorded.
     Groups chosen on the command line come from today's ``conf/``; the protocol too when another
     verb is run than the recorded one (a trained run is not backtested on its holdout protocol).
     """
     if cfg.get("run") is None:
-        return cfg
+        return with_coupling_named(cfg)
     folder = Path(str(cfg.run))
     asked = invocation()
     parsed = OverridesParser.create().parse_overrides(list(asked.overrides))
@@ -137,22 +139,23 @@ def effective_config(cfg: DictConfig) -> DictConfig:
         root = override.key_or_group.split(".")[0]
         if override.key_or_group not in groups and root not in fresh:
             _apply(recorded, override, folder)
-    return recorded
+    return with_coupling_named(recorded) if groups & {"coupling", "dag"} else recorded
 
 
 def effective_choices(cfg: DictConfig) -> dict[str, str]:
     """Return the group choices behind `effective_config`, for names of folders and the record."""
     asked = invocation()
     choices = dict(asked.choices)
-    if cfg.get("run") is None:
-        return choices
-    parsed = OverridesParser.create().parse_overrides(list(asked.overrides))
-    given = {one.key_or_group for one in parsed}
-    facts = recorded_facts(Path(str(cfg.run)))
-    if facts.get("verb") != cfg.get("verb"):
-        given |= {key for key in OF_A_VERB if key in choices}
-    kept = {key: name for key, name in facts.get("choices", {}).items() if key not in given}
-    return {**choices, **kept}
+    if cfg.get("run") is not None:
+        parsed = OverridesParser.create().parse_overrides(list(asked.overrides))
+        given = {one.key_or_group for one in parsed}
+        facts = recorded_facts(Path(str(cfg.run)))
+        if facts.get("verb") != cfg.get("verb"):
+            given |= {key for key in OF_A_VERB if key in choices}
+        choices |= {key: name for key, name in facts.get("choices", {}).items() if key not in given}
+    if choices.get("coupling") == AUTO and (config := effective_config(cfg)).get("dag"):
+        choices["coupling"] = str(config.coupling.mode)
+    return choices
 
 
 def _is_choice(override: Override, asked: Invocation) -> bool:

@@ -210,9 +210,11 @@ class Run:
             write_record(self.folder, self.record)
 
     def _bound(self) -> None:
-        """Take away what ``keep`` does not ask for."""
+        """Take away what ``keep`` does not ask for, and what only an unfinished run needs."""
         if not self.leads:
             return
+        if self.record["status"] == "completed":  # nothing is left to resume
+            (self.folder / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
         if self.keep.get("forecasts") is False:
             (self.folder / "forecasts.parquet").unlink(missing_ok=True)
         if self.keep.get("wandb") is False:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 Warn = Callable[[str], None]
+YES = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 
 class NoMirror:
@@ -30,7 +32,9 @@ class NoMirror:
 class Mirror:
     """One W&B run per job, kept in ``<run folder>/wandb``; its errors become warnings.
 
-    ``mode`` is wandb's: ``offline`` (send it later with ``wandb sync``) or ``online``.
+    ``mode`` is wandb's: ``offline`` (send it later with ``wandb sync``), ``online`` or
+    ``disabled``.  The environment (``WANDB_MODE``, ``WANDB_DISABLED``) may switch the mirror off or
+    keep it offline, never send what the config keeps here.
     """
 
     def __init__(
@@ -51,8 +55,13 @@ class Mirror:
     def start(
         self, *, folder: Path, record: Mapping[str, Any], warn: Warn
     ) -> dict[str, str] | None:
-        """Start a run of its own, also where a job before left one open; return id and dir."""
+        """Start a run of its own, also where a job before left one open.
+
+        Return its id and dir, or what switched it off.
+        """
         self._warn = warn
+        if off := switched_off(self.mode, os.environ):
+            return {"off": off}
         return self._harmless("start", self._start, folder, record)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -78,7 +87,7 @@ class Mirror:
         self._run = wandb.init(
             project=self.project,
             entity=self.entity,
-            mode=self.mode,  # type: ignore[arg-type]
+            mode=self._mode(),  # type: ignore[arg-type]
             dir=folder,
             id=run_id(record),
             name=f"{folder.parent.name}/{folder.name}",
@@ -101,6 +110,17 @@ class Mirror:
         inside = place.relative_to(folder) if place.is_relative_to(folder) else place
         return {"id": str(self._run.id), "dir": str(inside)}
 
+    def _mode(self) -> str:
+        wish = os.environ.get("WANDB_MODE", "").lower()
+        if wish in ("offline", "dryrun"):
+            return "offline"
+        if wish == "online" != self.mode:
+            self._warn(
+                f"WANDB_MODE=online is not followed: the W&B mirror stays {self.mode} in the run"
+                " folder; send it with wandb sync, or choose tracking.mode=online"
+            )
+        return self.mode
+
     def _log(self, row: Mapping[str, float]) -> None:
         self._run.log(dict(row))
 
@@ -122,6 +142,15 @@ class Mirror:
         except Exception as trouble:
             self._warn(f"W&B {what} failed ({type(trouble).__name__}: {trouble}); the run goes on")
             return None
+
+
+def switched_off(mode: str, environment: Mapping[str, str]) -> str | None:
+    """What switches the mirror off, if anything does: ``WANDB_MODE=disabled``."""
+    if environment.get("WANDB_DISABLED", "").lower() in YES:
+        return f"WANDB_DISABLED={environment['WANDB_DISABLED']}"
+    if environment.get("WANDB_MODE", "").lower() == "disabled":
+        return f"WANDB_MODE={environment['WANDB_MODE']}"
+    return "tracking.mode=disabled" if mode == "disabled" else None
 
 
 def run_id(record: Mapping[str, Any]) -> str:

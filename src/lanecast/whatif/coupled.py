@@ -24,6 +24,7 @@ from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action
 from lanecast.causal.scm.fitting import Plan
 from lanecast.causal.scm.layer import CausalLayer
+from lanecast.config.coupling import mode_of
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Role
 from lanecast.data.visible import refuse_early
@@ -69,8 +70,7 @@ class CoupledForecaster:
     ) -> None:
         if policy_samples < 2:
             raise ConfigError(f"coupling.policy_samples={policy_samples} must be at least 2")
-        if mode == "auto":
-            mode = "delta" if graph.treatments else "features"
+        mode = mode_of(mode, treatments=bool(graph.treatments))
         if mode not in MODES:
             raise ConfigError(f"coupling.mode={mode!r} is not one of {', '.join(MODES)}")
         self.mode, self.graph, self.windows = mode, graph, windows

@@ -1,18 +1,19 @@
-"""The verb *backtest*: one engine for every forecaster, over rolling cutoffs.
-
-Every (series, cutoff) pair of one fit is forecast in one batched call; a refit is a separate fit
-that knows nothing later than the first cutoff it serves.
-"""
+"""The verb *backtest*: compose a model and its cutoffs, call the core, write the run folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import RunResult, build_forecaster, panel_facts, window_facts
-from lanecast.workflows.engines import Engine, Fold, Local
+from lanecast.pipeline.facts import (
+    MODEL,
+    RunResult,
+    build_forecaster,
+    panel_facts,
+    saved_model,
+    window_facts,
+)
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from lanecast.evaluation.score import Scores
     from lanecast.models.protocol import Forecasts
     from lanecast.runs.record import Run
-    from lanecast.whatif.leakage import OtherFutures
 
 
 def run(cfg: DictConfig) -> RunResult:
@@ -30,19 +30,21 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.config import instantiate
     from lanecast.data.ingest.loading import load_panel
     from lanecast.data.windows import windows_at
-    from lanecast.evaluation.score import evaluate
+    from lanecast.pipeline.backtesting import backtest
+    from lanecast.pipeline.folds import folds_of, history_of
+    from lanecast.report.pictures import keep_graph_picture
     from lanecast.runs.record import Objective, Run
-    from lanecast.whatif.leakage import OtherFutures, futures_lines
+    from lanecast.whatif.leakage import futures_lines
 
     _check_plan(cfg)
     with Run.open(cfg) as folder:
         panel = load_panel(cfg.data)
         spec: WindowSpec = instantiate(cfg.windows)
         cutoffs = cutoffs_of(panel, cfg.protocol, spec.horizon)
-        folds = folds_of(cutoffs, cfg.protocol.refit)
-        if cfg.get("run") is not None:
-            folds = [Fold(until=cutoffs[0], cutoffs=tuple(cutoffs))]
-        elif len(folds) > 1 and cfg.model.get("resume") is not None:
+        trained = cfg.get("run") is not None
+        refit = "never" if trained else cfg.protocol.refit
+        folds = folds_of(cutoffs, refit)
+        if len(folds) > 1 and cfg.model.get("resume") is not None:
             raise ConfigError(
                 f"model.resume={cfg.model.resume} goes on with one fit, but"
                 f" protocol.refit={cfg.protocol.refit} asks for {len(folds)}; set"
@@ -61,17 +63,38 @@ def run(cfg: DictConfig) -> RunResult:
                 num_cutoffs=len(cutoffs),
             ),
         )
-        others = OtherFutures()
-        forecasts = _forecast(cfg, panel, folds, folder, others)
+        model = build_forecaster(cfg)
+        if trained:
+            model.load(saved_model(cfg.run))
+        result = backtest(
+            panel,
+            model,
+            windows=spec,
+            cutoffs=cutoffs,
+            refit=refit,
+            window=history_of(cfg.protocol.window),
+            quantiles=list(cfg.protocol.quantiles),
+            samples=int(cfg.protocol.samples),
+            seed=int(cfg.seed),
+            season=int(cfg.protocol.season),
+            engine=instantiate(cfg.engine) if cfg.get("engine") else None,
+            reporter=folder,
+        )
+        if not trained:
+            result.model.save(folder.folder / MODEL)
+        keep_graph_picture(result.model, folder)
+        folder.note(timings=dict(result.seconds), model=result.facts)
+        forecasts, scores = result.forecasts, result.scores
         _write(forecasts, panel, cfg.model.name, folder)
-        scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season)
-        told = _levels(cfg, forecasts, panel)
-        scores = replace(scores, values=scores.values | told)
+        levels = _levels(cfg, forecasts, panel)
+        scores = replace(scores, values=scores.values | levels)
         scores = _planned(cfg, scores, forecasts, panel)
-        told = others.scores(scores.values["wape"], panel, spec, season=cfg.protocol.season)
-        folder.note(**scores.to_record(), **({"futures": told} if told else {}))
-        folder.log(0, **{f"test/{name}": value for name, value in (scores.values | told).items()})
-        print("\n".join(futures_lines(told)), end="\n" if told else "")
+        futures = result.futures
+        folder.note(**scores.to_record(), **({"futures": futures} if futures else {}))
+        folder.log(
+            0, **{f"test/{name}": value for name, value in (scores.values | futures).items()}
+        )
+        print("\n".join(futures_lines(futures)), end="\n" if futures else "")
         _draw(forecasts, panel, folder, unit=cfg.data.get("unit") or "y")
         objective = Objective(name="test/wape", value=scores.values["wape"])
         folder.set_objective(objective)
@@ -91,38 +114,6 @@ def cutoffs_of(panel: Panel, protocol: Any, horizon: int) -> list[int]:
             " protocol.first_cutoff"
         )
     return [first + k * step for k in range(count)]
-
-
-def folds_of(cutoffs: Sequence[int], refit: str | int) -> list[Fold]:
-    """Group cutoffs by the fit that serves them: never, each, or every k-th cutoff."""
-    every = {"never": len(cutoffs), "each": 1}.get(str(refit))
-    if every is None:
-        if not str(refit).isdigit() or int(refit) < 1:
-            raise ConfigError(f"protocol.refit={refit!r} is not never, each or a count of cutoffs")
-        every = int(refit)
-    groups = [tuple(cutoffs[i : i + every]) for i in range(0, len(cutoffs), every)]
-    return [Fold(until=group[0], cutoffs=group) for group in groups]
-
-
-def _forecast(
-    cfg: DictConfig, panel: Panel, folds: Sequence[Fold], folder: Run, others: OtherFutures
-) -> Forecasts:
-    """Fit and predict fold by fold; the last fitted model is saved."""
-    from lanecast.config import instantiate
-    from lanecast.models.protocol import joined
-    from lanecast.report.pictures import keep_graph_picture
-
-    engine: Engine = instantiate(cfg.engine) if cfg.get("engine") else Local()
-    served, facts = engine.serve(cfg, panel, folds, folder)
-    for one in served:
-        others.add(one.others)
-    seconds = {
-        "fit": sum(one.fit_seconds for one in served),
-        "predict": sum(one.predict_seconds for one in served),
-    }
-    keep_graph_picture(build_forecaster(cfg), folder)
-    folder.note(timings=seconds, model=facts)
-    return joined([one.forecasts for one in served])
 
 
 def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +24,7 @@ from lanecast.data.datamodule import Batch, ForecastDataModule
 from lanecast.data.panel import Panel
 from lanecast.data.windows import windows_at
 from lanecast.errors import CheckpointError, ConfigError
+from lanecast.models.deep import progress
 from lanecast.models.deep.forecaster import DeepForecaster
 from lanecast.models.deep.networks.base import NeuralforecastNetwork
 from lanecast.models.deep.optimization import Hardware
@@ -216,6 +219,17 @@ def test_checkpoint_of_another_config_is_refused_with_what_differs(
         small(windows=longer, resume=str(last)).fit(panel, until=UNTIL)
 
 
+def test_weights_of_the_best_checkpoint_alone_are_kept_and_cannot_be_resumed(
+    panel: Panel, tmp_path: Path
+) -> None:
+    model = small("nhits").fit(panel, until=UNTIL, reporter=Notes(tmp_path))
+    best, last = (tmp_path / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+    assert same(torch.load(best, weights_only=False)["state_dict"], weights(model))
+    assert best.stat().st_size < last.stat().st_size / 2
+    with pytest.raises(CheckpointError, match=r"best\.ckpt holds weights alone.*last\.ckpt"):
+        small("nhits", resume=str(best)).fit(panel, until=UNTIL)
+
+
 def test_checkpoint_of_another_budget_is_refused(panel: Panel, tmp_path: Path) -> None:
     """Its cosine would rise again after the steps it was made for."""
     small().fit(panel, until=UNTIL, reporter=Notes(tmp_path))
@@ -296,9 +310,50 @@ def test_an_unknown_compile_mode_is_refused() -> None:
         Hardware(compile="fast")
 
 
-def test_progress_shows_the_metric(panel: Panel, capsys: pytest.CaptureFixture[str]) -> None:
+class Terminal(io.StringIO):
+    """Where bars may be drawn."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_on_a_terminal_is_one_bar_of_all_steps_with_the_metric(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
     small(hardware=Hardware(progress=True, threads=1)).fit(panel, until=UNTIL)
-    assert "val/wape" in "".join(capsys.readouterr())
+    drawn = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.getvalue())
+    assert drawn.count("\n") == 1
+    steps = [int(step) for step in re.findall(r" (\d)/4 ", drawn)]
+    assert steps == sorted(steps)
+    assert (steps[0], steps[-1]) == (0, 4)
+    assert "val/wape" in drawn.split("\r")[-1]
+    assert "Validation" not in drawn
+
+
+def test_progress_in_a_log_is_a_line_now_and_then_without_a_bar(
+    panel: Panel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level("INFO", logger="lanecast")
+    model = small(hardware=Hardware(progress=True, threads=1))
+    model.fit(panel, until=UNTIL, reporter=Notes(tmp_path / "linear" / "seed1"))
+    assert caplog.messages == []
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    notes = Notes(tmp_path / "linear" / "seed1")
+    model.fit(panel, until=UNTIL, reporter=notes)
+    expected = [f"val/wape {value:.4g}" for value in notes.curve("val/wape")]
+    assert caplog.messages == [
+        f"linear/seed1: step {step} of 4, {value}"
+        for step, value in zip((2, 4), expected, strict=True)
+    ]
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.slow

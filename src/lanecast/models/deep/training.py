@@ -14,7 +14,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger
 
 from lanecast.data.datamodule import ForecastDataModule
@@ -22,6 +22,7 @@ from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.deep.module import ForecastModule
 from lanecast.models.deep.networks.nhits_fused import fused
 from lanecast.models.deep.optimization import Hardware, Optimization
+from lanecast.models.deep.progress import Progress
 from lanecast.models.deep.quiet import quiet_lightning
 from lanecast.models.protocol import Reporter
 
@@ -63,14 +64,22 @@ class ReporterLogger(Logger):
             self._reporter.log((step or 0) + 1, **values)  # Lightning counts from 0
 
 
-class _LastWords(pl.Callback):
-    """Ctrl-C writes ``last.ckpt``, so that no step is lost.
+class _Last(Checkpoint):
+    """``last.ckpt``: what a stopped fit is resumed from, of every epoch's end and of Ctrl-C.
 
-    Not so during a validation, which Lightning cannot resume: the last epoch's file then stays.
+    Not so of a Ctrl-C during a validation, which Lightning cannot resume: the last epoch's stays.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "last.ckpt"
+
+    def on_train_epoch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,  # noqa: ARG002
+    ) -> None:
+        """Save after the best weights are: their place belongs to what is resumed."""
+        trainer.save_checkpoint(self._path)
 
     def on_exception(
         self,
@@ -81,14 +90,6 @@ class _LastWords(pl.Callback):
         """Save after a stop from outside only: weights that diverged are of no use."""
         if isinstance(exception, KeyboardInterrupt) and trainer.training:
             trainer.save_checkpoint(self._path)
-
-
-class _Bar(TQDMProgressBar):
-    """Lightning's bar with the metric in it, less its run number."""
-
-    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
-        shown = super().get_metrics(trainer, pl_module)
-        return {name: value for name, value in shown.items() if name != "v_num"}
 
 
 def fit_module(
@@ -106,8 +107,8 @@ def fit_module(
 
     Best is by ``plan.objective`` over the validations; without validation windows the last weights
     are kept and the objective is ``train/loss``.  Ctrl-C is passed on as KeyboardInterrupt after
-    the last checkpoint is written.  The ``keep`` best checkpoints stay in the reporter's folder,
-    in the place of those of an earlier fit.
+    the last checkpoint is written.  The weights of the ``keep`` best checkpoints stay in the
+    reporter's folder, in the place of those of an earlier fit, beside the last checkpoint whole.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         raise ConfigError(
@@ -121,8 +122,8 @@ def fit_module(
         folder = reporter.folder / "checkpoints" if reporter and kept else Path(scratch)
         if kept and resume is None:
             shutil.rmtree(folder, ignore_errors=True)  # what an earlier fit of this run left
-        best = _checkpoints(folder, monitor, keep=keep, last=kept)
-        callbacks = [best, _LastWords(folder)] if kept else [best]
+        best = _best(folder, monitor, keep=keep)
+        callbacks = [best, _Last(folder)] if kept else [best]
         trainer = _trainer(plan, hardware, steps, reporter, callbacks, data)
         with _faster(module, fuse=plan.fused_layers, mode=hardware.compile):
             _run(trainer, module, data, resume)
@@ -154,12 +155,12 @@ def _faster(module: ForecastModule, *, fuse: bool, mode: str | None) -> Iterator
         del network.forward  # the class's own again
 
 
-def _checkpoints(folder: Path, monitor: str | None, *, keep: int, last: bool) -> ModelCheckpoint:
+def _best(folder: Path, monitor: str | None, *, keep: int) -> ModelCheckpoint:
     return ModelCheckpoint(
         dirpath=folder,
         filename="best" if keep <= 1 else "best-{step}",
         monitor=monitor,
-        save_last=last,
+        save_weights_only=True,  # the optimizer's state is twice their size
         save_top_k=max(1, keep) if monitor else 1,
         save_on_train_epoch_end=True,  # what is saved in a validation cannot be resumed
         enable_version_counter=False,
@@ -199,7 +200,7 @@ def _trainer(
     if validated:
         callbacks.append(EarlyStopping(monitor=plan.objective, patience=plan.patience))
     if hardware.progress:
-        callbacks.append(_Bar(refresh_rate=20))
+        callbacks.append(Progress(steps, plan.objective if validated else None, reporter))
     return pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.trainer_devices(),
@@ -212,7 +213,7 @@ def _trainer(
         callbacks=callbacks,
         log_every_n_steps=data.steps_per_epoch,
         num_sanity_val_steps=0,
-        enable_progress_bar=hardware.progress,
+        enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
         reload_dataloaders_every_n_epochs=1,  # the last epoch may be shorter
@@ -253,6 +254,11 @@ def _check_resumable(module: ForecastModule, resume: Path) -> None:
         )
     # Lightning's own file: it holds the optimizer's state as pickles.
     state = torch.load(resume, map_location="cpu", weights_only=False)
+    if "optimizer_states" not in state:
+        raise CheckpointError(
+            f"{resume} holds weights alone, which nothing can go on from; give the"
+            " checkpoints/last.ckpt of a run that was stopped: one that completed has none"
+        )
     if (budget := state.get("budget")) != module.budget:
         raise CheckpointError(
             f"{resume} is of a fit with the budget {budget}, on which its schedule and order of"

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lanecast.errors import RunFolderError
-
 HEADER, BLOCK, PART = 7, 32768, 7
 WHOLE, LAST = 1, 4
 
@@ -40,43 +38,33 @@ class OfflineRun:
 
 def read_offline(path: Path) -> OfflineRun:
     """Read a ``.wandb`` file, or the newest below a folder (``offline-run-*``, a run folder)."""
-    found = OfflineRun()
+    run = OfflineRun()
     for record in _records(wandb_file(path)):
         if record.HasField("run"):
-            found.id = record.run.run_id
+            run.id = record.run.run_id
             for item in record.run.config.update:
-                found.config[item.key] = json.loads(item.value_json)
+                run.config[item.key] = json.loads(item.value_json)
         elif record.HasField("history"):
-            _add_row(found, record.history)
+            _add_row(run, record.history)
         elif record.HasField("exit"):
-            found.exit_code = int(record.exit.exit_code)
-    return found
+            run.exit_code = int(record.exit.exit_code)
+    return run
 
 
 def wandb_file(path: Path) -> Path:
-    """The newest ``.wandb`` file at or below ``path``; RunFolderError if there is none."""
+    """The newest ``.wandb`` file at or below ``path``."""
     if path.is_file():
         return path
-    found = sorted(path.rglob("*.wandb"), key=lambda one: one.stat().st_mtime)
-    if not found:
-        raise RunFolderError(
-            f"{path} holds no offline W&B run (*.wandb); run with tracking=offline and"
-            " keep.wandb=true, or read metrics.csv of the run folder"
-        )
-    return found[-1]
+    return max(path.rglob("*.wandb"), key=lambda file: file.stat().st_mtime)
 
 
 def record_of(path: Path) -> Path:
-    """``record.json`` of the run folder that an offline run lies in; RunFolderError if moved."""
-    for folder in wandb_file(path).resolve().parents:
-        if (folder / "record.json").is_file():
-            return folder / "record.json"
-    raise RunFolderError(
-        f"{path} no longer lies in a run folder; look for runs/{read_offline(path).folder}"
-    )
+    """``record.json`` of the run folder that an offline run lies in."""
+    folders = wandb_file(path).resolve().parents
+    return next(folder / "record.json" for folder in folders if (folder / "record.json").is_file())
 
 
-def _add_row(found: OfflineRun, history: Any) -> None:
+def _add_row(run: OfflineRun, history: Any) -> None:
     row = {
         (item.nested_key[0] if item.nested_key else item.key): json.loads(item.value_json)
         for item in history.item
@@ -85,7 +73,7 @@ def _add_row(found: OfflineRun, history: Any) -> None:
     for name, value in row.items():
         number = isinstance(value, (int, float)) or value in ("NaN", "Infinity", "-Infinity")
         if step is not None and number and name != "step" and not name.startswith("_"):
-            found.curves.setdefault(name, []).append((int(step), float(value)))
+            run.curves.setdefault(name, []).append((int(step), float(value)))
 
 
 def _records(path: Path) -> Iterator[Any]:
