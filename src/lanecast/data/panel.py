@@ -19,8 +19,17 @@ import torch
 from torch import Tensor
 
 from lanecast.data.presence import Presence
-from lanecast.data.schema import Schema
+from lanecast.data.schema import ID, TARGET, TIME, Schema
 from lanecast.errors import SchemaError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableNames:
+    """What the table of a panel calls its index and its target; ids of several columns are joined."""
+
+    id: tuple[str, ...] = (ID,)
+    time: str = TIME
+    target: str = TARGET
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +41,7 @@ class Panel:
     ``issued`` holds forecasts of ``V`` further columns as they were issued at each cell's step, for
     the 1st, 2nd ... step after it: a window reads those of its cutoff, so it sees no later issue.
     ``counts`` says what the border did on the way in (rows, filled gaps, zeros, dropped series).
+    ``table`` keeps the table's own names: tables of the days ahead may use them.
     """
 
     schema: Schema
@@ -48,6 +58,7 @@ class Panel:
     counts: Mapping[str, int] = field(default_factory=dict)
     issued: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))  # [cells, H, V] float32
     issued_names: tuple[str, ...] = ()
+    table: TableNames = TableNames()
 
     @property
     def num_series(self) -> int:
