@@ -25,16 +25,11 @@ if TYPE_CHECKING:
     )
     from lanecast.causal.graph.graph import Graph
     from lanecast.data.panel import Panel
+    from lanecast.decisions import PlanResult, WhatIfResult
     from lanecast.errors import ConfigError, LanecastError, SchemaError
     from lanecast.models.protocol import Forecaster
-    from lanecast.results import (
-        BacktestResult,
-        ComparisonResult,
-        ForecastResult,
-        PlanResult,
-        TrainedRun,
-        WhatIfResult,
-    )
+    from lanecast.pipeline.opening import OpenedRun
+    from lanecast.results import BacktestResult, ComparisonResult, ForecastResult
 
     __version__: str
 
@@ -46,10 +41,10 @@ __all__ = [
     "Forecaster",
     "Graph",
     "LanecastError",
+    "OpenedRun",
     "Panel",
     "PlanResult",
     "SchemaError",
-    "TrainedRun",
     "WhatIfResult",
     "__version__",
     "backtest",
@@ -70,8 +65,11 @@ _ELSEWHERE = {
     "Forecaster": "lanecast.models.protocol",
     "Graph": "lanecast.causal.graph.graph",
     "LanecastError": "lanecast.errors",
+    "OpenedRun": "lanecast.pipeline.opening",
     "Panel": "lanecast.data.panel",
+    "PlanResult": "lanecast.decisions",
     "SchemaError": "lanecast.errors",
+    "WhatIfResult": "lanecast.decisions",
 }
 
 

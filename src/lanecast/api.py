@@ -154,3 +154,182 @@ def backtest(
         step=min((b - a for a, b in pairwise(steps)), default=between),
         seed=seed,
     )
+
+
+def compare(
+    backtests: Sequence[BacktestResult] | Mapping[str, Any] | str,
+    *,
+    baseline: str | None = None,
+    metrics: Sequence[str] = METRICS,
+    confidence: float = 0.95,
+) -> ComparisonResult:
+    """Backtests of the same labels in one table, best first.
+
+    ``backtests``: results, which are called by their models; a mapping from names to results, or
+    to several results of one name (other seeds, which a verdict needs); or run folders, as
+    ``compare runs=`` takes them.  ``baseline`` names the row that the others are paired with by
+    cutoff: difference, interval of ``confidence``, verdict.
+
+    ConfigError where they were scored on different labels, or two results have one name.
+    """
+    if isinstance(backtests, str):
+        table = compare_folders(
+            backtests, metrics=metrics, baseline=baseline, confidence=confidence
+        )
+        return ComparisonResult(comparison=table)
+    if not isinstance(backtests, Mapping):
+        names = [result.model.name for result in backtests]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ConfigError(
+                f"{names.count(twice[0])} backtests are called {twice[0]!r}; name them:"
+                f" lc.compare({{'{twice[0]}': ..., 'another': ...}})"
+            )
+        backtests = dict(zip(names, backtests, strict=True))
+    runs = [
+        result.record(name)
+        for name, given in backtests.items()
+        for result in ([given] if isinstance(given, BacktestResult) else given)
+    ]
+    table = compare_runs(runs, metrics=metrics, baseline=baseline, confidence=confidence)
+    return ComparisonResult(comparison=table)
+
+
+def forecast(
+    panel: Panel,
+    model: Forecaster,
+    *,
+    future: Any = None,
+    cutoff: Time | None = None,
+    quantiles: Sequence[float] = QUANTILES,
+    samples: int = 0,
+    seed: int = 1,
+) -> ForecastResult:
+    """Forecast every series beyond ``cutoff`` (default: the last target).
+
+    A model that is not fitted is fitted first, on what is known at the cutoff.
+    ``future``: a frame or file of the days ahead with the known_future columns, under the names of
+    the panel's own table.  ``quantiles`` are levels, ``samples`` counts joint paths.
+
+    SchemaError names what is missing of the known future, ConfigError a time that is no cutoff.
+    """
+    _check_model(model)
+    if future is not None:
+        panel = with_future(panel, future)
+    step = panel.last_step if cutoff is None else _step(panel, cutoff, key="cutoff")
+    with _python_words():
+        fitted, panel = _fitted(panel, model, step)
+        core = forecasting.forecast(
+            panel,
+            fitted,
+            windows=fitted.describe().windows,
+            cutoff=step,
+            quantiles=tuple(quantiles),
+            samples=samples or None,
+            seed=seed,
+        )
+    return ForecastResult(
+        panel=panel,
+        model=fitted,
+        forecasts=core.forecasts,
+        cutoff=panel.time_of(step),
+        left_out=core.left_out,
+    )
+
+
+def what_if(
+    panel: Panel,
+    model: Forecaster,
+    *,
+    do: Sequence[Mapping[str, Any]] | None = None,
+    scenario: str | None = None,
+    cutoff: Time | None = None,
+    samples: int = 200,
+    seed: int = 1,
+    bounds: float | None = None,
+    allow_associational: bool = False,
+) -> WhatIfResult:
+    """What would happen under an action, beside what is expected, from one cutoff.
+
+    ``do``: actions such as ``{"node": "promo", "kind": "hard", "value": 1, "first": 8, "last":
+    14}``, steps counted from the cutoff; or ``scenario``: the name of ``conf/scenario/<name>.yaml``.
+    ``model`` is coupled to a graph (``lc.model(..., graph="midmile", coupling="delta")``); one that
+    is not fitted is fitted first.  ``samples`` counts paths, which both arms share.
+    ``bounds``: a correlation of hidden causes, for a band where the graph identifies nothing.
+
+    ScenarioError where the model may not answer, unless ``allow_associational``; NotIdentified
+    where the graph does not tell the effect.
+    """
+    _check_model(model)
+    if model.describe().graph is None:
+        raise ScenarioError(
+            f"{model.name} has no causal graph, so nothing says what an action reaches; build it"
+            f' with lc.model("{model.name}", graph=..., coupling="delta")'
+        )
+    name, actions = _actions(do, scenario)
+    step = panel.last_step if cutoff is None else _step(panel, cutoff, key="cutoff")
+    notes = Notes(Path())
+    with _python_words():
+        fitted, panel = _fitted(panel, model, step)
+        core = scenarios.what_if(
+            panel,
+            fitted,
+            windows=fitted.describe().windows,
+            do=interventions_of(actions, panel),
+            cutoff=step,
+            samples=samples,
+            seed=seed,
+            bounds=bounds,
+            allow_associational=allow_associational,
+            reporter=notes,
+        )
+    return WhatIfResult(panel=panel, core=core, name=name, warnings=tuple(notes.warnings))
+
+
+def plan(
+    paths: ForecastResult | WhatIfResult,
+    *,
+    network: str | pd.DataFrame | Path = "midmile",
+    policy: str = "stochastic",
+    days: int = 7,
+    integer: bool = False,
+    gap: float = 0.01,
+    time_limit_s: float | None = None,
+    **settings: Any,
+) -> PlanResult:
+    """Trailers by lane and heads by site for the first days of sample paths, and what they cost.
+
+    ``paths``: a forecast made with ``samples=``, or an answer, of which both arms are planned.
+    ``network``: a name of ``conf/network``, or a table of your own (``kind, name, parameter,
+    value``) as a frame or a file.  ``policy``: a name of ``conf/plan``; settings are keys of it or
+    of the network, by their last word.  ``integer``: whole trailers and heads, within ``gap`` or
+    until ``time_limit_s`` seconds.
+
+    PlanError where there are no paths, fewer days, or a lane without parameters.
+    """
+    panel = paths.panel
+    named = network if isinstance(network, str) and not Path(network).suffix else None
+    config = plan_config(policy, named, settings)
+    costs = instantiate(config.network) if named else _table_network(network, panel)
+    frames = _sample_frames(paths)
+    arms = {
+        arm: scenarios_from(frame, column=column, days=days, unit=costs.unit)
+        for arm, (frame, column) in frames.items()
+    }
+    core = planning.plan(
+        panel,
+        arms,
+        network=costs,
+        policy=instantiate(config.plan),
+        as_of=panel.step_of(paths.cutoff),
+        options=SolveOptions(integer=integer, gap=gap, time_limit_s=time_limit_s),
+    )
+    name = paths.name if isinstance(paths, WhatIfResult) else paths.model.name
+    return PlanResult(core=core, unit=costs.unit, name=name)
+
+
+def open_run(folder: str | Path) -> OpenedRun:
+    """A run folder that the command left: its config, its trained model, its panel on request.
+
+    ConfigError where it is no run folder, CheckpointError where it holds no trained model.
+    """
+    return opening.open_run(folder)

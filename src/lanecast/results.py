@@ -21,7 +21,8 @@ from lanecast.data.schema import TARGET, TIME
 from lanecast.data.windows import WindowSpec
 from lanecast.models.protocol import Forecaster, Forecasts
 from lanecast.pipeline.backtesting import Backtest
-from lanecast.report.figures import draw_forecast, moment, step_name
+from lanecast.report.canvas import open_axes
+from lanecast.report.figures import FORECAST_SIZE, draw_forecast, moment_text, step_name
 from lanecast.report.rendering import plain_lines
 from lanecast.report.table import Comparison
 from lanecast.runs.reading import Run
@@ -82,11 +83,11 @@ class ForecastResult:
     def __repr__(self) -> str:
         forecasts, freq = self.forecasts, self.panel.schema.freq
         sums = self.total[self.model.name]
-        first, last = (moment(time) for time in (self.total[TIME].min(), self.total[TIME].max()))
+        first, last = (moment_text(time) for time in (self.total[TIME].min(), self.total[TIME].max()))
         lines = [
             f"Forecast of {self.model.name}: {len(forecasts.index)} series,"
             f" {forecasts.point_WH.shape[1]} steps from {first} to {last}"
-            f" (cutoff {moment(self.cutoff)})",
+            f" (cutoff {moment_text(self.cutoff)})",
             f"  total per {step_name(freq)}: {sums.iloc[0]:,.6g} on {first},"
             f" {sums.mean():,.6g} on average",
         ]
@@ -188,8 +189,8 @@ class BacktestResult:
         shown = ", ".join(f"{name} {values[name]:.4f}" for name in METRICS if name in values)
         return (
             f"Backtest of {self.model.name}: {counts['num_series']} series,"
-            f" {counts['num_cutoffs']} cutoffs from {moment(self.cutoffs[0])} to"
-            f" {moment(self.cutoffs[-1])}, {counts['num_windows']} windows of"
+            f" {counts['num_cutoffs']} cutoffs from {moment_text(self.cutoffs[0])} to"
+            f" {moment_text(self.cutoffs[-1])}, {counts['num_windows']} windows of"
             f" {self.windows.horizon} steps\n  {shown}"
         )
 
@@ -247,7 +248,7 @@ def _drawn(
         rows = np.flatnonzero(forecasts.index.cutoff_W == step)
         busiest = rows[np.argmax(forecasts.point_WH[rows].sum(axis=1))] if len(rows) else 0
         series = str(panel.series[forecasts.index.series_W[busiest]])
-    with new_axes(ax) as axes:
+    with open_axes(ax, FORECAST_SIZE) as axes:
         draw_forecast(
             axes, panel, forecasts, series, step, unit=panel.table.target, history=history
         )

@@ -80,8 +80,18 @@ def data_config(name: str, settings: Settings, overrides: Overrides = ()) -> Dic
     return data
 
 
-def composed(options: Mapping[str, str]) -> DictConfig:
-    """The root config with one option of each group; ConfigError where there is no such."""
+def plan_config(policy: str, network: str | None, settings: Settings) -> DictConfig:
+    """The nodes ``plan`` and ``network`` of a policy and, where it is named, a network."""
+    options = {"plan": policy} if network is None else {"plan": policy, "network": network}
+    cfg = composed(options)
+    sections = tuple(options)
+    for key, value in _dotted(cfg, settings, sections=sections, where=f"plan={policy}"):
+        set_value(cfg, key, value)
+    return cfg
+
+
+def composed(options: Mapping[str, str], *, root: str = ROOT) -> DictConfig:
+    """A root config with one option of each group; ConfigError where there is no such."""
     for group, option in options.items():
         valid = options_of(group)
         if option not in valid:
@@ -89,7 +99,7 @@ def composed(options: Mapping[str, str]) -> DictConfig:
                 f"{group}={option}: conf/{group} has no {option}.yaml; {near(option, valid)}"
             )
     with composing(packaged_conf()):
-        return compose(ROOT, overrides=[f"{group}={name}" for group, name in options.items()])
+        return compose(root, overrides=[f"{group}={name}" for group, name in options.items()])
 
 
 def options_of(group: str) -> list[str]:
@@ -138,7 +148,7 @@ def _dotted(
 
 def _place_of(cfg: DictConfig, name: str, sections: Sequence[str], where: str) -> str:
     """The dotted key that ends in ``name``, in the first of the sections that has one."""
-    if name == "seed" and "data" not in sections:
+    if name == "seed" and "model" in sections:
         return name  # the root's, which all seeds follow
     words = {"seed"}
     plain = composed_config(cfg)
