@@ -7,7 +7,7 @@ from lanecast.cli import entry
 
 @entry.main("audit")
 def main(cfg: DictConfig) -> None:
-    from lanecast.audits.do_validity import run
+    from lanecast.workflows.audit import run
 
     run(cfg)
 

@@ -7,7 +7,7 @@ from lanecast.cli import entry
 
 @entry.main("probe")
 def main(cfg: DictConfig) -> None:
-    from lanecast.audits.leakage import run
+    from lanecast.workflows.probe import run
 
     run(cfg)
 

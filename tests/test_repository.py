@@ -18,8 +18,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from house import MODULES, PACKAGE, imports_of
+
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "src" / "lanecast"
 
 HEAVY = (
     "torch",
@@ -38,8 +39,9 @@ DATA_SUFFIXES = {
     ".parquet", ".csv", ".tsv", ".npz", ".npy", ".zip", ".gz", ".feather", ".arrow", ".pkl", ".h5",
     ".ckpt", ".pt", ".pth", ".safetensors", ".onnx", ".wandb", ".xlsx",
 }  # fmt: skip
-MODULES = sorted(PACKAGE.rglob("*.py"))
+FILES = sorted(MODULES.values())
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 CONFIGS = sorted([*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "benchmarks").rglob("*.yaml")])
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 
@@ -50,29 +52,6 @@ def relative(path: Path) -> str:
 
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
-
-
-def imports_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Every module a file imports, at any depth, with its line; not those for types alone."""
-    package = ("lanecast", *path.relative_to(PACKAGE).parent.parts)
-    tree = tree_of(path)
-    for_types = {
-        child
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for child in node.body
-    }
-    for node in ast.walk(tree):
-        if node in for_types:
-            continue
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join((*base, *(node.module or "").split("."))).strip(".")
-            # "from lanecast import training" imports lanecast.workflows.train
-            names = [f"{module}.{a.name}" for a in node.names] if module == "lanecast" else [module]
-            yield from ((node.lineno, name) for name in names)
 
 
 def prose(document: Path) -> str:
@@ -214,7 +193,7 @@ def test_constraints_pin_every_direct_dependency_inside_its_range() -> None:
     ],
 )
 def test_library_stays_in_its_room(library: str, homes: tuple[str, ...]) -> None:
-    for module in MODULES:
+    for module in FILES:
         place = module.relative_to(PACKAGE).as_posix()
         if place.startswith(homes):
             continue
@@ -224,11 +203,11 @@ def test_library_stays_in_its_room(library: str, homes: tuple[str, ...]) -> None
 
 def test_no_file_is_a_drawer() -> None:
     drawers = {"utils", "util", "helpers", "helper", "misc", "common", "manager"}
-    found = [relative(p) for p in (*MODULES, *SCRIPTS) if p.stem in drawers]
+    found = [relative(p) for p in (*FILES, *SCRIPTS) if p.stem in drawers]
     assert not found, f"name {found} after what they hold"
 
 
-@pytest.mark.parametrize("module", [*MODULES, *SCRIPTS], ids=relative)
+@pytest.mark.parametrize("module", [*FILES, *SCRIPTS, *BENCHMARKS], ids=relative)
 def test_module_is_short_enough_to_review(module: Path) -> None:
     text = module.read_text()
     assert text.count("\n") <= 400, f"{relative(module)}: more than 400 lines; split it by job"

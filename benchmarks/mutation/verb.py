@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.config import composed_roots, packaged_conf
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import plain_config
+from lanecast.pipeline.building import plain_config
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

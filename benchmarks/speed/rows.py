@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.speed.table import Row, has_bf16
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import plain_config
+from lanecast.pipeline.building import plain_config
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

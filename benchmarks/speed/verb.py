@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.table import KEY, Row, machine_facts, markdown, merged
 from lanecast.errors import ConfigError, LanecastError
-from lanecast.pipeline.facts import plain_config
+from lanecast.pipeline.building import plain_config
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

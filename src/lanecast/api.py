@@ -16,20 +16,18 @@ Nothing is written, and no function needs a run folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from lanecast.causal.graph.graph import Graph
 from lanecast.config.choosing import Overrides, composed, data_config, model_config
 from lanecast.data.panel import Panel
-from lanecast.errors import ConfigError, LanecastError
+from lanecast.errors import ConfigError
 from lanecast.models.protocol import Forecaster
-from lanecast.pipeline import backtesting, forecasting, folds
-from lanecast.pipeline.facts import build_forecaster, plain_config
+from lanecast.pipeline import backtesting, folds, forecasting
+from lanecast.pipeline.building import build_forecaster, plain_config
 from lanecast.report.table import METRICS, compare_runs
 from lanecast.report.table import compare as compare_folders
 from lanecast.results import BacktestResult, ComparisonResult, ForecastResult

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lanecast.data.ingest.layout import forecast_frame, samples_frame, to_nixtla
+from lanecast.data.forecast_frames import forecast_frame, samples_frame, to_nixtla
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, TIME
 from lanecast.data.windows import WindowSpec
-from lanecast.models.protocol import Forecaster, Forecasts
+from lanecast.models.protocol import Forecaster
 from lanecast.pipeline.backtesting import Backtest
 from lanecast.report.canvas import open_axes
 from lanecast.report.figures import FORECAST_SIZE, draw_forecast, moment_text, step_name

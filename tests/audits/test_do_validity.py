@@ -12,10 +12,10 @@ from hydra import compose, initialize_config_dir
 
 from lanecast.audits.do_validity import Measured, audit, badge_of
 from lanecast.config import instantiate
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.models.classical.naive import SeasonalNaive
-from lanecast.models.protocol import Forecasts
 from small_what_if import CUTOFF, GRAPH, SPEC, coupled, world
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -11,12 +11,12 @@ import pytest
 from lanecast.audits.leakage import Subject, plain_layout, probe, refuse
 from lanecast.audits.perturbed_tables import hidden_changed, known_changed, shuffled
 from lanecast.data import visible
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.ingest.layout import Keep
 from lanecast.data.schema import Schema
 from lanecast.data.windows import WindowSpec
 from lanecast.errors import LeakageError
 from lanecast.models.classical.naive import SeasonalNaive
-from lanecast.models.protocol import Forecasts
 from lanecast.runs.record import read_record
 from lanecast.sources import SourceTable
 from script_runner import scripts_in

@@ -13,7 +13,7 @@ from benchmarks.speed.rows import BY_CASE, rows
 from benchmarks.speed.verb import FIGURES
 from lanecast.config.composing import composed_roots
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import plain_config
+from lanecast.pipeline.building import plain_config
 
 ROOT = Path(__file__).resolve().parents[2]
 

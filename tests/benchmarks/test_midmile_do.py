@@ -17,10 +17,10 @@ from lanecast.benchmarks.midmile_do.protocol import AXES, DO, NOT_IDENTIFIED, OR
 from lanecast.benchmarks.midmile_do.run import cells_of, plan_of
 from lanecast.causal.graph.graph import Graph
 from lanecast.config import instantiate
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.ingest.loading import load_panel
-from lanecast.models.protocol import Forecasts
 from lanecast.models.quantiles.support import on_support
-from lanecast.pipeline.facts import plain_config
+from lanecast.pipeline.building import plain_config
 from lanecast.whatif.mixing import GRID
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -19,7 +19,7 @@ from lanecast.errors import ConfigError
 from lanecast.monitor.profile import check_forecasts, frozen_share
 from lanecast.monitor.statistics import Shape
 from lanecast.monitor.sums import check_sums
-from lanecast.pipeline.facts import plain_config
+from lanecast.pipeline.building import plain_config
 from script_runner import scripts_in
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -2,6 +2,7 @@ import signal
 import sys
 
 import pytest
+
 from lanecast.runs.stopping import RunInterrupted, interruptible
 
 

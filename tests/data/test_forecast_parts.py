@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from lanecast.data import forecast_parts
-from lanecast.data.ingest.layout import actual_frame, forecast_frame
+from lanecast.data.forecast_frames import actual_frame, forecast_frame
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.windows import windows_at
-from lanecast.models.protocol import Forecasts
 from small_models import SPEC
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.hierarchy import lane_hierarchy
 from lanecast.data.labels import labels
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.evaluation.levels import level_lines, level_scores
-from lanecast.models.protocol import Forecasts
 
 SPEC = WindowSpec(context=28, horizon=7, min_context=7)
 GRID = tuple(np.arange(1, 100) / 100)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import ConfigError, LanecastError
@@ -14,7 +15,6 @@ from lanecast.evaluation import metrics, score
 from lanecast.evaluation.history import seasonal_scale
 from lanecast.evaluation.score import evaluate, scored_hash
 from lanecast.evaluation.slices import size_slice
-from lanecast.models.protocol import Forecasts
 
 CUTOFFS = (80, 94, 110)
 

@@ -12,11 +12,12 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from lanecast.config.recipe import instantiate
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Role, Schema
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import LeakageError, SchemaError
-from lanecast.models.protocol import Forecaster, Forecasts
+from lanecast.models.protocol import Forecaster
 
 CONF = Path(__file__).parents[2] / "conf"
 WHOLE = {"mint_bootstrap"}  # refuses the gaps of the shared panel; see test_mint_bootstrap

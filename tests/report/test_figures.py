@@ -3,10 +3,10 @@ import sys
 import numpy as np
 import pytest
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import LanecastError
-from lanecast.models.protocol import Forecasts
-from lanecast.report.figures import step_name, forecast_figure
+from lanecast.report.figures import forecast_figure, step_name
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ import pytest
 
 from lanecast.cli.entry import as_overrides
 from lanecast.errors import ConfigError, WorseError
+from lanecast.promote.gate import judge
 from lanecast.report.pack import curves, flat, payload
 from lanecast.report.page import page
 from lanecast.report.rendering import write
 from lanecast.report.table import compare
-from lanecast.workflows.compare import judge, named
+from lanecast.workflows.compare import named
 
 CONF = Path(__file__).parents[2] / "conf"
 SUM_ABS_Y = np.array([100.0, 200.0, 100.0, 300.0, 200.0, 100.0])

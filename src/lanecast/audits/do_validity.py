@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,12 +32,10 @@ from lanecast.audits.perturbed_panels import (
 )
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
-from lanecast.errors import ConfigError, RunFolderError
+from lanecast.errors import ConfigError
 from lanecast.whatif.badges import ASSOCIATIONAL, HORIZON_CAUSAL, is_do_valid
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from lanecast.whatif.coupled import CoupledForecaster
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -84,45 +81,6 @@ class Audit:
         for name, one in self.measures.items():
             rows.append(f"{name:<16} {_told(one.moved):>14} {_told(one.twin):>14}")
         return [*rows, f"badge: {self.badge} ({self.why})"]
-
-
-def run(cfg: DictConfig) -> None:
-    """Audit the model of ``cfg.run``, print a table and write it into the run's record."""
-    from lanecast.data.ingest.loading import load_panel
-    from lanecast.data.ingest.statics import vocabulary_of
-    from lanecast.data.schema import Schema
-    from lanecast.pipeline.facts import (
-        build_forecaster,
-        causal_part,
-        refuse_calibrated,
-        saved_model,
-    )
-    from lanecast.runs.folder import read_record, write_record
-
-    if cfg.get("run") is None:
-        raise ConfigError("audit.py needs the folder of a trained run: run=runs/.../seed1")
-    folder = Path(str(cfg.run))
-    if read_record(folder).get("status") == "running":
-        raise RunFolderError(f"{folder} is being written; audit it once it is finished")
-    refuse_calibrated(cfg)
-    forecaster: Any = causal_part(build_forecaster(cfg).load(saved_model(cfg.run)))
-    names = getattr(forecaster, "static_names", None)
-    schema = Schema.from_config(cfg.data.schema)
-    vocabulary = None if names is None else vocabulary_of(schema, names)
-    panel = load_panel(cfg.data, vocabulary=vocabulary)
-    assert forecaster.fitted_until is not None
-    cutoff = forecaster.fitted_until if cfg.cutoff is None else panel.step_of(cfg.cutoff)
-    found = audit(
-        forecaster,
-        panel,
-        cutoff=cutoff,
-        max_series=int(cfg.max_series),
-        samples=int(cfg.samples),
-    )
-    record = read_record(folder)
-    record["audit"] = {"cutoff": str(panel.time_of(cutoff)), **found.to_record()}
-    write_record(folder, record)
-    print("\n".join([f"audit of {folder}", *found.lines()]))
 
 
 def audit(

@@ -1,4 +1,4 @@
-"""The verb *probe*: does a forecast depend on anything that was not known at its cutoff?
+"""The leakage probe: does a forecast depend on anything that was not known at its cutoff?
 
 The whole way is walked again, from the source's raw table over the border, the choice of series,
 scaling and fitting to the forecast, at one seed and one number of threads:
@@ -17,25 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lanecast.audits.perturbed_tables import hidden_changed, known_changed, shuffled, time_reversed
 from lanecast.data import visible
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Schema
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import ConfigError, LeakageError, SchemaError
-from lanecast.models.protocol import Forecaster, Forecasts
+from lanecast.models.protocol import Forecaster
 from lanecast.sources import SourceTable
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 SKILL_LEFT = 0.05  # skill on a shuffled target that chance may leave
 
@@ -140,24 +136,6 @@ class Verdict:
         return rows + [f"  warning: {one}" for one in self.warnings]
 
 
-def run(cfg: DictConfig) -> None:
-    """Probe ``cfg.model`` on ``cfg.data``; LeakageError, and exit code 1, where it leaks."""
-    from lanecast.runs.folder import read_record, write_record
-    from lanecast.runs.record import Run
-
-    with Run.open(cfg) as folder:
-        found = probe(subject_of(cfg), controls=bool(cfg.controls))
-        print("\n".join(found.lines()))
-        for one in found.warnings:
-            folder.warn(one)
-        folder.note(probe=found.to_record())
-        if cfg.get("run") is not None:
-            record = read_record(Path(str(cfg.run)))
-            record["probe"] = found.to_record()
-            write_record(Path(str(cfg.run)), record)
-    refuse(found, str(cfg.model.name))
-
-
 def refuse(found: Verdict, name: str) -> None:
     """LeakageError unless the verdict is clean."""
     if found.leaks:
@@ -171,37 +149,6 @@ def refuse(found: Verdict, name: str) -> None:
             f"{name} moves with nothing that was known at {found.cutoff}, so the probe shows"
             " nothing; choose another cutoff= or another model"
         )
-
-
-def subject_of(cfg: DictConfig) -> Subject:
-    """The pipeline of a config."""
-    from lanecast.config import instantiate
-    from lanecast.data.ingest.loading import panel_of, read_tables
-    from lanecast.pipeline.facts import build_forecaster
-    from lanecast.workflows.backtest import cutoffs_of
-
-    spec: WindowSpec = instantiate(cfg.windows)
-    table, future = read_tables(cfg.data)
-    panel = panel_of(cfg.data, table, future)
-    step = (
-        cutoffs_of(panel, cfg.protocol, spec.horizon)[0]
-        if cfg.cutoff is None
-        else panel.step_of(cfg.cutoff)
-    )
-    window = str(cfg.protocol.window)
-    return Subject(
-        table=table,
-        future=future,
-        schema=panel.schema,
-        lay_out=partial(panel_of, cfg.data),
-        make=partial(build_forecaster, cfg),
-        spec=spec,
-        cutoff=panel.time_of(step),
-        season=int(cfg.protocol.season),
-        quantiles=tuple(cfg.protocol.quantiles),
-        seed=int(cfg.seed),
-        window=None if window == "expanding" else int(window),
-    )
 
 
 def probe(subject: Subject, *, controls: bool = True) -> Verdict:

@@ -15,7 +15,6 @@ from lanecast.causal.scm.chaining import Action
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.views import with_roles
-from lanecast.data.visible import last_visible
 from lanecast.data.visible import visible as visible_cells
 from lanecast.data.windows import WindowIndex
 
@@ -51,7 +50,7 @@ def poisoned(panel: Panel, cutoff: int, *, visible: bool) -> Panel:
     step = np.arange(panel.num_cells) - panel.offsets[owner] + panel.start[owner]
     values = panel.values.clone()
     for number, name in enumerate(panel.schema.stored):
-        known = torch.from_numpy(step <= cutoff + last_visible(panel, name))
+        known = torch.from_numpy(step <= cutoff + panel.schema.last_visible(name))
         column = values[:, number]
         changed = 1.5 * column + 1.0 if visible else torch.full_like(column, POISON)
         values[:, number] = torch.where(known == visible, changed, column)

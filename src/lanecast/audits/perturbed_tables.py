@@ -22,14 +22,6 @@ def steps_after(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> np
     return ((times - cutoff) // step_length(schema.freq)).to_numpy(np.int64)
 
 
-def last_known(schema: Schema, name: str) -> float:
-    """Newest step of a column that is known at the cutoff, relative to it."""
-    if schema.columns[name].role is Role.KNOWN_FUTURE:
-        lead = schema.lead_steps(name)
-        return np.inf if lead is None else lead
-    return -schema.delay_steps(name)
-
-
 def hidden_changed(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> pd.DataFrame:
     """Every value that was not known at the cutoff becomes another one, or goes missing.
 
@@ -41,7 +33,7 @@ def hidden_changed(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) ->
     for name in schema.stored:
         if name not in frame:
             continue  # a table of the future holds the known columns only
-        x, hidden = frame[name].to_numpy(np.float64), ahead > last_known(schema, name)
+        x, hidden = frame[name].to_numpy(np.float64), ahead > schema.last_visible(name)
         changed = np.where(np.isfinite(x), factor * x + 7, 5.0)
         if schema.columns[name].role is not Role.KNOWN_FUTURE:
             changed[np.arange(len(x)) % every == 0] = np.nan
@@ -55,7 +47,7 @@ def known_changed(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> 
     for name in schema.stored:
         if name in frame:
             x = frame[name].to_numpy(np.float64)
-            known = (ahead <= last_known(schema, name)) & (x != 0)
+            known = (ahead <= schema.last_visible(name)) & (x != 0)
             frame[name] = np.where(known, 2 * x + 1, x)
     return frame
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lanecast.models.protocol import Forecasts
+from lanecast.data.forecasts import Forecasts
 
 ROWS = 1 << 20  # of a part
 

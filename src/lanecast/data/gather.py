@@ -243,8 +243,7 @@ def visibility(panel: Panel, spec: WindowSpec) -> tuple[Tensor, Tensor]:
     before_L = torch.arange(spec.context - 1, -1, -1)  # steps before the cutoff
     after_H = torch.arange(1, spec.horizon + 1)
     past = torch.stack([before_L >= schema.delay_steps(name) for name in schema.past], dim=-1)
-    future = torch.ones(spec.horizon, len(schema.known), dtype=torch.bool)
+    future = torch.zeros(spec.horizon, len(schema.known), dtype=torch.bool)
     for column, name in enumerate(schema.known):
-        if (lead := schema.lead_steps(name)) is not None:
-            future[:, column] = after_H <= lead
+        future[:, column] = after_H <= schema.last_visible(name)
     return past, future

@@ -155,6 +155,13 @@ class Schema:
         duration = self.columns[name].lead
         return None if duration is None else math.floor(self._steps(name, "lead", duration))
 
+    def last_visible(self, name: str) -> float:
+        """Newest visible step of a column relative to the cutoff; infinite without a lead."""
+        if self.columns[name].role is Role.KNOWN_FUTURE:
+            lead = self.lead_steps(name)
+            return math.inf if lead is None else lead
+        return -self.delay_steps(name)
+
     def _steps(self, name: str, what: str, duration: str) -> float:
         # Not pd.Timedelta(duration): it takes 2 for 2 ns and P1M, a month, for a minute.
         if (match := DURATION.fullmatch(str(duration))) is None:

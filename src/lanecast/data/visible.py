@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from lanecast.data.panel import Panel
-from lanecast.data.schema import TARGET, Role
+from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex, WindowSpec, training_windows
 from lanecast.errors import LeakageError
 
@@ -31,16 +31,8 @@ def cells(panel: Panel, at: WindowIndex, name: str, ahead_T: np.ndarray) -> np.n
 def visible(panel: Panel, at: WindowIndex, name: str, ahead_T: np.ndarray) -> np.ndarray:
     """As `cells`, with NaN wherever the visibility rule hides the value at the cutoff."""
     x_WT = cells(panel, at, name, ahead_T)
-    x_WT[:, ahead_T > last_visible(panel, name)] = np.nan
+    x_WT[:, ahead_T > panel.schema.last_visible(name)] = np.nan
     return x_WT
-
-
-def last_visible(panel: Panel, name: str) -> float:
-    """Newest step of a column that is visible, relative to the cutoff; infinite without a lead."""
-    if panel.schema.columns[name].role is Role.KNOWN_FUTURE:
-        lead = panel.schema.lead_steps(name)
-        return np.inf if lead is None else lead
-    return -panel.schema.delay_steps(name)
 
 
 def context(panel: Panel, at: WindowIndex, spec: WindowSpec) -> np.ndarray:

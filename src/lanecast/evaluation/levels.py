@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.hierarchy import Hierarchy
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.evaluation.metrics import Terms, point_terms, quantile_terms, ratios
-from lanecast.models.protocol import Forecasts
 
 ALL = "all"
 TOLD = ("wape", "bias", "wql", "coverage_80", "coverage_90")

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec
@@ -25,7 +26,6 @@ from lanecast.errors import ConfigError, LanecastError
 from lanecast.evaluation.history import seasonal_scale
 from lanecast.evaluation.metrics import Terms, point_terms, quantile_terms, ratios, scaled_terms
 from lanecast.evaluation.slices import SLICERS, horizon_groups
-from lanecast.models.protocol import Forecasts
 
 FEW = 8  # chunks; handing so few to threads costs more than it saves
 CHUNK = 4096  # windows whose quantiles are expanded at once, level by level: bounds the memory

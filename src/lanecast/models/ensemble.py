@@ -15,12 +15,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Role
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import ConfigError
-from lanecast.models.classical.residuals import finish
-from lanecast.models.protocol import Forecaster, Forecasts, Reporter
+from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.models.quantiles.finishing import finish
 
 
 class Ensemble:

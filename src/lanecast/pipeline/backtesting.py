@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowSpec
 from lanecast.evaluation.score import SLICES, Scores, evaluate
-from lanecast.models.protocol import Forecaster, Forecasts, Reporter, joined
+from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.pipeline.engines import Engine, FoldResults, Local
 from lanecast.pipeline.facts import model_facts, window_facts
 from lanecast.pipeline.folds import (

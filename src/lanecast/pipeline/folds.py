@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import ConfigError
-from lanecast.models.protocol import Forecaster, Forecasts, Reporter
+from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.whatif.leakage import OtherFutures
 
 Refit = Literal["never", "each"] | int

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.ingest.layout import check_future
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import SchemaError
-from lanecast.models.protocol import Forecaster, Forecasts, Reporter
+from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.pipeline.facts import model_facts, window_facts
 
 

@@ -19,7 +19,8 @@ from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import NotIdentified, ScenarioError
 from lanecast.interventions import Intervention
 from lanecast.models.protocol import Reporter
-from lanecast.pipeline.facts import causal_part, model_facts, window_facts
+from lanecast.pipeline.facts import model_facts, window_facts
+from lanecast.pipeline.opening import causal_part
 from lanecast.whatif.actions import action_of, check_do, unidentified
 from lanecast.whatif.answers import Answer, Arms, moved_target
 from lanecast.whatif.answers import what_if as answered
@@ -78,7 +79,12 @@ def what_if(
     """
     subject = subject or f"model {model.name}"
     badge = lesser(model.do_validity, audit)
-    inside: CoupledForecaster = causal_part(model)
+    inside = causal_part(model)
+    if not isinstance(inside, CoupledForecaster):
+        raise ScenarioError(
+            f"{subject} has no causal graph, so nothing says what an action reaches; train one with"
+            " dag=<name>"
+        )
     if not allow_associational:
         refuse_lesser(badge, inside.mode, subject=subject, audited=audit is not None)
     if audit is None:

@@ -56,6 +56,8 @@ def train(
             panel, model, windows=windows, until=until, val_steps=val_steps, season=season
         )
         objective = Objective(name="val/wape", value=scores["val/wape"])
+        if reporter is not None:
+            reporter.log(0, **scores)
     return Trained(
         model=trained,
         objective=objective,

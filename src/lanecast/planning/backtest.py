@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
-from lanecast.models.protocol import Forecasts
 from lanecast.planning.contracts import Outcome, Scenarios
 from lanecast.planning.network import Network, mean_volume
 from lanecast.planning.parameters import Parameters

@@ -59,7 +59,7 @@ class DualWeights:
 
     def past(self, panel: Panel, order: np.ndarray, until: int) -> Scenarios:
         """Blocks of visible volumes, the newest last; a gap counts as the lane's mean."""
-        newest = until + int(visible.last_visible(panel, TARGET))
+        newest = until + int(panel.schema.last_visible(TARGET))
         span = self.days * self.blocks
         at = WindowIndex(series_W=order, cutoff_W=np.full(len(order), until))
         ahead_T = np.arange(newest - until - span + 1, newest - until + 1)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import LanecastError
 from lanecast.evaluation.metrics import INTERVALS
-from lanecast.models.protocol import Forecasts
 from lanecast.report.canvas import canvas
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lanecast.models.protocol import Forecaster
+    from lanecast.causal.graph.graph import Graph
     from lanecast.runs.record import Run
 
 
@@ -38,9 +38,8 @@ def picture_or_warning(
     return True
 
 
-def keep_graph_picture(forecaster: Forecaster, folder: Run) -> None:
+def keep_graph_picture(graph: Graph | None, folder: Run) -> None:
     """Draw the graph that a model is coupled to as ``dag.png``; nothing where it has none."""
-    graph = getattr(forecaster, "graph", None)
     if graph is None:
         return
     from lanecast.report.graph_figure import graph_figure

@@ -14,9 +14,9 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from lanecast.runs.stopping import RunInterrupted, Stop
 from lanecast.errors import LanecastError
 from lanecast.runs.folder import short
+from lanecast.runs.stopping import RunInterrupted, Stop
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +19,12 @@ from typing import Any, Self
 from omegaconf import DictConfig, OmegaConf
 
 from lanecast.config import config_hash, instantiate, invocation, resolved_config
-from lanecast.runs.stopping import RunInterrupted, signal_behind
 from lanecast.config.recorded import effective_choices
 from lanecast.errors import RunFolderError
-from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
 from lanecast.runs.environment import device, git_state, versions
+from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
+from lanecast.runs.objective import Objective
+from lanecast.runs.stopping import RunInterrupted, signal_behind
 from lanecast.runs.wandb_mirror import Mirror, NoMirror
 
 __all__ = ["Objective", "Run", "current_run", "finished_objective", "read_record"]
@@ -31,15 +32,6 @@ __all__ = ["Objective", "Run", "current_run", "finished_objective", "read_record
 log = logging.getLogger(__name__)
 
 _current: Run | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
-    """The one number a run is judged by, at the step where it was best."""
-
-    name: str
-    value: float
-    step: int | None = None
 
 
 def current_run() -> Run | None:

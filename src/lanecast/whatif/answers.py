@@ -17,6 +17,7 @@ import torch
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action, Chain, Rolled, chain
 from lanecast.data import visible
+from lanecast.data.links import link, unlink
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex
@@ -24,7 +25,6 @@ from lanecast.errors import ScenarioError
 from lanecast.interventions import Intervention
 from lanecast.whatif.actions import action_of, check_do, needs_plan, reachable
 from lanecast.whatif.coupled import CoupledForecaster
-from lanecast.whatif.mixing import link, unlink
 
 BY_EFFECT = ("delta", "delta_policy")
 

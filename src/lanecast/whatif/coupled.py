@@ -25,12 +25,13 @@ from lanecast.causal.scm.chaining import Action
 from lanecast.causal.scm.fitting import Plan
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.config.coupling import mode_of
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Role
 from lanecast.data.visible import refuse_early
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import CheckpointError, ConfigError
-from lanecast.models.protocol import Forecaster, Forecasts, Reporter
+from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.whatif.couplings import Coupling, Features, NoFuture, Plain, Question
 from lanecast.whatif.delta_couplings import Delta, DeltaPolicy, Mechanism
 from lanecast.whatif.treatments import Futures, logged

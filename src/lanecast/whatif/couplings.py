@@ -17,12 +17,13 @@ import torch
 
 from lanecast.causal.scm.chaining import Action, Chain, Rolled, chain
 from lanecast.causal.scm.layer import CausalLayer
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Column
 from lanecast.data.views import unfolded, with_target
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError
-from lanecast.models.protocol import Forecasts, Reporter
+from lanecast.models.protocol import Reporter
 from lanecast.whatif.mixing import GRID, mixture
 from lanecast.whatif.treatments import (
     columns_of,

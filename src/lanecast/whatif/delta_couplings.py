@@ -13,14 +13,16 @@ import numpy as np
 from lanecast.causal.scm.chaining import Action, Chain, Rolled, chain
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.causal.scm.reference_history import reference_panel
+from lanecast.data.forecasts import Forecasts
+from lanecast.data.links import link, unlink
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowSpec
 from lanecast.errors import ConfigError
-from lanecast.models.protocol import Forecasts, Reporter
+from lanecast.models.protocol import Reporter
 from lanecast.models.quantiles.support import on_support
 from lanecast.whatif.couplings import Coupling, Question
-from lanecast.whatif.mixing import GRID, link, mixture, on_grid, unlink
+from lanecast.whatif.mixing import GRID, mixture, on_grid
 from lanecast.whatif.one_step import OneStep
 from lanecast.whatif.treatments import one_step_view, past_view
 

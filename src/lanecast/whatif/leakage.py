@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.evaluation.score import evaluate
-from lanecast.models.protocol import Forecaster, Forecasts, joined
+from lanecast.models.protocol import Forecaster
 from lanecast.whatif.treatments import Futures
 
 BESIDE = (Futures.KNOWN, Futures.LOGGED)  # scored beside the forecast, which samples

@@ -9,30 +9,15 @@ from typing import Literal
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.schema import Column
 from lanecast.data.windows import WindowIndex
-from lanecast.models.protocol import Forecasts
 from lanecast.models.quantiles.grids import at_scores
 from lanecast.models.quantiles.support import on_support
 from lanecast.seeding import hashed_uniforms
 
 POSITIONS: Literal["weibull"] = "weibull"  # of order statistics: intervals cover what they say
 GRID = tuple(round(k / 20, 2) for k in range(1, 20))  # levels a forecaster is asked for
-
-
-def link(values: np.ndarray | None, kind: str) -> np.ndarray:
-    """Natural values in link space; quantiles stay quantiles."""
-    assert values is not None
-    if kind == "log1p":
-        return np.asarray(np.log1p(np.maximum(values, 0.0)))
-    return np.asarray(np.log(np.maximum(values, 1e-6))) if kind == "log" else values
-
-
-def unlink(values: np.ndarray, kind: str) -> np.ndarray:
-    """Back from link space."""
-    if kind == "log1p":
-        return np.asarray(np.maximum(np.expm1(np.minimum(values, 30.0)), 0.0))
-    return np.asarray(np.exp(np.minimum(values, 30.0))) if kind == "log" else values
 
 
 def mixture(

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lanecast.causal.scm.dense import torch_link
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.causal.scm.prepared import Cut, Prepared
 from lanecast.causal.scm.rollout import Override
 from lanecast.data.gather import WindowBatch
+from lanecast.data.links import torch_link
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
 from lanecast.models.deep.module import ForecastModule

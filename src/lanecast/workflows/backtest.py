@@ -6,22 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import (
-    MODEL,
-    RunResult,
-    build_forecaster,
-    panel_facts,
-    saved_model,
-    window_facts,
-)
+from lanecast.pipeline.building import build_forecaster
+from lanecast.pipeline.facts import RunResult, panel_facts, window_facts
+from lanecast.pipeline.opening import MODEL, open_run
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lanecast.data.forecasts import Forecasts
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowSpec
     from lanecast.evaluation.score import Scores
-    from lanecast.models.protocol import Forecasts
     from lanecast.runs.record import Run
 
 
@@ -63,9 +58,7 @@ def run(cfg: DictConfig) -> RunResult:
                 num_cutoffs=len(cutoffs),
             ),
         )
-        model = build_forecaster(cfg)
-        if trained:
-            model.load(saved_model(cfg.run))
+        model = open_run(cfg).model if trained else build_forecaster(cfg)
         result = backtest(
             panel,
             model,
@@ -82,7 +75,7 @@ def run(cfg: DictConfig) -> RunResult:
         )
         if not trained:
             result.model.save(folder.folder / MODEL)
-        keep_graph_picture(result.model, folder)
+        keep_graph_picture(getattr(result.model, "graph", None), folder)
         folder.note(timings=dict(result.seconds), model=result.facts)
         forecasts, scores = result.forecasts, result.scores
         _write(forecasts, panel, cfg.model.name, folder)
@@ -117,8 +110,8 @@ def cutoffs_of(panel: Panel, protocol: Any, horizon: int) -> list[int]:
 
 
 def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
+    from lanecast.data.forecast_frames import actual_frame, forecast_frame, samples_frame
     from lanecast.data.forecast_parts import by_series, in_order, write_parts
-    from lanecast.data.ingest.layout import actual_frame, forecast_frame, samples_frame
 
     if not folder.keep.get("forecasts", True):
         return

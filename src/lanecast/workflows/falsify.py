@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import plain_config
+from lanecast.pipeline.building import plain_config
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -8,15 +8,8 @@ import torch
 
 from causal_worlds import panel_of
 from lanecast.causal.graph.graph import Graph
-from lanecast.causal.scm.dense import (
-    Dense,
-    LinkSpace,
-    bind,
-    link_of,
-    torch_inverse,
-    torch_link,
-    visible_values,
-)
+from lanecast.causal.scm.dense import Dense, LinkSpace, bind, visible_values
+from lanecast.data.links import link_of, torch_inverse, torch_link
 from lanecast.data.views import with_roles
 from lanecast.errors import LeakageError, SchemaError
 from small_networks import layer as network_layer

@@ -19,7 +19,7 @@ from lanecast.config import instantiate
 from lanecast.data.ingest.loading import load_panel
 from lanecast.data.windows import WindowIndex
 from lanecast.interventions import Intervention
-from lanecast.pipeline.facts import plain_config
+from lanecast.pipeline.building import plain_config
 from lanecast.twin import counterfactual, expected
 
 CONF = Path(__file__).parents[3] / "conf"

@@ -8,17 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from lanecast.data.ingest.layout import (
-    CALENDAR_AHEAD,
-    Keep,
-    check_future,
-    forecast_frame,
-    samples_frame,
-    to_nixtla,
-)
+from lanecast.data.forecast_frames import forecast_frame, samples_frame, to_nixtla
+from lanecast.data.forecasts import Forecasts
+from lanecast.data.ingest.layout import CALENDAR_AHEAD, Keep, check_future
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, SchemaError
-from lanecast.models.protocol import Forecasts
 from small_tables import load, long_table, refused, says, schema
 
 # --- what is taken, and counted ------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lanecast.audits.perturbed_panels import poisoned
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
@@ -15,7 +16,7 @@ from lanecast.evaluation.metrics import coverage
 from lanecast.models.calibration.conformal import Method
 from lanecast.models.calibration.forecaster import LEVELS, CalibratedForecaster, moved_paths
 from lanecast.models.classical.naive import SeasonalNaive
-from lanecast.models.protocol import Forecasts
+from lanecast.pipeline.opening import causal_part
 
 SPEC = WindowSpec(context=28, horizon=7)
 UNTIL = 240
@@ -224,13 +225,8 @@ def test_what_it_does_not_define_is_the_inner_forecasters():
     assert not hasattr(calibrated(), "graph")
 
 
-def test_a_calibrated_run_is_not_asked_what_if():
-    from omegaconf import OmegaConf
-
-    from lanecast.pipeline.facts import refuse_calibrated
-
-    refuse_calibrated(OmegaConf.create({"run": "r", "calibration": {}}))
-    with pytest.raises(ScenarioError, match=r"run=r is calibrated \(aci\).*calibration=none"):
-        refuse_calibrated(
-            OmegaConf.create({"run": "r", "calibration": {"method": {"name": "aci"}}})
-        )
+def test_a_calibrated_model_is_not_asked_what_if():
+    model = calibrated()
+    assert causal_part(model.inner) is model.inner
+    with pytest.raises(ScenarioError, match=r"is calibrated \(aci\).*calibration=none"):
+        causal_part(model)

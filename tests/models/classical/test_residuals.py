@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from lanecast.data.windows import WindowIndex
-from lanecast.models.classical.residuals import ResidualPool, finish, window_uniforms
+from lanecast.models.classical.residuals import ResidualPool
+from lanecast.models.quantiles.finishing import finish, window_uniforms
 
 HORIZON = 4
 

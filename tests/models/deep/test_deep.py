@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.windows import WindowSpec, windows_at
@@ -21,7 +22,6 @@ from lanecast.models.deep.anchors import NoAnchor, SeasonalAnchor
 from lanecast.models.deep.forecaster import DeepForecaster
 from lanecast.models.deep.inference import Calibration
 from lanecast.models.deep.losses import Loss, MultiQuantile, Parametric, Point
-from lanecast.models.protocol import Forecasts
 from small_models import LEVELS, NETWORKS, SPEC, Notes, small
 
 UNTIL = 100

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.ingest.loading import load_panel
-from lanecast.pipeline.facts import build_forecaster
+from lanecast.pipeline.building import build_forecaster
 
 CONF = Path(__file__).parents[3] / "conf"
 SHORT, LONG, ROUNDS = 10, 70, 5

@@ -83,7 +83,7 @@ def work(group: Group) -> int:
     torch.set_num_threads(1)
     from lanecast.causal.scm.layer import CausalLayer
     from lanecast.data.ingest.loading import load_panel
-    from lanecast.pipeline.facts import build_forecaster
+    from lanecast.pipeline.building import build_forecaster
 
     overrides = [task.overrides for task in group.tasks]
     configs = composed_roots(Path(group.conf), "backtest", overrides)

@@ -18,12 +18,12 @@ import numpy as np
 from lanecast.benchmarks.midmile_do.protocol import COVERED, DO, INTERVAL, NOT_IDENTIFIED, ORACLE
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action, Soft
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import ConfigError
 from lanecast.interventions import Intervention
-from lanecast.models.protocol import Forecasts
 from lanecast.twin import World, counterfactual, expected, network_of
 from lanecast.twin.oracle import filtered
 from lanecast.whatif.actions import action_of, unidentified

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action
-from lanecast.causal.scm.dense import torch_inverse, torch_link
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.causal.scm.unrolled import Unrolled
+from lanecast.data.links import torch_inverse, torch_link
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import ConfigError

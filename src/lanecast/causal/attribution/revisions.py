@@ -165,14 +165,15 @@ def _revealed(before: Side, after: Side, graph: Graph | None) -> Iterator[tuple[
     step_C = np.arange(new.num_cells) + np.repeat(
         new.start - new.offsets[:-1], np.diff(new.offsets)
     )
-    known_CX = np.stack([step_C <= _newest(new, c, before.cutoff) for c in columns], axis=1)
+    newest_X = np.array([new.schema.last_visible(column) for column in columns])
+    known_CX = step_C[:, None] <= before.cutoff + newest_X
     was_CX = _laid_out(old, new, step_C)
     now_CX = new.values.numpy()
     future_X = np.array([column in schema.known for column in columns])
     differs_CX = ~((was_CX == now_CX) | (np.isnan(was_CX) & np.isnan(now_CX)))
     shown_CX = np.where(known_CX, was_CX, np.float32(np.nan))
     # what neither forecast may see stays as it is: nobody reads it
-    shut_CX = np.stack([step_C > _newest(new, c, after.cutoff) for c in columns], axis=1)
+    shut_CX = step_C[:, None] > after.cutoff + newest_X
     shown_CX = np.where(shut_CX, now_CX, shown_CX)
     issued = _issued_before(new, step_C, before.cutoff)
     plain = replace(new, statics=_statics_before(old, new))
@@ -203,14 +204,6 @@ def _in_order(
     for column in (*nodes, *others):
         if column in columns and wanted(columns.index(column)):
             yield f"{what}: {nodes.get(column, column)}", columns.index(column)
-
-
-def _newest(panel: Panel, column: str, cutoff: int) -> float:
-    """Newest step of a column that is visible at a cutoff."""
-    if column in panel.schema.known:
-        lead = panel.schema.lead_steps(column)
-        return np.inf if lead is None else cutoff + lead
-    return cutoff - panel.schema.delay_steps(column)
 
 
 def _laid_out(old: Panel, new: Panel, step_C: np.ndarray) -> np.ndarray:

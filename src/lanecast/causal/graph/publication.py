@@ -8,22 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from lanecast.causal.graph.graph import Graph
-from lanecast.data.schema import Role, Schema
+from lanecast.data.schema import Schema
 
 _EVER = 10**6  # steps ahead that a column without a lead is known
 
 
 def delays(graph: Graph, schema: Schema) -> dict[str, int]:
     """Steps until a node's value is published; negative for one that is known ahead."""
-    found = {}
-    for name in graph.order:
-        column = str(graph.nodes[name].column)
-        if schema.columns[column].role is Role.KNOWN_FUTURE:
-            lead = schema.lead_steps(column)
-            found[name] = -(_EVER if lead is None else lead)
-        else:
-            found[name] = schema.delay_steps(column)
-    return found
+    newest = {name: schema.last_visible(str(graph.nodes[name].column)) for name in graph.order}
+    return {name: -int(min(last, _EVER)) for name, last in newest.items()}
 
 
 def moved(graph: Graph) -> frozenset[str]:

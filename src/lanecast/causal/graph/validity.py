@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
-from lanecast.causal.graph.declaration import JOINS, Edge, Kind, Node, hint, one_of
+from lanecast.causal.graph.declaration import JOINS, Edge, Join, Kind, Level, Node, hint, one_of
 from lanecast.data.schema import TARGET, Role
 from lanecast.errors import GraphError
 
 if TYPE_CHECKING:
-    from lanecast.causal.graph.graph import Graph
     from lanecast.data.schema import Schema
 
 
-def check_structure(graph: Graph) -> None:
+class Declared(Protocol):
+    """What is checked of a graph."""
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """By name."""
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """As declared, forbidden ones included."""
+
+    @property
+    def bidirected(self) -> tuple[tuple[str, str], ...]:
+        """Pairs with a hidden common cause."""
+
+    @property
+    def joins(self) -> Mapping[str, Join]:
+        """By name."""
+
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """By name."""
+
+    @property
+    def policy_edges(self) -> tuple[Edge, ...]:
+        """What each treatment's policy looks at."""
+
+    @property
+    def causal(self) -> tuple[Edge, ...]:
+        """Every edge that may carry influence."""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Seen nodes, parents first."""
+
+
+def check_structure(graph: Declared) -> None:
     """Refuse a graph that contradicts itself, before anything else is known."""
     _check_names(graph)
     _check_levels(graph)
@@ -28,7 +63,7 @@ def check_structure(graph: Graph) -> None:
 
 
 def check_against(
-    graph: Graph, schema: Schema, *, context: int, attributes: Collection[str]
+    graph: Declared, schema: Schema, *, context: int, attributes: Collection[str]
 ) -> None:
     """Refuse a graph that disagrees with the declared columns, statics or context."""
     for node in graph.nodes.values():
@@ -40,7 +75,7 @@ def check_against(
     _check_reach(graph, schema, context)
 
 
-def _check_names(graph: Graph) -> None:
+def _check_names(graph: Declared) -> None:
     ends = [(str(edge), end) for edge in graph.edges for end in (edge.source, edge.target)]
     ends += [(f"policy_parents of {edge.target!r}", edge.source) for edge in graph.policy_edges]
     ends += [(f"bidirected [{', '.join(pair)}]", end) for pair in graph.bidirected for end in pair]
@@ -52,7 +87,7 @@ def _check_names(graph: Graph) -> None:
             raise GraphError(f"node {node.name!r} is filed under {name!r}; use one name")
 
 
-def _check_levels(graph: Graph) -> None:
+def _check_levels(graph: Declared) -> None:
     for node in graph.nodes.values():
         _check_level(graph, node.level, f"node {node.name!r}")
     for join in graph.joins.values():
@@ -66,13 +101,13 @@ def _check_levels(graph: Graph) -> None:
             )
 
 
-def _check_level(graph: Graph, level: str | None, where: str) -> None:
+def _check_level(graph: Declared, level: str | None, where: str) -> None:
     if level is not None and level not in graph.levels:
         told = hint(level, list(graph.levels)) or "; declare it under levels"
         raise GraphError(f"{where}: there is no level {level!r}{told}")
 
 
-def _check_ends(graph: Graph, edge: Edge) -> None:
+def _check_ends(graph: Declared, edge: Edge) -> None:
     source, target = graph.nodes[edge.source], graph.nodes[edge.target]
     for end in (source, target):
         if end.calendar:
@@ -100,7 +135,7 @@ def _check_ends(graph: Graph, edge: Edge) -> None:
         )
 
 
-def _check_join(graph: Graph, edge: Edge) -> None:
+def _check_join(graph: Declared, edge: Edge) -> None:
     source, target = graph.nodes[edge.source], graph.nodes[edge.target]
     if edge.forbidden and edge.aggregate is None:
         return
@@ -121,7 +156,7 @@ def _check_join(graph: Graph, edge: Edge) -> None:
         )
 
 
-def _check_repeats(graph: Graph) -> None:
+def _check_repeats(graph: Declared) -> None:
     declared: dict[tuple[str, str, int], Edge] = {}
     for edge in (*graph.edges, *graph.policy_edges):
         for lag in edge.lags:
@@ -138,7 +173,7 @@ def _check_repeats(graph: Graph) -> None:
             )
 
 
-def _check_bidirected(graph: Graph) -> None:
+def _check_bidirected(graph: Declared) -> None:
     seen: set[frozenset[str]] = set()
     for pair in graph.bidirected:
         where = f"bidirected [{', '.join(pair)}]"
@@ -155,7 +190,7 @@ def _check_bidirected(graph: Graph) -> None:
         seen.add(frozenset(pair))
 
 
-def _check_columns(graph: Graph) -> None:
+def _check_columns(graph: Declared) -> None:
     owner: dict[str, Node] = {}
     for node in graph.nodes.values():
         if node.column is not None and owner.setdefault(node.column, node) is not node:
@@ -223,7 +258,7 @@ def _check_role(node: Node, column: str, schema: Schema) -> None:
         )
 
 
-def _check_foresight(graph: Graph, edge: Edge, schema: Schema) -> None:
+def _check_foresight(graph: Declared, edge: Edge, schema: Schema) -> None:
     """A value that is fixed ``lead`` steps ahead cannot react to what it precedes."""
     column, cause = graph.nodes[edge.target].column, graph.nodes[edge.source].column
     hidden = graph.nodes[edge.source].latent  # it persists, and its own past is hidden as well
@@ -246,7 +281,7 @@ def _check_foresight(graph: Graph, edge: Edge, schema: Schema) -> None:
         )
 
 
-def _check_statics(graph: Graph, attributes: set[str]) -> None:
+def _check_statics(graph: Declared, attributes: set[str]) -> None:
     used = {node.level for node in graph.nodes.values()} - {None}
     needed = [(f"level {n!r}", graph.levels[n].attribute) for n in sorted(map(str, used))]
     for edge in graph.causal:
@@ -260,7 +295,7 @@ def _check_statics(graph: Graph, attributes: set[str]) -> None:
             raise GraphError(f"{where} needs the static column {attribute!r}{told}")
 
 
-def _check_reach(graph: Graph, schema: Schema, context: int) -> None:
+def _check_reach(graph: Declared, schema: Schema, context: int) -> None:
     """A rollout starts at the oldest value not yet published and looks back from there."""
     columns = [str(graph.nodes[name].column) for name in graph.order]
     delay, late = max((schema.delay_steps(column), column) for column in columns)

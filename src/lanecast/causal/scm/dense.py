@@ -21,10 +21,9 @@ from lanecast.causal.graph.graph import Graph, Kind
 from lanecast.causal.graph.publication import delays, newest
 from lanecast.causal.scm.context import Context, phases, profiles, restlessness
 from lanecast.causal.scm.joins import JoinColumn, join_columns
+from lanecast.data.links import _FLOOR, link_of, torch_inverse, torch_link
 from lanecast.data.panel import Panel
 from lanecast.errors import LeakageError, SchemaError
-
-_FLOOR = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,30 +290,6 @@ def _joined(join: JoinColumn, dense: Dense, graph: Graph, cutoff: int) -> np.nda
 def last_visible(panel: Panel, graph: Graph) -> np.ndarray:
     """Newest visible step of each node relative to the cutoff, [J]."""
     return newest(delays(graph, panel.schema), graph)
-
-
-def link_of(values: np.ndarray, link: str) -> np.ndarray:
-    """Link on numpy values; a log of what is not positive is NaN, as if missing."""
-    if link == "log1p":
-        return np.log1p(np.maximum(values, 0))
-    if link == "log":
-        with np.errstate(all="ignore"):
-            return np.where(values > 0, np.log(np.where(values > 0, values, 1)), np.nan)
-    return values
-
-
-def torch_link(values: Tensor, link: str) -> Tensor:
-    """Link on tensors; a log is floored at 1e-6 of its unit."""
-    if link == "log1p":
-        return torch.log1p(values.clamp(min=0))
-    return torch.log(values.clamp(min=_FLOOR)) if link == "log" else values
-
-
-def torch_inverse(linked: Tensor, link: str) -> Tensor:
-    """Inverse of `torch_link`, bounded so that a wild path stays finite."""
-    if link == "log1p":
-        return torch.expm1(linked.clamp(max=30.0)).clamp(min=0.0)
-    return torch.exp(linked.clamp(max=30.0)) if link == "log" else linked
 
 
 def _nanmedian(values: np.ndarray) -> np.ndarray:

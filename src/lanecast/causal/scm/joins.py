@@ -39,7 +39,7 @@ class JoinColumn:
 
     def linked(self, values_NTJ: np.ndarray) -> np.ndarray:
         """Link of the joined column over time, [N, T]; NaN for series that receive nothing."""
-        from lanecast.causal.scm.dense import link_of
+        from lanecast.data.links import link_of
 
         natural = torch.from_numpy(np.ascontiguousarray(values_NTJ[..., self.source].T))
         total = self.sums(natural).numpy().T

@@ -22,14 +22,16 @@ from typing import Any, Self
 import numpy as np
 
 from lanecast.data import visible
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.calibration.conformal import Method, Scores, shifts
-from lanecast.models.classical.residuals import finish, window_levels
-from lanecast.models.protocol import Forecaster, Forecasts, Reporter
+from lanecast.models.classical.residuals import window_levels
+from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.models.quantiles.finishing import finish
 from lanecast.models.quantiles.grids import around, at_levels
 
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)

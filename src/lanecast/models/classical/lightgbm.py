@@ -167,13 +167,12 @@ class LightGBM(Baseline):
             )
         level_W = window_levels(visible.context(panel, at, self.windows))
         self._least_level = 1e-2 * float(level_W.mean()) or 1.0
-        wait = -int(visible.last_visible(panel, TARGET))
+        wait = -int(panel.schema.last_visible(TARGET))
         ahead_T = np.arange(1 - self.max_history, 1) - wait
         columns, present_WT, begun_WT = self._table(panel, at, ahead_T)
         for number, name in enumerate(panel.schema.known):
-            if (lead := panel.schema.lead_steps(name)) is not None:
-                step_WT = (at.cutoff_W[:, None] + ahead_T) % self.windows.horizon + 1
-                columns[f"x{number}"][step_WT > lead] = np.nan
+            step_WT = (at.cutoff_W[:, None] + ahead_T) % self.windows.horizon + 1
+            columns[f"x{number}"][step_WT > panel.schema.last_visible(name)] = np.nan
         frame = stack(panel, at, ahead_T, {**columns, "present": present_WT}, begun_WT)
         table = self._engine(panel).preprocess(
             frame, static_features=self._static_names(columns), dropna=False
@@ -191,7 +190,7 @@ class LightGBM(Baseline):
         self._booster = lightgbm.Booster(model_str=model.booster_.model_to_string())
 
     def _point(self, panel: Panel, at: WindowIndex) -> np.ndarray:
-        horizon, wait = self.windows.horizon, -int(visible.last_visible(panel, TARGET))
+        horizon, wait = self.windows.horizon, -int(panel.schema.last_visible(TARGET))
         needed = max(*self.lags, *self.rolling, 4 * self.season, self.windows.context) + self.season
         past_T = np.arange(1 - needed, 1) - wait
         future_T = np.arange(1 - wait, horizon + 1)
@@ -203,7 +202,7 @@ class LightGBM(Baseline):
         self._count("filled_gaps", int((begun_WT & ~present_WT)[~blind_W].sum()))
         self._count("no_history", int(blind_W.sum()) * horizon)
         for number, column in enumerate(panel.schema.known):
-            due_T = future_T <= visible.last_visible(panel, column)
+            due_T = future_T <= panel.schema.last_visible(column)
             missing = int(np.isnan(future[f"x{number}"][:, due_T]).sum())
             self._count("known_missing", missing)
         engine = self._engine(panel)

@@ -16,12 +16,13 @@ from typing import Any, Self
 import numpy as np
 
 from lanecast.data import visible
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Role
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import CheckpointError, ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.residuals import ResidualPool, window_levels
-from lanecast.models.protocol import Forecasts, Reporter
+from lanecast.models.protocol import Reporter
 
 
 class Baseline(ABC):
@@ -161,7 +162,7 @@ class SeasonalNaive(Baseline):
     def point(self, panel: Panel, at: WindowIndex) -> np.ndarray:
         """As in `Baseline`; always finite."""
         y_WL = visible.context(panel, at, self.windows)
-        newest = self.windows.context - 1 + int(visible.last_visible(panel, "y"))  # along L
+        newest = self.windows.context - 1 + int(panel.schema.last_visible("y"))  # along L
         point_WH = np.full((len(at), self.windows.horizon), np.nan)
         for step in range(self.windows.horizon):
             phase = np.arange(self.windows.context + step, -1, -self.season)

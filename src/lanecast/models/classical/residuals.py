@@ -18,12 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
-from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex
-from lanecast.models.protocol import Forecasts
-from lanecast.models.quantiles.support import on_support
-from lanecast.seeding import hashed_uniforms
+from lanecast.models.quantiles.finishing import finish, window_uniforms
 
 STRENGTH = 4.0  # residual paths that the error shared by all series counts for, when shrinking
 MAX_PATHS = 20_000  # more paths change no quantile visibly, but cost memory
@@ -147,34 +145,3 @@ def window_levels(y_WL: np.ndarray) -> np.ndarray:
     seen_WL = np.isfinite(y_WL)
     total_W = np.where(seen_WL, np.abs(y_WL), 0.0).sum(axis=1)
     return np.asarray(total_W / np.maximum(seen_WL.sum(axis=1), 1))
-
-
-def finish(
-    *,
-    panel: Panel,
-    at: WindowIndex,
-    point_WH: np.ndarray,
-    levels: tuple[float, ...],
-    quantiles_WHQ: np.ndarray | None,
-    samples_SWH: np.ndarray | None,
-) -> Forecasts:
-    """Sort the quantiles along Q and keep everything on the target's support."""
-    target = panel.schema.columns[TARGET]
-    if quantiles_WHQ is not None:
-        rank_Q = np.argsort(np.argsort(levels))
-        quantiles_WHQ = on_support(np.sort(quantiles_WHQ, axis=-1)[..., rank_Q], target)
-    return Forecasts(
-        index=at,
-        point_WH=on_support(point_WH, target),
-        levels=levels,
-        quantiles_WHQ=quantiles_WHQ,
-        samples_SWH=None if samples_SWH is None else on_support(samples_SWH, target),
-    )
-
-
-def window_uniforms(at: WindowIndex, *, num: int, size: int, seed: int) -> np.ndarray:
-    """Uniform numbers in (0, 1), [num, W, size], that depend on (seed, series, cutoff) alone.
-
-    A window draws the same numbers whatever else is forecast beside it.
-    """
-    return hashed_uniforms(at.series_W, at.cutoff_W, num=num, size=size, seed=seed)

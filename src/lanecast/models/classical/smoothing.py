@@ -15,7 +15,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex, WindowSpec
@@ -106,7 +105,7 @@ class Smoothing(Baseline):
         """As in `Baseline`; always finite."""
         from lanecast.models.classical.smoothing_kernels import forecasts
 
-        wait = -int(visible.last_visible(panel, TARGET))
+        wait = -int(panel.schema.last_visible(TARGET))
         horizon = self.windows.horizon
         point_WH = np.zeros((len(at), horizon))
         order = np.lexsort((at.cutoff_W, at.series_W))
@@ -141,7 +140,7 @@ class Smoothing(Baseline):
 
     def _history(self, panel: Panel, number: int, cutoff: int) -> np.ndarray:
         """The targets of a series visible at a cutoff, from the first present one on."""
-        newest = cutoff + int(visible.last_visible(panel, TARGET))
+        newest = cutoff + int(panel.schema.last_visible(TARGET))
         low = int(panel.offsets[number])
         stop = int(np.clip(newest + 1 - panel.start[number], 0, panel.offsets[number + 1] - low))
         y_T = panel.column(TARGET).numpy()[low : low + stop].astype(np.float64)

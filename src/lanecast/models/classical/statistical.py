@@ -19,13 +19,14 @@ import numpy as np
 from scipy.special import ndtri
 
 from lanecast.data import visible
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError
 from lanecast.models.classical.naive import SeasonalNaive, read_state
-from lanecast.models.classical.residuals import finish, window_uniforms
-from lanecast.models.protocol import Forecasts, Reporter
+from lanecast.models.protocol import Reporter
+from lanecast.models.quantiles.finishing import finish, window_uniforms
 from lanecast.models.quantiles.grids import at_scores
 
 LOGGER = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class Statistical:
         visible.refuse_early(self.name, self.fitted_until, panel, at)
         levels = tuple(quantiles or ())
         grid = tuple(sorted({*levels, *GRID} if samples else levels))
-        wait = -int(visible.last_visible(panel, TARGET))
+        wait = -int(panel.schema.last_visible(TARGET))
         found_WTQ = self._fit_windows(panel, at, wait + self.windows.horizon, grid)
         own_W = np.isfinite(found_WTQ).all(axis=(1, 2))
         fallback = self._naive.predict(
@@ -157,7 +158,7 @@ class Statistical:
     def _history(self, panel: Panel, at: WindowIndex, row: int) -> np.ndarray:
         """The visible targets of one window from the first present one on, gaps filled."""
         series = int(at.series_W[row])
-        newest = int(at.cutoff_W[row]) + int(visible.last_visible(panel, TARGET))
+        newest = int(at.cutoff_W[row]) + int(panel.schema.last_visible(TARGET))
         low = int(panel.offsets[series])
         stop = int(np.clip(newest + 1 - panel.start[series], 0, panel.offsets[series + 1] - low))
         y_T = panel.column(TARGET).numpy()[max(low, low + stop - self.max_history) : low + stop]

@@ -14,6 +14,7 @@ import torch
 
 from lanecast.data import visible
 from lanecast.data.datamodule import ForecastDataModule
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.schema import TARGET, Role
@@ -27,7 +28,7 @@ from lanecast.models.deep.module import ForecastModule
 from lanecast.models.deep.networks.base import Network, NetworkShape
 from lanecast.models.deep.optimization import Hardware, Optimization
 from lanecast.models.deep.training import FitReport, fit_module
-from lanecast.models.protocol import Forecasts, Reporter
+from lanecast.models.protocol import Reporter
 from lanecast.models.quantiles.grids import at_levels, sample_paths
 from lanecast.models.quantiles.support import on_support
 

@@ -24,6 +24,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.hierarchy import Hierarchy, Structure
 from lanecast.data.labels import labels
 from lanecast.data.nodes import node_panel
@@ -31,11 +32,11 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
-from lanecast.models.classical.residuals import finish
 from lanecast.models.hierarchy.past_errors import KnownPast, NodePast
 from lanecast.models.hierarchy.projection import METHODS, projection
 from lanecast.models.hierarchy.temporal import TemporalForecaster
-from lanecast.models.protocol import Forecaster, Forecasts, Reporter, joined
+from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.models.quantiles.finishing import finish
 from lanecast.models.quantiles.grids import around, at_levels, at_scores, scores_of
 from lanecast.models.quantiles.support import on_support
 

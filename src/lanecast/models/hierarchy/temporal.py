@@ -21,14 +21,15 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.hierarchy import Hierarchy
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError
-from lanecast.models.classical.residuals import finish
 from lanecast.models.hierarchy.projection import projection
-from lanecast.models.protocol import Forecaster, Forecasts, Reporter
+from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.models.quantiles.finishing import finish
 
 
 class TemporalForecaster:

@@ -17,14 +17,15 @@ from typing import Any, Self
 import numpy as np
 
 from lanecast.data import visible
+from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.hierarchy import Structure
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, LanecastError
 from lanecast.models.classical.naive import read_state
-from lanecast.models.classical.residuals import finish
-from lanecast.models.protocol import Forecasts, Reporter, joined
+from lanecast.models.protocol import Reporter
+from lanecast.models.quantiles.finishing import finish
 
 DRAWS = 1000
 KEPT = 8  # cutoffs whose fits this process keeps
@@ -118,7 +119,7 @@ class MinTBootstrap:
 
         hierarchy = self.structure.of(panel)
         y_MT = hierarchy.aggregate(self._history(panel, cutoff))
-        wait = -int(visible.last_visible(panel, TARGET))
+        wait = -int(panel.schema.last_visible(TARGET))
         steps, options = wait + self.windows.horizon, self.model_options
         asked = (y_MT.shape, y_MT.tobytes(), steps, self.season, tuple(sorted(options.items())))
         if asked not in _FITTED:  # ARIMA draws nothing: the seeds of a sweep share it
@@ -138,7 +139,7 @@ class MinTBootstrap:
 
     def _history(self, panel: Panel, cutoff: int) -> np.ndarray:
         """Visible targets of all series, [N, T]."""
-        newest = cutoff + int(visible.last_visible(panel, TARGET))
+        newest = cutoff + int(panel.schema.last_visible(TARGET))
         first = int(panel.start.max())
         at = WindowIndex(
             series_W=np.arange(panel.num_series), cutoff_W=np.full(panel.num_series, newest)

@@ -20,14 +20,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from lanecast.data import visible
+from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.naive import read_state
-from lanecast.models.classical.residuals import finish, window_uniforms
 from lanecast.models.peers.window_table import Columns, WindowTable, quiet
-from lanecast.models.protocol import Forecasts, Reporter
+from lanecast.models.protocol import Reporter
+from lanecast.models.quantiles.finishing import finish, window_uniforms
 from lanecast.models.quantiles.grids import at_levels, at_scores, horizon_correlation, scores_of
 
 LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
@@ -116,7 +117,7 @@ class Reference:
         """Train ``NeuralForecast`` on the table up to ``until``."""
         self.windows.check_against(panel)
         self._table = WindowTable(columns=self._choose(panel, reporter), season=self.season)
-        wait = -int(visible.last_visible(panel, TARGET))
+        wait = -int(panel.schema.last_visible(TARGET))
         past_T = np.arange(1 - self.max_history, 1) - wait
         at = self._alive(panel, until, past_T)
         table, _ = self._table.history(panel, at, past_T)
@@ -166,7 +167,7 @@ class Reference:
             return Columns()
         kind = getattr(models, self.network)
         horizon = self.windows.horizon
-        short = [n for n in panel.schema.known if visible.last_visible(panel, n) < horizon]
+        short = [n for n in panel.schema.known if panel.schema.last_visible(n) < horizon]
         if short and reporter is not None:
             reporter.warn(
                 f"{self.name}: {', '.join(short)} left out; neuralforecast cannot hide the part of"
@@ -224,7 +225,7 @@ class Reference:
         return np.sort(np.concatenate([nothing, *parts]), axis=-1)
 
     def _answer(self, panel: Panel, at: WindowIndex) -> np.ndarray:
-        wait = -int(visible.last_visible(panel, TARGET))
+        wait = -int(panel.schema.last_visible(TARGET))
         past_T = np.arange(1 - self.windows.context, 1) - wait
         future_T = np.arange(1 - wait, self.windows.horizon + 1)
         table, blind_W = self._table.history(panel, at, past_T)

@@ -6,7 +6,7 @@ Axes: ``L`` lanes, ``J`` stages, ``T`` days.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,15 +15,40 @@ from lanecast.planning.simulation.options import delay_factor
 from lanecast.planning.simulation.stations import SMALL
 
 if TYPE_CHECKING:
-    from lanecast.planning.simulation.engine import _World
+    from lanecast.planning.contracts import Flows, Plan
+    from lanecast.planning.parameters import Parameters
+    from lanecast.planning.simulation.ledger import Ledger
+    from lanecast.planning.simulation.options import SimulationOptions
 
 DAY = 24.0
+
+
+class World(Protocol):
+    """What yards need of the network around them."""
+
+    env: Any
+    parameters: Parameters
+    plan: Plan
+    volume_LT: np.ndarray
+    options: SimulationOptions
+    seed: int
+    recourse: Flows | None
+    num_days: int
+    ledger: Ledger
+
+    def day(self) -> int:
+        """The running day, from 0."""
+
+    def arrive(
+        self, load: list[tuple[int, float]], site: int, hour: float, due: int, key: tuple[int, ...]
+    ) -> Any:
+        """A trailer on its way to a site."""
 
 
 class Yards:
     """All lanes' yards; ``contracted_LT`` trailers are paid whether they leave or not."""
 
-    def __init__(self, world: _World) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
         parameters = world.parameters
         self.stages, self.lanes = parameters.stages, parameters.lanes

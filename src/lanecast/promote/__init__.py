@@ -1,0 +1,1 @@
+"""Whether one run may take the place of another."""

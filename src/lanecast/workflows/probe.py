@@ -1,0 +1,65 @@
+"""The verb *probe*: does a forecast depend on what was not known?"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lanecast.data.windows import WindowSpec
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from lanecast.audits.leakage import Subject
+
+
+def run(cfg: DictConfig) -> None:
+    """Probe ``cfg.model`` on ``cfg.data``; LeakageError, and exit code 1, where it leaks."""
+    from lanecast.audits.leakage import probe, refuse
+    from lanecast.runs.folder import read_record, write_record
+    from lanecast.runs.record import Run
+
+    with Run.open(cfg) as folder:
+        found = probe(subject_of(cfg), controls=bool(cfg.controls))
+        print("\n".join(found.lines()))
+        for one in found.warnings:
+            folder.warn(one)
+        folder.note(probe=found.to_record())
+        if cfg.get("run") is not None:
+            record = read_record(Path(str(cfg.run)))
+            record["probe"] = found.to_record()
+            write_record(Path(str(cfg.run)), record)
+    refuse(found, str(cfg.model.name))
+
+
+def subject_of(cfg: DictConfig) -> Subject:
+    """The pipeline of a config."""
+    from lanecast.audits.leakage import Subject
+    from lanecast.config import instantiate
+    from lanecast.data.ingest.loading import panel_of, read_tables
+    from lanecast.pipeline.building import build_forecaster
+    from lanecast.workflows.backtest import cutoffs_of
+
+    spec: WindowSpec = instantiate(cfg.windows)
+    table, future = read_tables(cfg.data)
+    panel = panel_of(cfg.data, table, future)
+    step = (
+        cutoffs_of(panel, cfg.protocol, spec.horizon)[0]
+        if cfg.cutoff is None
+        else panel.step_of(cfg.cutoff)
+    )
+    window = str(cfg.protocol.window)
+    return Subject(
+        table=table,
+        future=future,
+        schema=panel.schema,
+        lay_out=partial(panel_of, cfg.data),
+        make=partial(build_forecaster, cfg),
+        spec=spec,
+        cutoff=panel.time_of(step),
+        season=int(cfg.protocol.season),
+        quantiles=tuple(cfg.protocol.quantiles),
+        seed=int(cfg.seed),
+        window=None if window == "expanding" else int(window),
+    )
