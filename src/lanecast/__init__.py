@@ -9,27 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lanecast.api import (
-        backtest,
-        compare,
-        fit,
-        forecast,
-        graph,
-        list_models,
-        load,
-        model,
-        open_run,
-        panel,
-        plan,
-        what_if,
-    )
+    from lanecast.api.decisions import PlanResult, WhatIfResult
+    from lanecast.api.inputs import graph, list_models, load, model, panel
+    from lanecast.api.results import BacktestResult, ComparisonResult, ForecastResult
+    from lanecast.api.verbs import backtest, compare, fit, forecast, open_run, plan, what_if
     from lanecast.causal.graph.graph import Graph
     from lanecast.data.panel import Panel
-    from lanecast.decisions import PlanResult, WhatIfResult
     from lanecast.errors import ConfigError, LanecastError, SchemaError
     from lanecast.models.protocol import Forecaster
     from lanecast.pipeline.opening import OpenedRun
-    from lanecast.results import BacktestResult, ComparisonResult, ForecastResult
 
     __version__: str
 
@@ -60,17 +48,19 @@ __all__ = [
     "plan",
     "what_if",
 ]
-_ELSEWHERE = {
-    "ConfigError": "lanecast.errors",
-    "Forecaster": "lanecast.models.protocol",
-    "Graph": "lanecast.causal.graph.graph",
-    "LanecastError": "lanecast.errors",
-    "OpenedRun": "lanecast.pipeline.opening",
-    "Panel": "lanecast.data.panel",
-    "PlanResult": "lanecast.decisions",
-    "SchemaError": "lanecast.errors",
-    "WhatIfResult": "lanecast.decisions",
-}
+_HOMES = {
+    "lanecast.api.decisions": ("PlanResult", "WhatIfResult"),
+    "lanecast.api.inputs": ("graph", "list_models", "load", "model", "panel"),
+    "lanecast.api.results": ("BacktestResult", "ComparisonResult", "ForecastResult"),
+    "lanecast.api.verbs": (
+        "backtest", "compare", "fit", "forecast", "open_run", "plan", "what_if"
+    ),
+    "lanecast.causal.graph.graph": ("Graph",),
+    "lanecast.data.panel": ("Panel",),
+    "lanecast.errors": ("ConfigError", "LanecastError", "SchemaError"),
+    "lanecast.models.protocol": ("Forecaster",),
+    "lanecast.pipeline.opening": ("OpenedRun",),
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -82,8 +72,8 @@ def __getattr__(name: str) -> Any:
 
         value: Any = version("lanecast")
     else:
-        results = "lanecast.results" if name[0].isupper() else "lanecast.api"
-        value = getattr(import_module(_ELSEWHERE.get(name, results)), name)
+        home = next(home for home, names in _HOMES.items() if name in names)
+        value = getattr(import_module(home), name)
     globals()[name] = value
     return value
 

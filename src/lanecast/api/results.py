@@ -49,6 +49,11 @@ class ForecastResult:
     cutoff: pd.Timestamp
     left_out: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """That of the model."""
+        return self.model.name
+
     @cached_property
     def frame(self) -> pd.DataFrame:
         """``unique_id, ds, cutoff, <model>, <model>-q0.1 ...``: a row for each series and step."""
@@ -65,6 +70,11 @@ class ForecastResult:
         ConfigError unless the forecast was made with ``samples=``.
         """
         return samples_frame(self.forecasts, self.panel, self.model.name)
+
+    @property
+    def paths(self) -> dict[str, tuple[pd.DataFrame, str]]:
+        """What is planned with, by arm: sample paths and the column that holds them."""
+        return {"plan": (self.samples, self.model.name)}
 
     @cached_property
     def total(self) -> pd.DataFrame:
@@ -146,14 +156,15 @@ class BacktestResult:
         return to_nixtla(self.frame)
 
     def table(self) -> pd.DataFrame:
-        """Metrics by slice: all cells first, then steps ahead, volume and so on, and the total."""
+        """Metrics by slice: all cells, groups of steps ahead, of volume and of age, the total."""
         rows: dict[str, dict[str, float]] = {"all": {}}
         for name, value in self.core.scores.values.items():
             metric, _, part = name.partition("/")
             metric, part = (part, metric) if metric == "total" else (metric, part or "all")
             if metric in METRICS:
                 rows.setdefault(part, {})[metric] = value
-        return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=list(METRICS))
+        table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=list(METRICS))
+        return table.dropna(how="all")
 
     def plot(
         self,

@@ -17,7 +17,7 @@ from lanecast.data.panel import Panel
 from lanecast.errors import ScenarioError
 from lanecast.pipeline.scenarios import WhatIf
 from lanecast.planning.contracts import COSTS
-from lanecast.planning.planning import Planned
+from lanecast.planning.planning import BASELINE, SCENARIO, Planned
 from lanecast.planning.service import change_sentence, cost_lines, lane_frame, site_frame
 from lanecast.planning.tables import head_frame, trailer_frame
 from lanecast.report import plan_figure, scenario_figure
@@ -69,6 +69,16 @@ class WhatIfResult:
     def samples(self) -> pd.DataFrame:
         """``unique_id, ds, cutoff, sample, baseline, scenario`` of the target, path by path."""
         return tables.sample_table(self.nodes[self.core.model.graph.target], self.panel)
+
+    @property
+    def paths(self) -> dict[str, tuple[pd.DataFrame, str]]:
+        """What is planned with, by arm: sample paths and the column that holds them."""
+        return {arm: (self.samples, arm) for arm in (BASELINE, SCENARIO)}
+
+    @property
+    def cutoff(self) -> pd.Timestamp:
+        """The last step that was known."""
+        return self.panel.time_of(self.core.cutoff)
 
     @cached_property
     def bounds(self) -> pd.DataFrame | None:

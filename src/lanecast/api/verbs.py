@@ -1,96 +1,43 @@
-"""The Python door: values in, values out, by the same names and YAML as the command.
+"""What is done with a panel and a model: values in, values out.
 
-```python
-import lanecast as lc
-
-lanes = lc.panel("orders.csv", id=["origin", "dest"], time="date", target="parcels",
-                 known_future=["promo"])
-nhits = lc.model("nhits", context=56, horizon=14)
-print(lc.backtest(lanes, nhits, cutoffs=6))
-lc.forecast(lanes, nhits, future="promotions.csv").plot("ATL>BOS")
-```
-
-A model is a prototype: a function that fits one fits a copy, and leaves the model as it is.
-Nothing is written, and no function needs a run folder.
+A model is a prototype: what fits it fits a copy, and leaves it as it is.  Nothing is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lanecast.causal.graph.graph import Graph
-from lanecast.config.choosing import Overrides, composed, data_config, model_config
+from lanecast.api.decisions import PlanResult, WhatIfResult
+from lanecast.api.inputs import Table, with_days_ahead
+from lanecast.api.results import BacktestResult, ComparisonResult, ForecastResult
+from lanecast.api.words import python_words
+from lanecast.config import instantiate
+from lanecast.config.choosing import composed, plan_config
+from lanecast.data.cutoffs import cutoff_step, rolling_cutoffs
+from lanecast.data.ingest.statics import encoded_as
 from lanecast.data.panel import Panel
-from lanecast.errors import ConfigError
+from lanecast.data.schema import step_length
+from lanecast.errors import ConfigError, ScenarioError
 from lanecast.models.protocol import Forecaster
-from lanecast.pipeline import backtesting, folds, forecasting
-from lanecast.pipeline.building import build_forecaster, plain_config
+from lanecast.pipeline import backtesting, folds, forecasting, opening, scenarios
+from lanecast.pipeline.building import plain_config
+from lanecast.pipeline.engines import Notes
+from lanecast.pipeline.opening import OpenedRun
+from lanecast.planning import planning
+from lanecast.planning.network import FrameNetwork, Network, TableNetwork
+from lanecast.planning.policies import SolveOptions
+from lanecast.planning.tables import scenarios_from
 from lanecast.report.table import METRICS, compare_runs
 from lanecast.report.table import compare as compare_folders
-from lanecast.results import BacktestResult, ComparisonResult, ForecastResult
+from lanecast.whatif.actions import interventions_of
 
 Time = str | pd.Timestamp
 QUANTILES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-
-
-def load(name: str, *overrides: str, **settings: Any) -> Panel:
-    """The panel of ``conf/data/<name>.yaml``: ``lc.load("midmile", preset="tiny", lanes=40)``.
-
-    ``overrides`` are those of the command without ``data.`` (``"source.lanes=40"``); a setting is
-    the last word of such a key.  ConfigError for a name that is not there, SchemaError for a table
-    that does not keep its contract.
-    """
-    from lanecast.data.ingest.loading import load_panel
-
-    config = data_config(name, settings, overrides)
-    with _python_words():
-        return load_panel(plain_config(config))
-
-
-def model(
-    name: str,
-    /,
-    *,
-    context: int | None = None,
-    horizon: int | None = None,
-    graph: str | Mapping[str, Any] | Graph | None = None,
-    overrides: Overrides = (),
-    **settings: Any,
-) -> Forecaster:
-    """An unfitted forecaster: ``conf/model/<name>.yaml`` as the command builds it.
-
-    ``context`` and ``horizon``: steps read and steps ahead, by default those of ``conf/windows``.
-    ``graph``: the causal graph it is coupled to (`graph`), with ``coupling="delta"`` or another.
-    A setting is a group of ``conf/`` (``calibration="aci"``, ``loss="huber"``,
-    ``optim={"max_steps": 200}``), or a key of what the model reads, by its last word
-    (``max_steps=200, lr=1e-3, seed=2, name="wide"``).  ``overrides`` are dotted keys, as on the
-    command line (``["optim.max_steps=200"]``) or as a mapping.
-
-    ConfigError names what is not there, the nearest that is, and a part that this model does not
-    read (``optim`` of LightGBM).
-    """
-    wanted = {"context": context, "horizon": horizon}
-    wanted = {key: value for key, value in wanted.items() if value is not None} | settings
-    declared = graph if isinstance(graph, Graph) else None
-    if graph is not None and declared is None:
-        wanted["dag"] = graph
-    return build_forecaster(model_config(name, wanted, overrides), graph=declared)
-
-
-def graph(declared: str | Mapping[str, Any]) -> Graph:
-    """A causal graph: ``conf/dag/<name>.yaml``, or its nodes and edges as a mapping.
-
-    GraphError names the node or edge that contradicts another one.
-    """
-    if isinstance(declared, str):
-        node = composed({"dag": declared}).get("dag")
-        if not node:
-            raise ConfigError(f"dag={declared} declares no graph; choose another name")
-        declared = plain_config(node)
-    return Graph.from_config(declared)
 
 
 def fit(panel: Panel, model: Forecaster, *, until: Time | None = None) -> Forecaster:
@@ -100,7 +47,7 @@ def fit(panel: Panel, model: Forecaster, *, until: Time | None = None) -> Foreca
     """
     _check_model(model)
     step = panel.last_step if until is None else _step(panel, until, key="until")
-    with _python_words():
+    with python_words():
         return folds.fitted(panel, model, until=step)
 
 
@@ -129,10 +76,10 @@ def backtest(
     where the model was fitted on what comes after the first cutoff.
     """
     _check_model(model)
-    windows = model.describe().windows
+    windows = windows_of(model)
     between = windows.horizon if step is None else step
     steps = _cutoffs(panel, cutoffs, step=between, horizon=windows.horizon)
-    with _python_words():
+    with python_words():
         core = backtesting.backtest(
             panel,
             model,
@@ -142,7 +89,7 @@ def backtest(
             quantiles=tuple(quantiles),
             samples=samples or None,
             seed=seed,
-            season=usual_season(panel) if season is None else season,
+            season=usual_season(panel.schema.freq) if season is None else season,
         )
     return BacktestResult(
         panel=panel,
@@ -212,14 +159,14 @@ def forecast(
     """
     _check_model(model)
     if future is not None:
-        panel = with_future(panel, future)
+        panel = with_days_ahead(panel, future)
     step = panel.last_step if cutoff is None else _step(panel, cutoff, key="cutoff")
-    with _python_words():
+    with python_words():
         fitted, panel = _fitted(panel, model, step)
         core = forecasting.forecast(
             panel,
             fitted,
-            windows=fitted.describe().windows,
+            windows=windows_of(fitted),
             cutoff=step,
             quantiles=tuple(quantiles),
             samples=samples or None,
@@ -258,7 +205,7 @@ def what_if(
     where the graph does not tell the effect.
     """
     _check_model(model)
-    if model.describe().graph is None:
+    if getattr(model, 'graph', None) is None:
         raise ScenarioError(
             f"{model.name} has no causal graph, so nothing says what an action reaches; build it"
             f' with lc.model("{model.name}", graph=..., coupling="delta")'
@@ -266,12 +213,12 @@ def what_if(
     name, actions = _actions(do, scenario)
     step = panel.last_step if cutoff is None else _step(panel, cutoff, key="cutoff")
     notes = Notes(Path())
-    with _python_words():
+    with python_words():
         fitted, panel = _fitted(panel, model, step)
         core = scenarios.what_if(
             panel,
             fitted,
-            windows=fitted.describe().windows,
+            windows=windows_of(fitted),
             do=interventions_of(actions, panel),
             cutoff=step,
             samples=samples,
@@ -304,25 +251,22 @@ def plan(
 
     PlanError where there are no paths, fewer days, or a lane without parameters.
     """
-    panel = paths.panel
     named = network if isinstance(network, str) and not Path(network).suffix else None
     config = plan_config(policy, named, settings)
-    costs = instantiate(config.network) if named else _table_network(network, panel)
-    frames = _sample_frames(paths)
+    costs = instantiate(config.network) if named else _table_network(network, unit=paths.panel.table.target)
     arms = {
         arm: scenarios_from(frame, column=column, days=days, unit=costs.unit)
-        for arm, (frame, column) in frames.items()
+        for arm, (frame, column) in paths.paths.items()
     }
     core = planning.plan(
-        panel,
+        paths.panel,
         arms,
         network=costs,
         policy=instantiate(config.plan),
-        as_of=panel.step_of(paths.cutoff),
+        as_of=paths.panel.step_of(paths.cutoff),
         options=SolveOptions(integer=integer, gap=gap, time_limit_s=time_limit_s),
     )
-    name = paths.name if isinstance(paths, WhatIfResult) else paths.model.name
-    return PlanResult(core=core, unit=costs.unit, name=name)
+    return PlanResult(core=core, unit=costs.unit, name=paths.name)
 
 
 def open_run(folder: str | Path) -> OpenedRun:
@@ -331,3 +275,62 @@ def open_run(folder: str | Path) -> OpenedRun:
     ConfigError where it is no run folder, CheckpointError where it holds no trained model.
     """
     return opening.open_run(folder)
+
+
+def usual_season(freq: str) -> int:
+    """A week of days, a day of shorter steps, a year of weeks; else no season."""
+    length, day = step_length(freq), pd.Timedelta(days=1)
+    if length < day:
+        return int(day // length)
+    return {day: 7, 7 * day: 52}.get(length, 1)
+
+
+def _check_model(model: Forecaster) -> None:
+    if not isinstance(model, Forecaster):
+        hint = f"lc.model({model!r})" if isinstance(model, str) else 'lc.model("nhits")'
+        raise ConfigError(f"{model!r} is no model; build one: {hint}")
+
+
+def _fitted(panel: Panel, model: Forecaster, until: int) -> tuple[Forecaster, Panel]:
+    """A fitted model, and the panel with its statics encoded as for the fit."""
+    if model.fitted_until is None:
+        return folds.fitted(panel, model, until=until), panel
+    names = getattr(model, 'static_names', None)
+    if names is not None and names != panel.static_names:
+        panel = encoded_as(panel, names)
+    return model, panel
+
+
+def _cutoffs(panel: Panel, cutoffs: int | Sequence[Time], *, step: int, horizon: int) -> list[int]:
+    with python_words():
+        if isinstance(cutoffs, int):
+            return rolling_cutoffs(panel, first=None, step=step, count=cutoffs, horizon=horizon)
+        times = [cutoffs] if isinstance(cutoffs, str | pd.Timestamp) else list(cutoffs)
+        return [cutoff_step(panel, time, key="cutoffs", horizon=horizon) for time in times]
+
+
+def _actions(
+    do: Sequence[Mapping[str, Any]] | None, scenario: str | None
+) -> tuple[str, list[Mapping[str, Any]]]:
+    """A name of the question, and its actions as mappings."""
+    if (do is None) == (scenario is None):
+        raise ConfigError(
+            "say what is done, by one of do= and scenario=:"
+            ' do=[{"node": "promo", "kind": "hard", "value": 1, "first": 8, "last": 14}]'
+        )
+    if do is not None:
+        return "action", list(do)
+    node = plain_config(composed({"scenario": str(scenario)}, root="scenario").scenario)
+    if not node.get("do"):
+        raise ConfigError(f"scenario={scenario} does nothing; choose another one, or give do=")
+    return str(node["name"]), list(node["do"])
+
+
+def _table_network(network: pd.DataFrame | str | Path, *, unit: str) -> Network:
+    if isinstance(network, pd.DataFrame):
+        return FrameNetwork(unit=unit, table=network)
+    return TableNetwork(unit=unit, path=str(network))
+
+
+def windows_of(model: Any) -> Any:
+    return model.windows
