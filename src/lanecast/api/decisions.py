@@ -140,7 +140,7 @@ class WhatIfResult:
         if not len(rows):
             raise ScenarioError(
                 f"series {series!r} is not in this answer of {len(names)} series, the first of"
-                f" which is {names[0]!r}"
+                f" which is {str(names[0])!r}"
             )
         return int(rows[0])
 
