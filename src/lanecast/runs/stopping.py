@@ -51,6 +51,8 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM raise `Stop` inside the block; the main thread's handler comes back after it."""
+
     def stop(signum: int, _frame: FrameType | None) -> None:
         raise Stop(signum)
 
