@@ -11,6 +11,7 @@ from __future__ import annotations
 import numbers
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra import compose
@@ -95,17 +96,24 @@ def composed(options: Mapping[str, str], *, root: str = ROOT) -> DictConfig:
     for group, option in options.items():
         valid = options_of(group)
         if option not in valid:
+            looked = " or ".join(str(folder / group) for folder in _folders())
             raise ConfigError(
-                f"{group}={option}: conf/{group} has no {option}.yaml; {near(option, valid)}"
+                f"{group}={option}: there is no {option}.yaml in {looked}; {near(option, valid)}"
             )
-    with composing(packaged_conf()):
+    with composing(_folders()[0]):  # the packaged folder is searched behind it
         return compose(root, overrides=[f"{group}={name}" for group, name in options.items()])
 
 
 def options_of(group: str) -> list[str]:
     """Names of the YAML files of a group, in order."""
-    files = (packaged_conf() / group).glob("*.yaml")
-    return sorted(file.stem for file in files if not file.stem.startswith("_"))
+    files = (file for folder in _folders() for file in (folder / group).glob("*.yaml"))
+    return sorted({file.stem for file in files if not file.stem.startswith("_")})
+
+
+def _folders() -> tuple[Path, ...]:
+    """./conf of the working folder, where there is one, before lanecast's own, as the command."""
+    here = Path.cwd() / "conf"
+    return tuple(dict.fromkeys(([here] if here.is_dir() else []) + [packaged_conf()]))
 
 
 def set_value(cfg: DictConfig, key: str, value: Any) -> None:
