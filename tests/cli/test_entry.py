@@ -10,7 +10,7 @@ from lanecast.runs.stopping import RunInterrupted, interruptible
     ("argument", "answer"),
     [
         ("modle=large", "did you mean model?"),
-        ("model=larg", "did you mean large?"),
+        ("model=larg", "did you mean large"),
         ("sed=2", "did you mean seed?"),
         ("model.widht=3", "did you mean model.width?"),
         ("trainer.thread=1", "did you mean trainer.threads?"),
@@ -35,7 +35,7 @@ def test_a_wrong_override_is_answered_in_one_message_before_any_folder(
 def test_all_wrong_overrides_are_told_at_once_also_in_a_sweep(toy, capfd):
     assert toy("-m", "model=small,larg", "sed=1,2", "model.depht=1") == 2
     told = capfd.readouterr().err
-    assert "did you mean large?" in told
+    assert "did you mean large" in told
     assert "did you mean seed?" in told
     assert "model.depht" in told
 
@@ -131,7 +131,8 @@ def test_help_names_purpose_groups_and_options_without_composing(toy, capfd):
     assert toy("--help") == 0
     told = capfd.readouterr().out
     assert told.startswith("train a toy.")
-    assert "model: large, small*" in told
+    assert " large," in told
+    assert " small*," in told
     assert "skip_finished=true" in told
 
 
