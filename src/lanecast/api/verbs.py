@@ -46,7 +46,7 @@ def fit(panel: Panel, model: Forecaster, *, until: Time | None = None) -> Foreca
     ConfigError for a time that is no step of the panel, SchemaError where the panel is too short.
     """
     _check_model(model)
-    step = panel.last_step if until is None else _step(panel, until, key="until")
+    step = _step(panel, until, key="until")
     with python_words():
         return folds.fitted(panel, model, until=step)
 
@@ -160,7 +160,7 @@ def forecast(
     _check_model(model)
     if future is not None:
         panel = with_days_ahead(panel, future)
-    step = panel.last_step if cutoff is None else _step(panel, cutoff, key="cutoff")
+    step = _step(panel, cutoff, key="cutoff")
     with python_words():
         fitted, panel = _fitted(panel, model, step)
         core = forecasting.forecast(
@@ -211,7 +211,7 @@ def what_if(
             f' with lc.model("{model.name}", graph=..., coupling="delta")'
         )
     name, actions = _actions(do, scenario)
-    step = panel.last_step if cutoff is None else _step(panel, cutoff, key="cutoff")
+    step = _step(panel, cutoff, key="cutoff")
     notes = Notes(Path())
     with python_words():
         fitted, panel = _fitted(panel, model, step)
@@ -289,6 +289,13 @@ def _check_model(model: Forecaster) -> None:
     if not isinstance(model, Forecaster):
         hint = f"lc.model({model!r})" if isinstance(model, str) else 'lc.model("nhits")'
         raise ConfigError(f"{model!r} is no model; build one: {hint}")
+
+
+def _step(panel: Panel, time: Time | None, *, key: str) -> int:
+    """The step of a time; that of the last target where none is given."""
+    if time is None:
+        return panel.last_step
+    return cutoff_step(panel, time, key=key)
 
 
 def _fitted(panel: Panel, model: Forecaster, until: int) -> tuple[Forecaster, Panel]:

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.config.composing import composing, packaged_conf
-from lanecast.config.identity import HANDED_ON
+from lanecast.config.identity import HANDED_ON, NAMING
 from lanecast.config.keys import key_paths, near, unknown_key
 from lanecast.config.recipe import composed_config
 from lanecast.errors import ConfigError
@@ -119,9 +119,10 @@ def _folders() -> tuple[Path, ...]:
 def set_value(cfg: DictConfig, key: str, value: Any) -> None:
     """Set one dotted key that is there; a mapping with a class of its own replaces what was."""
     whole = isinstance(value, Mapping) and ("_target_" in value or key == "dag")
-    handed_on = not HANDED_ON.isdisjoint(key.split("."))  # options of a class that is not ours
+    # Names of columns and the like are free, and so are options of a class that is not ours.
+    free = whole or not (HANDED_ON | NAMING).isdisjoint(key.split("."))
     try:
-        OmegaConf.update(cfg, key, _plain(value), merge=not whole, force_add=whole or handed_on)
+        OmegaConf.update(cfg, key, _plain(value), merge=not whole, force_add=free)
     except OmegaConfBaseException as broken:
         plain = composed_config(cfg)
         if key in set(key_paths(plain)):

@@ -32,7 +32,7 @@ class TableNames:
     target: str = TARGET
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Panel:
     """Shapes: ``N`` series, ``X`` stored columns (``schema.stored``), ``F`` calendar columns,
     ``C`` encoded static columns, ``T`` steps of the grid (at least up to the last row).
@@ -59,6 +59,16 @@ class Panel:
     issued: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))  # [cells, H, V] float32
     issued_names: tuple[str, ...] = ()
     table: TableNames = TableNames()
+
+    def __repr__(self) -> str:
+        columns = self.schema.columns.items()
+        ends = (self.time_of(int(self.start.min())), self.time_of(int(self.end.max()) - 1))
+        first, last = (str(time).removesuffix(" 00:00:00") for time in ends)
+        return (
+            f"Panel: {self.num_series} series, {self.num_cells} cells of {self.schema.freq} from"
+            f" {first} to {last}\n"
+            f"  {', '.join(f'{name} ({column.role})' for name, column in columns)}"
+        )
 
     @property
     def num_series(self) -> int:
