@@ -134,7 +134,8 @@ def test_a_comparison_pairs_backtests_by_cutoff(panel: lc.Panel, small: Build) -
     assert table.loc["linear", "verdict"] == "two fits, no claim about models"
     assert "| seasonal_naive |" in repr(compared)
     assert "paired by cutoff" in repr(compared)
-    assert "hash" not in table and "<table" in compared._repr_html_()
+    assert "hash" not in table
+    assert "<table" in compared._repr_html_()
 
 
 def test_several_seeds_of_one_name_allow_a_verdict(panel: lc.Panel, small: Build) -> None:
@@ -167,9 +168,7 @@ def test_a_name_is_no_model(panel: lc.Panel) -> None:
         lc.backtest(panel, "nhits")  # type: ignore[arg-type]
 
 
-def test_two_models_in_one_process_do_not_touch_each_other(
-    panel: lc.Panel, small: Build
-) -> None:
+def test_two_models_in_one_process_do_not_touch_each_other(panel: lc.Panel, small: Build) -> None:
     alone = lc.backtest(panel, small("linear"), cutoffs=2).scores["wape"]
     first, second = small("linear"), small("nhits", horizon=7)
     lc.backtest(panel, second, cutoffs=2)

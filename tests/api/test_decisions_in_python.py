@@ -53,7 +53,7 @@ def test_sums_are_by_static_columns(answer: lc.WhatIfResult, world: lc.Panel) ->
     assert set(answer.sums()["level"]) == {"total"}
     by_origin = answer.sums("origin")
     assert set(by_origin["group"]) == set(world.attributes["origin"])
-    with pytest.raises(ScenarioError, match="'city' is no static column.*it has origin"):
+    with pytest.raises(ScenarioError, match=r"'city' is no static column.*it has origin"):
         answer.sums("city")
 
 

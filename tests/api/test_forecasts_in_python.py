@@ -60,9 +60,7 @@ def test_days_ahead_may_use_the_names_of_the_table(
         ends = frame["unique_id"].str.split(">", expand=True)
         return frame.drop(columns="unique_id").assign(o=ends[0], d=ends[1])
 
-    panel = lc.panel(
-        named(table), id=["o", "d"], known_future=["promo"], observed=["late"]
-    )
+    panel = lc.panel(named(table), id=["o", "d"], known_future=["promo"], observed=["late"])
     again = lc.forecast(panel, small("linear"), future=named(promotions), samples=5)
     pd.testing.assert_frame_equal(again.frame, ahead.frame)
 
@@ -74,9 +72,7 @@ def test_a_cutoff_may_lie_earlier_and_not_outside(panel: lc.Panel, small: Build)
         lc.forecast(panel, small("seasonal_naive"), cutoff="2030-01-01")
 
 
-def test_a_series_without_history_is_left_out_and_named(
-    table: pd.DataFrame, small: Build
-) -> None:
+def test_a_series_without_history_is_left_out_and_named(table: pd.DataFrame, small: Build) -> None:
     old = (table["unique_id"] == "A>B") & (table["ds"] > "2024-02-01")
     panel = lc.panel(table[~old], drop=["promo", "late"])
     result = lc.forecast(panel, small("seasonal_naive"))

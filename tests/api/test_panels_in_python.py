@@ -133,7 +133,7 @@ def test_errors_say_what_to_change_in_python(
 
 
 def test_a_file_that_is_not_there_is_one_line() -> None:
-    with pytest.raises(lc.ConfigError, match="no data at orders.csv"):
+    with pytest.raises(lc.ConfigError, match=r"no data at orders\.csv"):
         lc.panel("orders.csv")
 
 

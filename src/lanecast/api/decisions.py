@@ -1,4 +1,4 @@
-"""What `lanecast.what_if` and `lanecast.plan` give back: tables of both arms, of trailers and heads.
+"""What `lanecast.what_if` and `lanecast.plan` give back: tables of arms, of trailers and heads.
 
 Axes: ``W`` windows, ``H`` horizon.
 """
@@ -219,7 +219,9 @@ class PlanResult:
     def _by_arm(self, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         if len(frames) == 1:
             return next(iter(frames.values()))
-        return pd.concat([frame.assign(arm=arm) for arm, frame in frames.items()], ignore_index=True)
+        return pd.concat(
+            [frame.assign(arm=arm) for arm, frame in frames.items()], ignore_index=True
+        )
 
     def __repr__(self) -> str:
         core = self.core

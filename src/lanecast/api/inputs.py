@@ -52,7 +52,7 @@ def panel(
     calendar: Sequence[str] | Mapping[str, Any] = ("weekday", "yearday"),
     country: str | Sequence[str] | None = None,
 ) -> Panel:
-    """A panel of a long table: one row for each series and step, as a frame or a CSV or Parquet file.
+    """A panel of a long table, a row for each series and step: a frame, or a CSV or Parquet file.
 
     ``id``: the column that names the series; several are joined (``origin>dest``).  ``time`` and
     ``target`` name theirs; ``freq`` is a pandas alias (D, h, 15min, W-SUN).
@@ -90,6 +90,8 @@ def panel(
             source.load(), schema, calendar={"country": country, **dates}, future=ahead
         )
     return replace(laid, table=names)
+
+
 def load(name: str, *overrides: str, **settings: Any) -> Panel:
     """The panel of ``conf/data/<name>.yaml``: ``lc.load("midmile", preset="tiny", lanes=40)``.
 
@@ -124,11 +126,10 @@ def model(
     ConfigError names what is not there, the nearest that is, and a part that this model does not
     read (``optim`` of LightGBM).
     """
-    wanted = {"context": context, "horizon": horizon}
-    wanted = {key: value for key, value in wanted.items() if value is not None} | settings
     declared = graph if isinstance(graph, Graph) else None
-    if graph is not None and declared is None:
-        wanted["dag"] = graph
+    named = None if declared else graph
+    own = {"context": context, "horizon": horizon, "dag": named}
+    wanted = {key: value for key, value in own.items() if value is not None} | settings
     return build_forecaster(model_config(name, wanted, overrides), graph=declared)
 
 
@@ -143,7 +144,6 @@ def graph(declared: str | Mapping[str, Any]) -> Graph:
             raise ConfigError(f"dag={declared} declares no graph; choose another name")
         declared = plain_config(node)
     return Graph.from_config(declared)
-
 
 
 def with_days_ahead(panel: Panel, future: Table) -> Panel:

@@ -94,7 +94,9 @@ class ForecastResult:
     def __repr__(self) -> str:
         forecasts, freq = self.forecasts, self.panel.schema.freq
         sums = self.total[self.model.name]
-        first, last = (moment_text(time) for time in (self.total[TIME].min(), self.total[TIME].max()))
+        first, last = (
+            moment_text(time) for time in (self.total[TIME].min(), self.total[TIME].max())
+        )
         lines = [
             f"Forecast of {self.model.name}: {len(forecasts.index)} series,"
             f" {forecasts.point_WH.shape[1]} steps from {first} to {last}"

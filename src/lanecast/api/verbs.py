@@ -67,8 +67,8 @@ def backtest(
 
     ``cutoffs``: how many, the last window ending with the last target, or their times in ascending
     order.  ``step``: steps between two of them (default: the horizon).
-    ``refit``: ``"never"`` fits once, at the first cutoff; ``"each"`` at every one; a number at every
-    k-th.  A model that is fitted already is asked as it is, unless it is to be refitted.
+    ``refit``: ``"never"`` fits once, at the first cutoff; ``"each"`` at every one; a number at
+    every k-th.  A model that is fitted already is asked as it is, unless it is to be refitted.
     ``quantiles`` are levels, ``samples`` counts joint paths of each window.
     ``season``: lag of the MASE scale in steps (default: a week of days, a day of hours).
 
@@ -143,7 +143,7 @@ def forecast(
     panel: Panel,
     model: Forecaster,
     *,
-    future: Any = None,
+    future: Table | None = None,
     cutoff: Time | None = None,
     quantiles: Sequence[float] = QUANTILES,
     samples: int = 0,
@@ -196,7 +196,7 @@ def what_if(
     """What would happen under an action, beside what is expected, from one cutoff.
 
     ``do``: actions such as ``{"node": "promo", "kind": "hard", "value": 1, "first": 8, "last":
-    14}``, steps counted from the cutoff; or ``scenario``: the name of ``conf/scenario/<name>.yaml``.
+    14}``, steps counted from the cutoff; or ``scenario``, a name of ``conf/scenario``.
     ``model`` is coupled to a graph (``lc.model(..., graph="midmile", coupling="delta")``); one that
     is not fitted is fitted first.  ``samples`` counts paths, which both arms share.
     ``bounds``: a correlation of hidden causes, for a band where the graph identifies nothing.
@@ -205,7 +205,7 @@ def what_if(
     where the graph does not tell the effect.
     """
     _check_model(model)
-    if getattr(model, 'graph', None) is None:
+    if getattr(model, "graph", None) is None:
         raise ScenarioError(
             f"{model.name} has no causal graph, so nothing says what an action reaches; build it"
             f' with lc.model("{model.name}", graph=..., coupling="delta")'
@@ -253,7 +253,11 @@ def plan(
     """
     named = network if isinstance(network, str) and not Path(network).suffix else None
     config = plan_config(policy, named, settings)
-    costs = instantiate(config.network) if named else _table_network(network, unit=paths.panel.table.target)
+    costs = (
+        instantiate(config.network)
+        if named
+        else _table_network(network, unit=paths.panel.table.target)
+    )
     arms = {
         arm: scenarios_from(frame, column=column, days=days, unit=costs.unit)
         for arm, (frame, column) in paths.paths.items()
@@ -285,7 +289,7 @@ def usual_season(freq: str) -> int:
     return {day: 7, 7 * day: 52}.get(length, 1)
 
 
-def _check_model(model: Forecaster) -> None:
+def _check_model(model: Any) -> None:
     if not isinstance(model, Forecaster):
         hint = f"lc.model({model!r})" if isinstance(model, str) else 'lc.model("nhits")'
         raise ConfigError(f"{model!r} is no model; build one: {hint}")
@@ -302,7 +306,7 @@ def _fitted(panel: Panel, model: Forecaster, until: int) -> tuple[Forecaster, Pa
     """A fitted model, and the panel with its statics encoded as for the fit."""
     if model.fitted_until is None:
         return folds.fitted(panel, model, until=until), panel
-    names = getattr(model, 'static_names', None)
+    names = getattr(model, "static_names", None)
     if names is not None and names != panel.static_names:
         panel = encoded_as(panel, names)
     return model, panel

@@ -1,4 +1,4 @@
-"""A config by name from Python: ``conf/`` composed as the command does, settings by their own names.
+"""A config by name from Python: ``conf/`` composed as by the command, settings by their own names.
 
 A setting is a group (``calibration="aci"``, ``optim={"max_steps": 200}``), a dotted key as on the
 command line (``{"optim.max_steps": 200}``), or the last word of a key that the model reads:
@@ -46,7 +46,9 @@ def model_config(name: str, settings: Settings, overrides: Overrides = ()) -> Di
     wanted = {**settings, **_by_key(overrides)}
     groups = [key for key in wanted if key in (*PARTS, *AROUND)]
     options = {
-        key: str(wanted.pop(key) or "none") for key in groups if not isinstance(wanted[key], Mapping)
+        key: str(wanted.pop(key) or "none")
+        for key in groups
+        if not isinstance(wanted[key], Mapping)
     }
     cfg = composed({"data": "panel_csv", "model": name, **options})
     with open_dict(cfg):

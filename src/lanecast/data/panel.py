@@ -25,7 +25,7 @@ from lanecast.errors import SchemaError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableNames:
-    """What the table of a panel calls its index and its target; ids of several columns are joined."""
+    """What a table calls its index and its target; several id columns are joined to one id."""
 
     id: tuple[str, ...] = (ID,)
     time: str = TIME

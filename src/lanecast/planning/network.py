@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """What ``conf/network/*.yaml`` builds; ``unit`` is that of volumes it is priced in."""
+    """What ``conf/network/*.yaml`` builds."""
 
-    unit: str
+    @property
+    def unit(self) -> str:
+        """That of volumes it is priced in."""
+        ...
 
     def parameters(self, panel: Panel, lanes: np.ndarray, *, as_of: int) -> Parameters:
         """Parameters of ``lanes`` in that order; bounds may look at volumes known at ``as_of``."""
@@ -81,7 +84,9 @@ class FrameNetwork:
 
         whole = parameters_from(self.table)
         if missing := sorted(set(map(str, lanes)) - set(whole.lanes.name_L.tolist())):
-            raise PlanError(f"{self.source} has no lane {missing[0]!r} ({len(missing)} are missing)")
+            raise PlanError(
+                f"{self.source} has no lane {missing[0]!r} ({len(missing)} are missing)"
+            )
         place = {name: at for at, name in enumerate(whole.lanes.name_L.tolist())}
         return whole.restricted(np.array([place[str(name)] for name in lanes]))
 

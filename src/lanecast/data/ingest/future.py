@@ -36,7 +36,7 @@ def with_future(panel: Panel, future: pd.DataFrame) -> Panel:
     rows = checked_rows(known.assign(**dict.fromkeys(schema.past, np.nan)), schema)
     series_R = pd.Index(panel.series).get_indexer(pd.Index(rows.ids_N))[rows.series_R]
     step_R = _steps(panel, rows)
-    _refuse_past(panel, rows, series_R, step_R)
+    _refuse_past(panel, series_R, step_R)
 
     end_N = panel.end
     np.maximum.at(end_N, series_R, step_R + 1)
@@ -89,7 +89,7 @@ def _steps(panel: Panel, rows: Rows) -> np.ndarray:
     return rows.step_R.astype(np.int64) + int(ahead)
 
 
-def _refuse_past(panel: Panel, rows: Rows, series_R: np.ndarray, step_R: np.ndarray) -> None:
+def _refuse_past(panel: Panel, series_R: np.ndarray, step_R: np.ndarray) -> None:
     last_N = panel.presence.last(panel.offsets[:-1], panel.offsets[1:])
     last_N = np.where(last_N < 0, -1, last_N - panel.offsets[:-1]) + panel.start
     if panel.schema.absent == "zero":
