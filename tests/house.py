@@ -54,7 +54,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "agents": frozenset({"errors", "runs", "report", "workflows", "api"}),
     "cli": frozenset({"errors", "config", "runs"}),  # workflows by name alone, when they are called
     "testing": frozenset({"models.testing"}),
-    "__init__": frozenset(),  # names of the public list, looked up when they are asked for
+    # The public list: for types; each name is loaded when it is asked for.
+    "__init__": frozenset({"errors", "data", "causal", "models", "pipeline", "api"}),
 }
 
 
