@@ -52,7 +52,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "benchmarks": _ALL | {"workflows"},
     "api": _ALL | {"workflows"},
     "agents": frozenset({"errors", "runs", "report", "workflows", "api"}),
-    "cli": frozenset({"errors", "config", "runs"}),  # workflows by name alone, when they are called
+    # workflows by name alone, when they are called; of __init__ the version
+    "cli": frozenset({"errors", "config", "runs", "__init__"}),
+    "__main__": frozenset({"cli"}),
     "testing": frozenset({"models.testing"}),
     # The public list: for types; each name is loaded when it is asked for.
     "__init__": frozenset({"errors", "data", "causal", "models", "pipeline", "api"}),

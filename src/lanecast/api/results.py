@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lanecast.data.cutoffs import short_time
 from lanecast.data.forecast_frames import forecast_frame, samples_frame, to_nixtla
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
@@ -23,7 +24,7 @@ from lanecast.data.windows import WindowSpec
 from lanecast.models.protocol import Forecaster
 from lanecast.pipeline.backtesting import Backtest
 from lanecast.report.canvas import open_axes
-from lanecast.report.figures import FORECAST_SIZE, draw_forecast, moment_text, step_name
+from lanecast.report.figures import FORECAST_SIZE, draw_forecast, step_name
 from lanecast.report.rendering import plain_lines
 from lanecast.report.table import Comparison
 from lanecast.runs.reading import Run
@@ -95,12 +96,12 @@ class ForecastResult:
         forecasts, freq = self.forecasts, self.panel.schema.freq
         sums = self.total[self.model.name]
         first, last = (
-            moment_text(time) for time in (self.total[TIME].min(), self.total[TIME].max())
+            short_time(time) for time in (self.total[TIME].min(), self.total[TIME].max())
         )
         lines = [
             f"Forecast of {self.model.name}: {len(forecasts.index)} series,"
             f" {forecasts.point_WH.shape[1]} steps from {first} to {last}"
-            f" (cutoff {moment_text(self.cutoff)})",
+            f" (cutoff {short_time(self.cutoff)})",
             f"  total per {step_name(freq)}: {sums.iloc[0]:,.6g} on {first},"
             f" {sums.mean():,.6g} on average",
         ]
@@ -203,8 +204,8 @@ class BacktestResult:
         shown = ", ".join(f"{name} {values[name]:.4f}" for name in METRICS if name in values)
         return (
             f"Backtest of {self.model.name}: {counts['num_series']} series,"
-            f" {counts['num_cutoffs']} cutoffs from {moment_text(self.cutoffs[0])} to"
-            f" {moment_text(self.cutoffs[-1])}, {counts['num_windows']} windows of"
+            f" {counts['num_cutoffs']} cutoffs from {short_time(self.cutoffs[0])} to"
+            f" {short_time(self.cutoffs[-1])}, {counts['num_windows']} windows of"
             f" {self.windows.horizon} steps\n  {shown}"
         )
 

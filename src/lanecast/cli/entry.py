@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lanecast.cli.arguments import names_as_typed, require_launcher
 from lanecast.cli.folders import ConfFolders
 from lanecast.cli.trusting import check_found_folder, check_trust, granted, trust_of_children
 from lanecast.config.recipe import check_targets, omegaconf_message
@@ -25,10 +26,16 @@ from lanecast.config.threads import calm_threads, one_thread_per_worker
 from lanecast.config.trust import trusting
 from lanecast.errors import ConfigError, LanecastError
 from lanecast.runs.stopping import RunInterrupted, interruptible, signal_behind, sigterm_raises
+from lanecast.runs.sweep import SweepJob, end_of_sweep, failed_jobs, summary
 
 if TYPE_CHECKING:
     from lanecast.runs.record import Objective
 
+# Options of Hydra whose value is the next word.
+WITH_VALUE = frozenset(
+    {"--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp", "--config-name"}
+    | {"-cn", "--experimental-rerun"}
+)
 Verb = Callable[[DictConfig], Any]
 
 
@@ -53,6 +60,9 @@ class Job:
                 return self._run(cfg)
         except Exception as failure:
             self.failures.append(failure)
+            settings = invocation().hydra
+            if isinstance(failure, LanecastError) and settings and not settings.callbacks:
+                return None  # no record is to be closed, and Hydra would print the overrides
             raise
 
     def __getstate__(self) -> dict[str, Any]:
@@ -101,7 +111,10 @@ def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFold
     words = sys.argv[1:]
     try:
         trust, overrides = granted(argv, root=root, folders=folders)
-        overrides = _lenient_where_recorded(as_overrides(overrides, folders, root), folders)
+        require_launcher(overrides)
+        overrides = names_as_typed(as_overrides(overrides, folders, root))
+        overrides = overrides_first(overrides)
+        overrides = _lenient_where_recorded(overrides, folders)
         check_found_folder(overrides, trust, root=root, folders=folders)
     except ConfigError as wrong:
         _say(f"error: {wrong}")
@@ -115,8 +128,37 @@ def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFold
 
 
 def _launched(job: Job, overrides: list[str], *, root: str, folders: ConfFolders) -> int:
-    """Run Hydra; return the exit code. Hydra would print and exit itself, but for this variable."""
+    """Run Hydra, and sum up where it was a sweep; return the exit code."""
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    code = _run_hydra(job, overrides, root=root, folders=folders, full=full)
+    jobs = end_of_sweep()
+    if jobs is not None:
+        return _sum_up(jobs, code)
+    if code is not None or not job.failures:
+        return code or 0
+    if not full:
+        return _report(job.failures[-1])
+    traceback.print_exception(job.failures[-1])
+    return 1
+
+
+def _sum_up(jobs: list[SweepJob], code: int | None) -> int:
+    """Say how a sweep ended, whatever ran its jobs; return the exit code."""
+    failed = failed_jobs(jobs)
+    if failed:
+        _say(failed)
+    if line := summary(jobs, program=Path(sys.argv[0])):
+        print(line, flush=True)
+    return int(failed is not None) if code is None else code
+
+
+def _run_hydra(
+    job: Job, overrides: list[str], *, root: str, folders: ConfFolders, full: bool
+) -> int | None:
+    """Run Hydra; return the exit code of what went wrong outside the jobs, or None.
+
+    Hydra would print and exit itself, but for this variable.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with sigterm_raises():
@@ -138,10 +180,7 @@ def _launched(job: Job, overrides: list[str], *, root: str, folders: ConfFolders
     finally:
         if not full:
             os.environ.pop("HYDRA_FULL_ERROR", None)
-    if job.failures and full:
-        traceback.print_exception(job.failures[-1])
-        return 1
-    return _report(job.failures[-1]) if job.failures else 0
+    return None
 
 
 def _function(run: str | Verb) -> Verb:
@@ -237,6 +276,18 @@ def as_overrides(argv: Sequence[str], folders: ConfFolders, root: str) -> list[s
         else:
             overrides.append(text)
     return overrides
+
+
+def overrides_first(argv: Sequence[str]) -> list[str]:
+    """Hydra's parser wants the overrides in one piece, a person may write -m between them."""
+    overrides: list[str] = []
+    options: list[str] = []
+    for before, text in zip(["", *argv], argv, strict=False):
+        if text.startswith("-") or (before in WITH_VALUE and "=" not in text):
+            options.append(text)
+        else:
+            overrides.append(text)
+    return [*overrides, *options]
 
 
 def _is_recorded_value(text: str, folders: ConfFolders) -> bool:

@@ -53,9 +53,9 @@ def check_trust(cfg: DictConfig, trust: Sequence[str]) -> None:
     if beyond := sorted(wanted - set(trust)):
         names = ",".join(beyond)
         raise ConfigError(
-            f"trust=[{names}] stands in a config that was found by itself, which may not say whom"
-            f" to trust; if you do, add trust=[{names}] to the command line, set"
-            f" {VARIABLE}={names}, or name the folder: --config-dir <folder>"
+            f"trust=[{names}] stands in a config where it does not count; if you trust that, add"
+            f" trust=[{names}] to the command line, set {VARIABLE}={names}, or name a folder whose"
+            f" {FILE} says so: --config-dir <folder>"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,8 @@ from lanecast.config.identity import first_named, named_as_today, without_unset_
 from lanecast.config.trust import may_name, refusal
 from lanecast.errors import ConfigError, LanecastError
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # can be the name of a folder
+
 # Root keys that say who runs it, where and how it is kept, not what is computed.
 BOOKKEEPING = (
     "seed",
@@ -27,6 +30,8 @@ BOOKKEEPING = (
     "run",
     "engine",
     "trust",
+    "plot",
+    "strict",
 )
 # Keys of `trainer` that choose the machine or the console, at any depth.
 MACHINE = frozenset(
@@ -37,6 +42,7 @@ MACHINE = frozenset(
         "devices",
         "enable_model_summary",
         "enable_progress_bar",
+        "gpu",
         "log_every_n_steps",
         "logger",
         "num_nodes",
@@ -93,7 +99,7 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
 def slug(name: object) -> str:
     """Return ``name`` if it can be the name of a folder."""
     text = str(name)
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) is None:
+    if NAME.fullmatch(text) is None:
         raise ConfigError(
             f"name={text!r} cannot name a folder; use letters, digits, '-', '_' and '.', "
             "for example name=my-first-sweep"
@@ -135,6 +141,11 @@ def _check_home(path: str, target: str, thing: Any) -> None:
         raise ConfigError(
             f"{path}={target!r} is defined in {module!r}, outside lanecast and what is trusted"
         )
+
+
+def accepts(cfg: DictConfig | Mapping[str, Any], argument: str) -> bool:
+    """Whether the class that a config builds has a parameter of that name."""
+    return argument in inspect.signature(_locate("_target_", cfg["_target_"])).parameters
 
 
 def check_builds(cfg: DictConfig | Mapping[str, Any]) -> None:

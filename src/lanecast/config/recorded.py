@@ -193,10 +193,11 @@ def _run_hash(*, _root_: DictConfig) -> str:
 
 
 def register_resolvers() -> None:
-    """Make ``${slug:...}``, ``${run_hash:}`` and ``${run_folder:}`` known to OmegaConf."""
+    """Make ``${slug:...}``, ``${run_hash:}``, ``${run_folder:}`` and ``${job_gpu:}`` known."""
     OmegaConf.register_new_resolver("slug", slug, replace=True)
     OmegaConf.register_new_resolver("run_hash", _run_hash, replace=True)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+    OmegaConf.register_new_resolver("job_gpu", sweep_job, replace=True)
 
 
 register_resolvers()

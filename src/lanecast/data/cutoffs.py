@@ -69,6 +69,11 @@ def rolling_cutoffs(
     return [begin + number * step for number in range(count)]
 
 
+def short_time(time: pd.Timestamp) -> str:
+    """The date, with the time of the day where there is one."""
+    return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"
+
+
 def moment_of(time: Any, *, key: str) -> pd.Timestamp:
     """``time`` as a moment; a number is none, since it would mean nanoseconds after 1970."""
     try:

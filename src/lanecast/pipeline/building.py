@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
+from lanecast.pipeline.machine import require_gpus, require_solver
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def build_forecaster(
-    cfg: DictConfig, *, layer: CausalLayer | None = None, graph: Graph | None = None
+    cfg: DictConfig,
+    *,
+    layer: CausalLayer | None = None,
+    graph: Graph | None = None,
+    here: bool = True,
 ) -> Forecaster:
     """The model of a config: coupled to its graph, calibrated and reconciled where it asks for it.
 
@@ -23,11 +28,17 @@ def build_forecaster(
     ``hierarchy=`` how lanes, sites and the network are made to add up.
 
     ``graph`` stands in the place of ``dag=``.  It is validated before any data is read, or, where
-    the config has no data, at the fit; ConfigError where a coupling lacks its graph.
+    the config has no data, at the fit; ConfigError where a coupling lacks its graph,
+    and where the command line sets what only a network reads, but the model is none.
     Couplings of one panel may share a causal layer, which is then fitted once.
+    What the model needs of this machine is told at once; not ``here`` if it will run elsewhere.
     """
     from lanecast.config import instantiate
+    from lanecast.config.unread import refuse_unread
 
+    refuse_unread(cfg)
+    if here:
+        require_gpus(cfg.model)
     model = _corrected(cfg, _coupled(cfg, layer=layer, graph=graph))
     if not cfg.get("hierarchy") or "_target_" not in cfg.hierarchy:
         return model
@@ -75,20 +86,20 @@ def _coupled(cfg: DictConfig, *, layer: CausalLayer | None, graph: Graph | None)
 def _plain(cfg: DictConfig) -> Forecaster:
     """The model itself; with ``weights=`` its loss weighs errors by what they cost a plan."""
     from lanecast.config import instantiate
+    from lanecast.config.recipe import accepts
 
     if not cfg.get("weights"):
         model: Forecaster = instantiate(cfg.model)
         return model
-    target = str(cfg.model.get("_target_"))
-    if target != "lanecast.models.deep.forecaster.DeepForecaster":
+    require_solver("weights")
+    if not accepts(cfg.model, "weigher"):
         raise ConfigError(
-            f"weights= weighs the loss of a network, and model={cfg.model.get('name')} has none;"
-            " leave weights out"
+            f"weights= weighs the loss of a network, and model={cfg.model.get('name')} takes no"
+            " weigher; leave weights out"
         )
-    weighed: Any = instantiate(cfg.model)
-    weighed.weigher = instantiate(cfg.weights)
-    found: Forecaster = weighed
-    return found
+    build = instantiate(cfg.model, _partial_=True)
+    weighed: Forecaster = build(weigher=instantiate(cfg.weights))
+    return weighed
 
 
 def plain_config(node: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ the last bit at equal threads.
 
 from __future__ import annotations
 
-import copy
 import importlib
 import os
 import tempfile
@@ -156,7 +155,7 @@ class Ray:
             _write_files(last.left, reporter.folder)
         with tempfile.TemporaryDirectory() as scratch:
             _write_files(last.model, Path(scratch))
-            trained = copy.deepcopy(model).load(Path(scratch))
+            trained = model.clone().load(Path(scratch))
         return FoldResults(
             folds=tuple(result.forecasts for result in results), model=trained, facts=last.facts
         )

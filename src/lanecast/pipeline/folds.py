@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ def fitted(
     With ``window`` it learns from the last so many steps alone (sliding).
     """
     history = panel if window == "expanding" else panel.since(until - window + 1)
-    return copy.deepcopy(model).fit(history, until=until, reporter=reporter)
+    return model.clone().fit(history, until=until, reporter=reporter)
 
 
 def forecast_fold(

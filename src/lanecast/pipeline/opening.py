@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lanecast.errors import CheckpointError, ConfigError, ScenarioError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowSpec
     from lanecast.models.protocol import Forecaster
+    from lanecast.whatif.coupled import CoupledForecaster
 
 MODEL = "model"  # folder of the saved model inside a run folder
 
@@ -40,12 +41,9 @@ class OpenedRun:
         from lanecast.data.ingest.statics import vocabulary_of
         from lanecast.data.schema import Schema
 
-        data = self.config.data
-        names = getattr(self.model, "static_names", None)
-        if names is None:
-            return load_panel(data)
-        vocabulary = vocabulary_of(Schema.from_config(data.schema), names)
-        return load_panel(data, vocabulary=vocabulary)
+        schema = Schema.from_config(self.config.data.schema)
+        vocabulary = vocabulary_of(schema, self.model.describe().static_names)
+        return load_panel(self.config.data, vocabulary=vocabulary)
 
 
 def open_run(run: DictConfig | str | Path) -> OpenedRun:
@@ -66,7 +64,7 @@ def open_run(run: DictConfig | str | Path) -> OpenedRun:
     return OpenedRun(folder=folder, config=config, model=model)
 
 
-def causal_part(forecaster: Any) -> Any:
+def causal_part(forecaster: Forecaster) -> Forecaster:
     """The model that actions reach: the coupled one inside a reconciled one, since sums follow.
 
     ScenarioError for a calibrated one, whose shifts were learned where nobody acted, and where
@@ -90,6 +88,19 @@ def causal_part(forecaster: Any) -> Any:
             " calibration=none"
         )
     return forecaster
+
+
+def coupled_part(forecaster: Forecaster) -> CoupledForecaster:
+    """As `causal_part`, of a model with a graph; ScenarioError where it has none."""
+    from lanecast.whatif.coupled import CoupledForecaster
+
+    coupled = causal_part(forecaster)
+    if not isinstance(coupled, CoupledForecaster):
+        raise ScenarioError(
+            f"{coupled.name} is coupled to no graph, so nothing says what an action reaches; train"
+            " with dag=<name>"
+        )
+    return coupled
 
 
 def saved_model(run: str | Path) -> Path:

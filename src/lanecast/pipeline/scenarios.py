@@ -18,9 +18,9 @@ from lanecast.data.views import with_roles
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import NotIdentified, ScenarioError
 from lanecast.interventions import Intervention
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.pipeline.facts import model_facts, window_facts
-from lanecast.pipeline.opening import causal_part
+from lanecast.pipeline.opening import coupled_part
 from lanecast.whatif.actions import action_of, check_do, unidentified
 from lanecast.whatif.answers import Answer, Arms, moved_target
 from lanecast.whatif.answers import what_if as answered
@@ -57,7 +57,7 @@ class WhatIf:
 
 def what_if(
     panel: Panel,
-    model: Any,
+    model: Forecaster,
     *,
     windows: WindowSpec,
     do: Sequence[Intervention],
@@ -78,13 +78,8 @@ def what_if(
     the model in errors.
     """
     subject = subject or f"model {model.name}"
-    badge = lesser(model.do_validity, audit)
-    inside = causal_part(model)
-    if not isinstance(inside, CoupledForecaster):
-        raise ScenarioError(
-            f"{subject} has no causal graph, so nothing says what an action reaches; train one with"
-            " dag=<name>"
-        )
+    inside = coupled_part(model)
+    badge = lesser(inside.describe().do_validity, audit)
     if not allow_associational:
         refuse_lesser(badge, inside.mode, subject=subject, audited=audit is not None)
     if audit is None:
@@ -160,7 +155,7 @@ def _band(
 
 def _coherent(
     answer: Answer,
-    model: Any,
+    model: Forecaster,
     inside: CoupledForecaster,
     panel: Panel,
     at: WindowIndex,

@@ -14,7 +14,7 @@ from lanecast.planning.program.program import perfect, solve
 from lanecast.planning.regret import over_origins, realized
 from lanecast.planning.service import plan_values
 
-BASELINE, SCENARIO = "baseline", "scenario"  # the arms of a what-if question
+ARMS = BASELINE, SCENARIO = "baseline", "scenario"  # of a what-if question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def run(cfg: DictConfig) -> None:
     """Audit the model of ``cfg.run``, print a table and write it into the run's record."""
     from lanecast.audits.do_validity import audit
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.pipeline.opening import causal_part, open_run
     from lanecast.runs.folder import read_record, write_record
 
@@ -24,7 +25,10 @@ def run(cfg: DictConfig) -> None:
     opened = open_run(cfg)
     model, folder = causal_part(opened.model), opened.folder
     panel = opened.panel()
-    cutoff = model.fitted_until if cfg.cutoff is None else panel.step_of(cfg.cutoff)
+    assert model.fitted_until is not None
+    cutoff = model.fitted_until
+    if cfg.cutoff is not None:
+        cutoff = cutoff_step(panel, cfg.cutoff, key="cutoff")
     measured = audit(
         model,
         panel,

@@ -28,6 +28,7 @@ SHOWN = 12  # terms that are printed of each part
 
 def run(cfg: DictConfig) -> None:
     """Explain the forecasts of ``cfg.run`` from ``cfg.cutoff``; tables go into the run folder."""
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.windows import windows_at
     from lanecast.pipeline.opening import causal_part, open_run
     from lanecast.whatif.actions import interventions_of
@@ -37,12 +38,16 @@ def run(cfg: DictConfig) -> None:
     opened = open_run(cfg)
     forecaster: Any = causal_part(opened.model)
     panel = opened.panel()
-    cutoff = forecaster.fitted_until if cfg.cutoff is None else panel.step_of(cfg.cutoff)
+    cutoff = forecaster.fitted_until
+    if cfg.cutoff is not None:
+        cutoff = cutoff_step(panel, cfg.cutoff, key="cutoff")
     spec = forecaster.windows
     at = windows_at(panel, [cutoff], spec)
     if not len(at):
         raise ConfigError(f"no series has a window at {panel.time_of(cutoff)}; set cutoff=")
-    earlier = None if cfg.previous is None else panel.step_of(cfg.previous)
+    earlier = None
+    if cfg.previous is not None:
+        earlier = cutoff_step(panel, cfg.previous, key="previous")
     do = interventions_of(plain_config(cfg.scenario)["do"] or (), panel)
     folder = opened.folder / f"explained-{panel.time_of(cutoff):%Y-%m-%dT%H}"
     folder.mkdir(exist_ok=True)

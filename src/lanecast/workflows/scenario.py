@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, ScenarioError
@@ -27,6 +28,7 @@ def run(cfg: DictConfig) -> RunResult:
     The objective is the relative change of the target, or of the volume that moves most where the
     target cannot move, over all series and steps.
     """
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.pipeline.opening import open_run
     from lanecast.pipeline.scenarios import what_if
     from lanecast.report.pictures import keep_graph_picture
@@ -46,7 +48,7 @@ def run(cfg: DictConfig) -> RunResult:
             opened.model,
             windows=opened.windows,
             do=interventions_of(plain_config(cfg.scenario)["do"], panel),
-            cutoff=panel.last_step if last else panel.step_of(cfg.cutoff),
+            cutoff=None if last else cutoff_step(panel, cfg.cutoff, key="cutoff"),
             samples=int(cfg.samples),
             seed=int(cfg.seed),
             bounds=None if cfg.bounds is None else float(cfg.bounds),
@@ -163,9 +165,10 @@ def _write(
 
 
 def _draw(answer: WhatIf, panel: Panel, folder: Run, *, node: str, title: str, unit: str) -> None:
-    """The picture of one node; a warning without matplotlib."""
+    """The picture of one node."""
     import numpy as np
 
+    from lanecast.report.pictures import keep_picture
     from lanecast.report.scenario_figure import scenario_figure
 
     arms = answer.nodes[node]
@@ -173,18 +176,14 @@ def _draw(answer: WhatIf, panel: Panel, folder: Run, *, node: str, title: str, u
     acted = np.zeros(horizon, dtype=bool)
     for action in answer.do:
         acted |= action.touched(panel.series, horizon).any(axis=0)
-    try:
-        path = scenario_figure(
-            panel,
-            arms,
-            folder.folder / "scenario.png",
-            title=title,
-            node=node,
-            column=str(answer.model.graph.nodes[node].column),
-            unit=unit,
-            acted=acted,
-        )
-    except ImportError as err:
-        folder.warn(f"no scenario plot ({err}); pip install lanecast[demo] brings matplotlib")
-        return
-    folder.image("scenario", path)
+    draw = partial(
+        scenario_figure,
+        panel,
+        arms,
+        title=title,
+        node=node,
+        column=str(answer.model.graph.nodes[node].column),
+        unit=unit,
+        acted=acted,
+    )
+    keep_picture(folder, "scenario", draw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
 from lanecast.pipeline.facts import RunResult, panel_facts
 from lanecast.pipeline.opening import MODEL
@@ -30,17 +31,20 @@ def run(cfg: DictConfig) -> RunResult:
             data=panel_facts(panel),
             split={"until": str(panel.time_of(until)), "val_steps": cfg.protocol.val_steps},
         )
-        keep_graph_picture(getattr(model, "graph", None), folder)
+        keep_graph_picture(model.describe().graph, folder)
         trained = train(
             panel,
             model,
             windows=instantiate(cfg.windows),
             until=until,
             val_steps=int(cfg.protocol.val_steps),
+            quantiles=list(cfg.protocol.get("quantiles") or ()),
             season=int(cfg.protocol.season),
             reporter=folder,
         )
         folder.note(timings=trained.seconds, model=trained.facts)
+        if trained.validation:
+            folder.note(validation=trained.validation)
         trained.model.save(folder.folder / MODEL)
         folder.set_objective(trained.objective)
         return RunResult(objective=trained.objective, folder=folder.folder, scores=trained.scores)
@@ -48,6 +52,16 @@ def run(cfg: DictConfig) -> RunResult:
 
 def training_end(panel: Panel, protocol: Any) -> int:
     """Last step training may know: ``last_cutoff`` or the last target, less ``test_steps``."""
+    from lanecast.data.cutoffs import cutoff_step
+
     last = protocol.get("last_cutoff")
-    step = panel.last_step if last is None else panel.step_of(last)
-    return step - int(protocol.get("test_steps", 0))
+    step = panel.last_step
+    if last is not None:
+        step = cutoff_step(panel, last, key="protocol.last_cutoff")
+    until = step - int(protocol.get("test_steps", 0))
+    if until < (first := int(panel.start.min())):
+        raise ConfigError(
+            f"protocol.test_steps={protocol.test_steps} leaves nothing to train on: the table has"
+            f" {step - first + 1} steps up to {panel.time_of(step)}; lower protocol.test_steps"
+        )
+    return until

@@ -16,6 +16,7 @@ from lanecast.evaluation.metrics import coverage
 from lanecast.models.calibration.conformal import Method
 from lanecast.models.calibration.forecaster import LEVELS, CalibratedForecaster, moved_paths
 from lanecast.models.classical.naive import SeasonalNaive
+from lanecast.models.protocol import Capabilities, Forecaster
 from lanecast.pipeline.opening import causal_part
 
 SPEC = WindowSpec(context=28, horizon=7)
@@ -44,13 +45,14 @@ def steady_panel(*, series: int = 30, steps: int = 420, shift_at: int | None = N
     )
 
 
-class TooSure:
+class TooSure(Forecaster):
     """Predicts the mean of the context with intervals that are three times too narrow."""
 
     name = "too_sure"
-    uses = frozenset()
-    do_validity = "associational"
     fitted_until = None
+
+    def describe(self):
+        return Capabilities(windows=SPEC, uses=frozenset(), quantiles="model")
 
     def fit(self, panel, *, until, reporter=None):
         self.fitted_until = until
@@ -218,15 +220,8 @@ def test_options_without_meaning_are_refused(options, message):
         calibrated(**options)
 
 
-def test_what_it_does_not_define_is_the_inner_forecasters():
-    inner = TooSure()
-    inner.counts = {"windows": 3}
-    assert calibrated(inner=inner).counts == {"windows": 3}
-    assert not hasattr(calibrated(), "graph")
-
-
 def test_a_calibrated_model_is_not_asked_what_if():
     model = calibrated()
     assert causal_part(model.inner) is model.inner
-    with pytest.raises(ScenarioError, match=r"is calibrated \(aci\).*calibration=none"):
+    with pytest.raises(ScenarioError, match=r"is calibrated \(pid\).*calibration=none"):
         causal_part(model)

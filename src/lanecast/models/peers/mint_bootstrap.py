@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lanecast.config.packages import require_package
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.hierarchy import Structure
@@ -24,7 +25,7 @@ from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, LanecastError
 from lanecast.models.classical.naive import read_state
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
 
 DRAWS = 1000
@@ -32,11 +33,8 @@ KEPT = 8  # cutoffs whose fits this process keeps
 _FITTED: dict[tuple[object, ...], tuple[np.ndarray, ...]] = {}
 
 
-class MinTBootstrap:
+class MinTBootstrap(Forecaster):
     """Every node fitted anew at every cutoff; all series must be there, without a gap."""
-
-    uses: frozenset[Role] = frozenset({Role.TARGET})
-    do_validity = "associational"
 
     def __init__(
         self,
@@ -48,12 +46,18 @@ class MinTBootstrap:
         options: Mapping[str, Any] | None = None,
         n_jobs: int = 2,
     ) -> None:
+        require_package("hierarchicalforecast", extra="hierarchy", needed_by=f"model={name}")
+        require_package("statsforecast", extra="baselines", needed_by=f"model={name}")
         if structure is None:
             raise ConfigError("model=mint_bootstrap needs to know what adds up: hierarchy=as_is")
         self.windows, self.season, self.structure, self.name = windows, season, structure, name
         self.model_options = dict(options or {})
         self.n_jobs = n_jobs
         self.fitted_until: int | None = None
+
+    def describe(self) -> Capabilities:
+        """It reads the target alone; its paths are joint over series."""
+        return Capabilities(windows=self.windows, uses=frozenset({Role.TARGET}), quantiles="paths")
 
     @property
     def options(self) -> dict[str, Any]:
