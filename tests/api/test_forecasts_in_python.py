@@ -30,8 +30,8 @@ def test_a_forecast_gives_frames_and_totals(ahead: lc.ForecastResult) -> None:
     assert list(ahead.total["ds"]) == list(pd.date_range(LAST, periods=15)[1:])
     assert len(ahead.samples) == 5 * 2 * HORIZON
     shown = repr(ahead)
-    assert "linear: 2 series, 14 steps from 2024-05-30 to 2024-06-12" in shown
-    assert f"total per day: {ahead.total['linear'].iloc[0]:,.6g} on 2024-05-30" in shown
+    assert "linear: 2 series, 14 steps of D, 2024-05-30 to 2024-06-12" in shown
+    assert f"{ahead.total['linear'].iloc[0]:.4g}" in shown
 
 
 def test_promotions_move_the_forecast(
@@ -77,7 +77,20 @@ def test_a_series_without_history_is_left_out_and_named(table: pd.DataFrame, sma
     panel = lc.panel(table[~old], drop=["promo", "late"])
     result = lc.forecast(panel, small("seasonal_naive"))
     assert result.left_out == ("A>B",)
-    assert "left out (too little history): A>B" in repr(result)
+    assert "1 of 2 series are not forecast" in result.warnings[0]
+    assert "(min_context): 'A>B'" in repr(result)
+
+
+def test_a_series_without_known_future_is_left_out_or_refused(
+    panel: lc.Panel, small: Build, promotions: pd.DataFrame
+) -> None:
+    fitted = lc.fit(panel, small("linear"))
+    some = promotions[promotions["unique_id"] == "A>C"]
+    result = lc.forecast(panel, fitted, future=some)
+    assert result.left_out == ("A>B",)
+    assert "'A>B' (promo from 2024-05-30); supply it in the future table (future=)" in repr(result)
+    with pytest.raises(lc.SchemaError, match="'promo' is known_future but missing for series 'A>B'"):
+        lc.forecast(panel, fitted, future=some, strict=True)
 
 
 def test_a_newer_table_is_encoded_as_for_the_fit(table: pd.DataFrame, small: Build) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from lanecast.api.words import python_words
 from lanecast.causal.graph.graph import Graph
 from lanecast.config.choosing import Overrides, composed, data_config, model_config
+from lanecast.config.composing import apart_from_hydra
 from lanecast.data.ingest.future import with_future
 from lanecast.data.ingest.layout import panel_from_table
 from lanecast.data.ingest.loading import load_panel
@@ -130,7 +131,9 @@ def model(
     named = None if declared else graph
     own = {"context": context, "horizon": horizon, "dag": named}
     wanted = {key: value for key, value in own.items() if value is not None} | settings
-    return build_forecaster(model_config(name, wanted, overrides), graph=declared)
+    config = model_config(name, wanted, overrides)
+    with apart_from_hydra(), python_words():  # the command line of a job is not this call's
+        return build_forecaster(config, graph=declared)
 
 
 def graph(declared: str | Mapping[str, Any]) -> Graph:

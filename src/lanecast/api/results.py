@@ -24,7 +24,8 @@ from lanecast.data.windows import WindowSpec
 from lanecast.models.protocol import Forecaster
 from lanecast.pipeline.backtesting import Backtest
 from lanecast.report.canvas import open_axes
-from lanecast.report.figures import FORECAST_SIZE, draw_forecast, step_name
+from lanecast.report.figures import FORECAST_SIZE, draw_forecast
+from lanecast.report.forecast_summary import headline, total_lines
 from lanecast.report.rendering import plain_lines
 from lanecast.report.table import Comparison
 from lanecast.runs.reading import Run
@@ -40,8 +41,8 @@ METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90")
 class ForecastResult:
     """Forecasts beyond what is known: one window of ``H`` steps for each series.
 
-    ``forecasts`` holds the arrays (``point_WH``, ``quantiles_WHQ``, ``samples_SWH``), ``left_out``
-    the series that say too little to be forecast.
+    ``forecasts`` holds the arrays (``point_WH``, ``quantiles_WHQ``, ``samples_SWH``).  ``left_out``
+    are the series that could not be forecast, and ``warnings`` say why.
     """
 
     panel: Panel
@@ -49,6 +50,7 @@ class ForecastResult:
     forecasts: Forecasts
     cutoff: pd.Timestamp
     left_out: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -93,22 +95,9 @@ class ForecastResult:
         return _drawn(self.panel, self.forecasts, series, None, ax=ax, history=history)
 
     def __repr__(self) -> str:
-        forecasts, freq = self.forecasts, self.panel.schema.freq
-        sums = self.total[self.model.name]
-        first, last = (
-            short_time(time) for time in (self.total[TIME].min(), self.total[TIME].max())
-        )
-        lines = [
-            f"Forecast of {self.model.name}: {len(forecasts.index)} series,"
-            f" {forecasts.point_WH.shape[1]} steps from {first} to {last}"
-            f" (cutoff {short_time(self.cutoff)})",
-            f"  total per {step_name(freq)}: {sums.iloc[0]:,.6g} on {first},"
-            f" {sums.mean():,.6g} on average",
-        ]
-        if self.left_out:
-            more = f" and {len(self.left_out) - 3} more" if len(self.left_out) > 3 else ""
-            lines.append(f"  left out (too little history): {', '.join(self.left_out[:3])}{more}")
-        return "\n".join(lines)
+        lines = total_lines(self.panel, self.forecasts, unit=self.panel.table.target)
+        first = f"Forecast of {self.name}: {headline(self.panel, self.forecasts)}"
+        return "\n".join([first, *(f"  {line}" for line in lines), *self.warnings])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

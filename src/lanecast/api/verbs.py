@@ -15,7 +15,7 @@ import pandas as pd
 from lanecast.api.decisions import PlanResult, WhatIfResult
 from lanecast.api.inputs import Table, with_days_ahead
 from lanecast.api.results import BacktestResult, ComparisonResult, ForecastResult
-from lanecast.api.words import python_words
+from lanecast.api.words import in_python, python_words
 from lanecast.config import instantiate
 from lanecast.config.choosing import composed, plan_config
 from lanecast.data.cutoffs import cutoff_step, rolling_cutoffs
@@ -76,7 +76,7 @@ def backtest(
     where the model was fitted on what comes after the first cutoff.
     """
     _check_model(model)
-    windows = windows_of(model)
+    windows = model.describe().windows
     between = windows.horizon if step is None else step
     steps = _cutoffs(panel, cutoffs, step=between, horizon=windows.horizon)
     with python_words():
@@ -148,6 +148,7 @@ def forecast(
     quantiles: Sequence[float] = QUANTILES,
     samples: int = 0,
     seed: int = 1,
+    strict: bool = False,
 ) -> ForecastResult:
     """Forecast every series beyond ``cutoff`` (default: the last target).
 
@@ -155,22 +156,27 @@ def forecast(
     ``future``: a frame or file of the days ahead with the known_future columns, under the names of
     the panel's own table.  ``quantiles`` are levels, ``samples`` counts joint paths.
 
-    SchemaError names what is missing of the known future, ConfigError a time that is no cutoff.
+    Series that say too little, or whose known future is not all there, are left out and named in
+    ``warnings``; ``strict`` refuses the latter.  SchemaError where none is left, ConfigError for a
+    time that is no cutoff.
     """
     _check_model(model)
     if future is not None:
         panel = with_days_ahead(panel, future)
     step = _step(panel, cutoff, key="cutoff")
+    notes = Notes(Path())
     with python_words():
         fitted, panel = _fitted(panel, model, step)
         core = forecasting.forecast(
             panel,
             fitted,
-            windows=windows_of(fitted),
+            windows=fitted.describe().windows,
             cutoff=step,
             quantiles=tuple(quantiles),
             samples=samples or None,
             seed=seed,
+            strict=strict,
+            reporter=notes,
         )
     return ForecastResult(
         panel=panel,
@@ -178,6 +184,7 @@ def forecast(
         forecasts=core.forecasts,
         cutoff=panel.time_of(step),
         left_out=core.left_out,
+        warnings=tuple(map(in_python, notes.warnings)),
     )
 
 
@@ -205,7 +212,7 @@ def what_if(
     where the graph does not tell the effect.
     """
     _check_model(model)
-    if getattr(model, "graph", None) is None:
+    if model.describe().graph is None:
         raise ScenarioError(
             f"{model.name} has no causal graph, so nothing says what an action reaches; build it"
             f' with lc.model("{model.name}", graph=..., coupling="delta")'
@@ -218,7 +225,7 @@ def what_if(
         core = scenarios.what_if(
             panel,
             fitted,
-            windows=windows_of(fitted),
+            windows=fitted.describe().windows,
             do=interventions_of(actions, panel),
             cutoff=step,
             samples=samples,
@@ -227,7 +234,9 @@ def what_if(
             allow_associational=allow_associational,
             reporter=notes,
         )
-    return WhatIfResult(panel=panel, core=core, name=name, warnings=tuple(notes.warnings))
+    return WhatIfResult(
+        panel=panel, core=core, name=name, warnings=tuple(map(in_python, notes.warnings))
+    )
 
 
 def plan(
@@ -306,7 +315,7 @@ def _fitted(panel: Panel, model: Forecaster, until: int) -> tuple[Forecaster, Pa
     """A fitted model, and the panel with its statics encoded as for the fit."""
     if model.fitted_until is None:
         return folds.fitted(panel, model, until=until), panel
-    names = getattr(model, "static_names", None)
+    names = model.describe().static_names
     if names is not None and names != panel.static_names:
         panel = encoded_as(panel, names)
     return model, panel
@@ -341,7 +350,3 @@ def _table_network(network: pd.DataFrame | str | Path, *, unit: str) -> Network:
     if isinstance(network, pd.DataFrame):
         return FrameNetwork(unit=unit, table=network)
     return TableNetwork(unit=unit, path=str(network))
-
-
-def windows_of(model: Any) -> Any:
-    return model.windows

@@ -21,6 +21,7 @@ ARGUMENTS = {
     "data.future_path": "future=",
     "protocol.first_cutoff": "cutoffs",
     "protocol.count": "cutoffs",
+    "strict=true": "strict=True",
 }
 KEY = re.compile(r"\b(?:windows|optim|protocol|trainer|coupling)\.(\w+)")
 

@@ -24,6 +24,7 @@ from lanecast.config.composing import composing, packaged_conf
 from lanecast.config.identity import HANDED_ON, NAMING
 from lanecast.config.keys import key_paths, near, unknown_key
 from lanecast.config.recipe import composed_config
+from lanecast.config.unread import OF_NETWORKS
 from lanecast.errors import ConfigError
 
 Settings = Mapping[str, Any]
@@ -31,7 +32,7 @@ Overrides = Sequence[str] | Mapping[str, Any]
 
 ROOT = "backtest"  # the root config whose groups make a forecaster
 # What networks are made of: a model that does not read one of them refuses it.
-PARTS = ("inputs", "anchor", "scaler", "loss", "optim", "trainer")
+PARTS = (*OF_NETWORKS, "trainer")
 # What stands around any model.
 AROUND = ("windows", "dag", "coupling", "calibration", "hierarchy", "weights", "protocol")
 REFERENCE = re.compile(r"\$\{(?:oc\.select:)?([a-z_]+)")

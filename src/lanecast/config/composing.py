@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir, version
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 
@@ -19,16 +20,25 @@ def packaged_conf() -> Path:
 
 
 @contextmanager
-def composing(conf: Path) -> Iterator[None]:
-    """Hydra's `compose` reads ``conf`` inside the block; what ran before is as it was after it."""
-    running, base = GlobalHydra.instance().hydra, version.VersionBase.instance().version_base
+def apart_from_hydra() -> Iterator[None]:
+    """As if no Hydra ran: what it holds is hidden in the block, and as it was after it."""
+    running, job = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    base = version.VersionBase.instance().version_base
     GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None
     try:
-        with initialize_config_dir(str(conf), version_base="1.3"):
-            yield
+        yield
     finally:
         GlobalHydra.instance().hydra = running
+        HydraConfig.instance().cfg = job
         version.VersionBase.instance().version_base = base
+
+
+@contextmanager
+def composing(conf: Path) -> Iterator[None]:
+    """Hydra's `compose` reads ``conf`` inside the block; what ran before is as it was after it."""
+    with apart_from_hydra(), initialize_config_dir(str(conf), version_base="1.3"):
+        yield
 
 
 def composed_roots(conf: Path, root: str, overrides: Sequence[Sequence[str]]) -> list[DictConfig]:
