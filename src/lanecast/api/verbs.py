@@ -234,9 +234,8 @@ def what_if(
             allow_associational=allow_associational,
             reporter=notes,
         )
-    return WhatIfResult(
-        panel=panel, core=core, name=name, warnings=tuple(map(in_python, notes.warnings))
-    )
+    warnings = tuple(map(in_python, notes.warnings))
+    return WhatIfResult(panel=panel, core=core, name=name, warnings=warnings)
 
 
 def plan(
