@@ -89,7 +89,9 @@ def test_a_series_without_known_future_is_left_out_or_refused(
     result = lc.forecast(panel, fitted, future=some)
     assert result.left_out == ("A>B",)
     assert "'A>B' (promo from 2024-05-30); supply it in the future table (future=)" in repr(result)
-    with pytest.raises(lc.SchemaError, match="'promo' is known_future but missing for series 'A>B'"):
+    with pytest.raises(
+        lc.SchemaError, match="'promo' is known_future but missing for series 'A>B'"
+    ):
         lc.forecast(panel, fitted, future=some, strict=True)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import lanecast as lc
-from lanecast.config.choosing import data_config
+from lanecast.config.choosing import data_config, options_of
 from lanecast.data.ingest.loading import load_panel
 
 
@@ -144,3 +144,11 @@ def test_a_yaml_is_loaded_by_its_name(small: Callable[..., lc.Forecaster]) -> No
     with pytest.raises(lc.ConfigError, match="did you mean midmile"):
         lc.load("midmil")
     np.testing.assert_array_equal(world.offsets[[0]], 0)
+
+
+def test_models_are_listed_by_the_names_that_build_them() -> None:
+    rows = lc.list_models().set_index("model")
+    assert rows.loc["nhits", ["known_future", "observed", "static"]].all()
+    assert not rows.loc["seasonal_naive", "known_future"]
+    assert rows.loc["seasonal_naive", "cost"] == 1
+    assert set(rows.index) == set(options_of("model"))

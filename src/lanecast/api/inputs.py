@@ -11,7 +11,13 @@ import pandas as pd
 
 from lanecast.api.words import python_words
 from lanecast.causal.graph.graph import Graph
-from lanecast.config.choosing import Overrides, composed, data_config, model_config
+from lanecast.config.choosing import (
+    Overrides,
+    composed,
+    data_config,
+    model_config,
+    own_folders,
+)
 from lanecast.config.composing import apart_from_hydra
 from lanecast.data.ingest.future import with_future
 from lanecast.data.ingest.layout import panel_from_table
@@ -22,6 +28,7 @@ from lanecast.errors import ConfigError
 from lanecast.models.protocol import Forecaster
 from lanecast.pipeline.building import build_forecaster, plain_config
 from lanecast.sources.frames import FrameTable
+from lanecast.workflows.models import model_rows
 
 
 @runtime_checkable
@@ -134,6 +141,23 @@ def model(
     config = model_config(name, wanted, overrides)
     with apart_from_hydra(), python_words():  # the command line of a job is not this call's
         return build_forecaster(config, graph=declared)
+
+
+def list_models() -> pd.DataFrame:
+    """Every model by name: its kind, the covariates it reads, where its intervals come from, cost.
+
+    ``known_future, observed, static``: whether it can be given such columns.  ``cost``: seconds of
+    a fit and a forecast over those of seasonal_naive, as measured once.  ``missing``: why it cannot
+    be built here, such as a package that is not installed.
+    """
+    rows = []
+    for row in model_rows(own_folders()[0]):
+        reads = {role: role in row.reads for role in ("known_future", "observed", "static")}
+        rows.append(
+            {"model": row.name, "kind": row.kind, **reads, "intervals_from": row.quantiles,
+             "cost": row.cost, "missing": row.missing}
+        )  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def graph(declared: str | Mapping[str, Any]) -> Graph:

@@ -4,7 +4,7 @@ Nothing here imports more than the standard library, hydra and omegaconf, so tha
 a misspelled key answer at once.
 """
 
-from lanecast.config.composing import composed_roots, packaged_conf
+from lanecast.config.composing import composed_roots, packaged_conf, running_conf
 from lanecast.config.recipe import (
     check_builds,
     check_targets,
@@ -29,6 +29,7 @@ __all__ = [
     "packaged_conf",
     "recorded_config",
     "resolved_config",
+    "running_conf",
     "trusted",
     "trusting",
 ]

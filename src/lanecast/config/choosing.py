@@ -99,21 +99,21 @@ def composed(options: Mapping[str, str], *, root: str = ROOT) -> DictConfig:
     for group, option in options.items():
         valid = options_of(group)
         if option not in valid:
-            looked = " or ".join(str(folder / group) for folder in _folders())
+            looked = " or ".join(str(folder / group) for folder in own_folders())
             raise ConfigError(
                 f"{group}={option}: there is no {option}.yaml in {looked}; {near(option, valid)}"
             )
-    with composing(_folders()[0]):  # the packaged folder is searched behind it
+    with composing(own_folders()[0]):  # the packaged folder is searched behind it
         return compose(root, overrides=[f"{group}={name}" for group, name in options.items()])
 
 
 def options_of(group: str) -> list[str]:
     """Names of the YAML files of a group, in order."""
-    files = (file for folder in _folders() for file in (folder / group).glob("*.yaml"))
+    files = (file for folder in own_folders() for file in (folder / group).glob("*.yaml"))
     return sorted({file.stem for file in files if not file.stem.startswith("_")})
 
 
-def _folders() -> tuple[Path, ...]:
+def own_folders() -> tuple[Path, ...]:
     """./conf of the working folder, where there is one, before lanecast's own, as the command."""
     here = Path.cwd() / "conf"
     return tuple(dict.fromkeys(([here] if here.is_dir() else []) + [packaged_conf()]))

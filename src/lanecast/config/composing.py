@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir, version
 from hydra.core.global_hydra import GlobalHydra
@@ -39,6 +40,19 @@ def composing(conf: Path) -> Iterator[None]:
     """Hydra's `compose` reads ``conf`` inside the block; what ran before is as it was after it."""
     with apart_from_hydra(), initialize_config_dir(str(conf), version_base="1.3"):
         yield
+
+
+def running_conf() -> Path:
+    """The main folder of the command that is running, which may be one's own; else the packaged.
+
+    A choice that it lacks is looked for in the packaged one.
+    """
+    if not HydraConfig.initialized():
+        return packaged_conf()
+    sources: Any = HydraConfig.get().runtime.config_sources
+    return next(
+        (Path(str(each.path)) for each in sources if each.provider == "main"), packaged_conf()
+    )
 
 
 def composed_roots(conf: Path, root: str, overrides: Sequence[Sequence[str]]) -> list[DictConfig]:
