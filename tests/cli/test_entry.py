@@ -104,10 +104,18 @@ def test_sigterm_leaves_an_interrupted_record_and_its_exit_code(toy):
     assert "0.25" in (record["folder"] / "metrics.csv").read_text()
 
 
-def test_sigterm_ends_a_sweep(toy):
-    assert toy("-m", "job=sigterm", "seed=1,2,3", "name=stopped") == 128 + signal.SIGTERM
-    assert len(toy.records("stopped")) == 1
-    assert not list((toy.folder / "runs" / "stopped").glob(".jobs-*"))
+def test_sigterm_ends_a_sweep_which_says_how_it_goes_on(toy, capfd):
+    assert toy("-m", "job=well,sigterm", "seed=1", "name=stopped") == 128 + signal.SIGTERM
+    assert toy("-m", "job=sigterm", "seed=1,2,3", "name=alone") == 128 + signal.SIGTERM
+    assert len(toy.records("alone")) == 1
+    summed_up = [line for line in capfd.readouterr().out.splitlines() if "interrupted;" in line]
+    goes_on = "the same command with skip_finished=true goes on"
+    assert summed_up == [
+        f"1 completed, 0 failed, 1 interrupted; {goes_on}; compare with: python scripts/compare.py"
+        " runs=runs/stopped 'metrics=[objective,seconds]'",
+        f"0 completed, 0 failed, 1 interrupted; {goes_on}",
+    ]
+    assert not list((toy.folder / "runs").glob("*/.sweep-*"))
 
 
 @pytest.fixture
@@ -151,3 +159,27 @@ def test_unwritable_place_is_told_with_the_way_out(toy, capfd):
     told = capfd.readouterr().err
     assert "file/runs" in told
     assert "paths.runs=<folder>" in told
+
+
+NUMBERS = ["1e5", "1_000", "007", "2024-01-01", "on", "true", "null", "1.50", "0x10", "1e5-a"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_name_that_looks_like_a_number_stays_as_it_was_typed(toy, name):
+    assert toy(f"name={name}") == 0
+    (record,) = toy.records()
+    assert record["name"] == name
+    assert record["folder"].relative_to(toy.folder / "runs").parts[0] == name
+
+
+def test_a_sweep_keeps_the_name_that_was_typed(toy):
+    assert toy("-m", "seed=1,2", "name=1e5") == 0
+    assert [record["name"] for record in toy.records("1e5")] == ["1e5", "1e5"]
+    assert toy("name=1e3,1_0,run", "seed=3", "-m") == 0
+    names = {record["name"] for record in toy.records()}
+    assert names == {"1e5", "1e3", "1_0", "run"}
+
+
+def test_an_ordinary_name_is_recorded_without_quotes(toy):
+    assert toy("name=first") == 0
+    assert toy.records()[0]["overrides"] == ["name=first"]

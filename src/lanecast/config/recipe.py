@@ -17,6 +17,8 @@ from lanecast.config.identity import first_named, named_as_today, without_unset_
 from lanecast.config.trust import may_name, refusal
 from lanecast.errors import ConfigError, LanecastError
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # can be the name of a folder
+
 # Root keys that say who runs it, where and how it is kept, not what is computed.
 BOOKKEEPING = (
     "seed",
@@ -28,6 +30,8 @@ BOOKKEEPING = (
     "run",
     "engine",
     "trust",
+    "plot",
+    "strict",
 )
 # Keys of `trainer` that choose the machine or the console, at any depth.
 MACHINE = frozenset(
@@ -95,7 +99,7 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
 def slug(name: object) -> str:
     """Return ``name`` if it can be the name of a folder."""
     text = str(name)
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) is None:
+    if NAME.fullmatch(text) is None:
         raise ConfigError(
             f"name={text!r} cannot name a folder; use letters, digits, '-', '_' and '.', "
             "for example name=my-first-sweep"
@@ -208,10 +212,15 @@ def _resolve(node: DictConfig) -> dict[str, Any]:
 def omegaconf_message(broken: OmegaConfBaseException) -> str:
     """One line: what is wrong and at which key."""
     text = str(broken).splitlines()[0]
+    where = getattr(broken, "full_key", None)
+    if (missing := re.search(r"(while.*)?Missing mandatory value: (\S+)", text)) is not None:
+        key = (
+            missing[2] if missing[1] else where or missing[2]
+        )  # of an interpolation: what it needs
+        return f"{key} has no value yet; set {key}=..."
     _, ours, message = text.partition("ConfigError raised while resolving interpolation: ")
     if ours:
         return message
-    where = getattr(broken, "full_key", None)
     return f"config key {where!r}: {text}" if where and where not in text else text
 
 

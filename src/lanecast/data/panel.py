@@ -19,11 +19,20 @@ import torch
 from torch import Tensor
 
 from lanecast.data.presence import Presence
-from lanecast.data.schema import Schema
+from lanecast.data.schema import ID, TARGET, TIME, Schema
 from lanecast.errors import SchemaError
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableNames:
+    """What a table calls its index and its target; several id columns are joined to one id."""
+
+    id: tuple[str, ...] = (ID,)
+    time: str = TIME
+    target: str = TARGET
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Panel:
     """Shapes: ``N`` series, ``X`` stored columns (``schema.stored``), ``F`` calendar columns,
     ``C`` encoded static columns, ``T`` steps of the grid (at least up to the last row).
@@ -32,6 +41,7 @@ class Panel:
     ``issued`` holds forecasts of ``V`` further columns as they were issued at each cell's step, for
     the 1st, 2nd ... step after it: a window reads those of its cutoff, so it sees no later issue.
     ``counts`` says what the border did on the way in (rows, filled gaps, zeros, dropped series).
+    ``table`` keeps the table's own names: tables of the days ahead may use them.
     """
 
     schema: Schema
@@ -48,6 +58,17 @@ class Panel:
     counts: Mapping[str, int] = field(default_factory=dict)
     issued: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))  # [cells, H, V] float32
     issued_names: tuple[str, ...] = ()
+    table: TableNames = TableNames()
+
+    def __repr__(self) -> str:
+        columns = self.schema.columns.items()
+        ends = (self.time_of(int(self.start.min())), self.time_of(int(self.end.max()) - 1))
+        first, last = (str(time).removesuffix(" 00:00:00") for time in ends)
+        return (
+            f"Panel: {self.num_series} series, {self.num_cells} cells of {self.schema.freq} from"
+            f" {first} to {last}\n"
+            f"  {', '.join(f'{name} ({column.role})' for name, column in columns)}"
+        )
 
     @property
     def num_series(self) -> int:
@@ -102,10 +123,10 @@ class Panel:
         moment = np.datetime64(pd.Timestamp(time), "ns")
         step = int(np.searchsorted(self.times, moment))
         if step == len(self.times) or self.times[step] != moment:
-            first, last = pd.Timestamp(self.times[0]), pd.Timestamp(self.times[-1])
+            first, last = (self.time_of(int(at)) for at in (self.start.min(), self.end.max() - 1))
             raise SchemaError(
-                f"{pd.Timestamp(time)} is not a step of this panel, whose {self.schema.freq} grid"
-                f" runs from {first} to {last}; choose a time on it"
+                f"{pd.Timestamp(time)} is not a step of this panel, whose rows run from {first} to"
+                f" {last} in steps of {self.schema.freq}; choose a time among them"
             )
         return step
 
@@ -123,6 +144,18 @@ class Panel:
         begin = np.clip(low + first - self.start[series], low, high)
         stop = np.clip(low + last + 1 - self.start[series], begin, high)
         return self.presence.before(stop) - self.presence.before(begin)
+
+    def total(self, series: np.ndarray, steps: Sequence[int]) -> np.ndarray:
+        """Sum of the present targets of some series at each step; NaN where none is present."""
+        y = self.values[:, 0].numpy()
+        low, start, end = self.offsets[series], self.start[series], self.end[series]
+        totals = np.full(len(steps), np.nan)
+        for number, step in enumerate(steps):
+            inside = (step >= start) & (step < end)
+            values = y[low[inside] + step - start[inside]]
+            if (present := np.isfinite(values)).any():
+                totals[number] = values[present].sum(dtype=np.float64)
+        return totals
 
     def column(self, name: str) -> Tensor:
         """One stored column as a view, [cells]; NaN where missing."""
