@@ -48,8 +48,8 @@ CONFIGS = sorted([*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "benchmarks").rglob
 READ_MES = [*sorted(PACKAGE.rglob("README.md")), ROOT / "benchmarks" / "README.md"]
 ROOMS_WITH_READ_ME = (
     "audits", "benchmarks", "causal", "data", "evaluation", "models", "models/calibration",
-    "models/classical", "models/deep", "models/hierarchy", "pipeline", "planning", "report", "runs", "twin",
-    "whatif", "workflows",
+    "models/classical", "models/deep", "models/hierarchy", "pipeline", "planning", "report",
+    "runs", "twin", "whatif", "workflows",
 )  # fmt: skip
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *READ_MES]
 
