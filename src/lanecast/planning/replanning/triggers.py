@@ -13,6 +13,7 @@ import numpy as np
 from lanecast.planning.contracts import Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.options import SolveOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,9 @@ class Costly:
         )
         state = told.state.over(days)
         cost, promised = (
-            solve_decomposed(told.parameters, paths, fixed=plan, state=state).expected
+            solve_decomposed(
+                told.parameters, paths, fixed=plan, options=SolveOptions(state=state)
+            ).expected
             for paths in (now, then)
         )
         return cost > (1.0 + self.share) * promised
