@@ -70,6 +70,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "record runs='runs/calibration/**' slug=calibration-costs-nothing question='...'",
         "record index_only=true",
     ),
+    "runs": (
+        "runs model=nhits sort=size",
+        "runs status=[failed,interrupted] older_than=P7D delete=true",
+    ),
     "explain": (
         f"explain run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",
         f"explain run={FOLDER} scenario=promo_on",
