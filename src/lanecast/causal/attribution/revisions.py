@@ -111,8 +111,8 @@ def ledger(
     at = _windows(new, names, after.cutoff)
 
     def predicted(forecaster: Predictor, panel: Panel) -> np.ndarray:
-        found = forecaster.predict(panel, at=at).point_WH[:, : horizon - shift]
-        return np.asarray(found, dtype=np.float64)
+        point_WD = forecaster.predict(panel, at=at).point_WH[:, : horizon - shift]
+        return np.asarray(point_WD, dtype=np.float64)
 
     begin = np.asarray(start[:, shift:], dtype=np.float64)
     labels, at_hand = [], [begin]
@@ -196,14 +196,14 @@ def _revealed(before: Side, after: Side, graph: Graph | None) -> Iterator[tuple[
 
 
 def _in_order(
-    columns: tuple[str, ...], graph: Graph | None, wanted: Callable[[int], bool], what: str
+    columns: tuple[str, ...], graph: Graph | None, wanted: Callable[[int], bool], kind: str
 ) -> Iterator[tuple[str, int]]:
     """(label, column number), nodes in the order of the graph, then the other columns."""
     nodes = {} if graph is None else {str(graph.nodes[n].column): n for n in graph.order}
     others = [column for column in columns if column not in nodes]
     for column in (*nodes, *others):
         if column in columns and wanted(columns.index(column)):
-            yield f"{what}: {nodes.get(column, column)}", columns.index(column)
+            yield f"{kind}: {nodes.get(column, column)}", columns.index(column)
 
 
 def _laid_out(old: Panel, new: Panel, step_C: np.ndarray) -> np.ndarray:
@@ -224,11 +224,11 @@ def _statics_before(old: Panel, new: Panel) -> Tensor:
     if old is new or old.static_names != new.static_names or not new.statics.numel():
         return new.statics
     row = {str(name): number for number, name in enumerate(old.series)}
-    found = new.statics.clone()
+    statics = new.statics.clone()
     for number, name in enumerate(new.series):
         if str(name) in row:
-            found[number] = old.statics[row[str(name)]]
-    return found
+            statics[number] = old.statics[row[str(name)]]
+    return statics
 
 
 def _issued_before(new: Panel, step_C: np.ndarray, cutoff: int) -> Tensor:

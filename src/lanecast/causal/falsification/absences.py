@@ -95,19 +95,19 @@ def _column(graph: Graph, wiring: Wiring, source: str, target: str) -> tuple[int
 
 def _hidden(graph: Graph, guard: _Guard) -> Iterator[Absence]:
     tied = {frozenset(pair) for pair in graph.bidirected}
-    for one, two in combinations(graph.order, 2):
-        if frozenset((one, two)) in tied:
+    for first, second in combinations(graph.order, 2):
+        if frozenset((first, second)) in tied:
             continue
         reason = ""
-        if graph.nodes[one].level != graph.nodes[two].level:
-            reason = f"{one} and {two} are of different levels"
-        elif (one, 0) in guard.parents[two] or (two, 0) in guard.parents[one]:
+        if graph.nodes[first].level != graph.nodes[second].level:
+            reason = f"{first} and {second} are of different levels"
+        elif (first, 0) in guard.parents[second] or (second, 0) in guard.parents[first]:
             reason = "an edge of lag 0 joins them, and its fit absorbs a hidden cause"
-        elif guard.share_a_cause(one, two):
+        elif guard.share_a_cause(first, second):
             reason = "a declared hidden cause reaches both"
-        number = graph.order.index(one)
+        number = graph.order.index(first)
         yield Absence(
-            kind=Kind.HIDDEN_CAUSE, source=one, target=two, lag=0, column=number, reason=reason
+            kind=Kind.HIDDEN_CAUSE, source=first, target=second, lag=0, column=number, reason=reason
         )
 
 
@@ -131,10 +131,10 @@ class _Guard:
 
         if self._unrolled is None:
             return True
-        given = {(name, -back) for name, back in self.parents[target]} - {(source, -lag)}
-        return nx.is_d_separator(self._unrolled, {(target, 0)}, {(source, -lag)}, given)
+        parents = {(name, -back) for name, back in self.parents[target]} - {(source, -lag)}
+        return nx.is_d_separator(self._unrolled, {(target, 0)}, {(source, -lag)}, parents)
 
-    def share_a_cause(self, one: str, two: str) -> bool:
+    def share_a_cause(self, first: str, second: str) -> bool:
         """Whether residuals of one step may be tied by hidden causes that are declared."""
         import networkx as nx
 
@@ -144,7 +144,7 @@ class _Guard:
         for edge in self.graph.causal:
             if self.graph.nodes[edge.source].latent:
                 ties.add_edge(edge.source, edge.target)
-        return one in ties and two in ties and nx.has_path(ties, one, two)
+        return first in ties and second in ties and nx.has_path(ties, first, second)
 
 
 def _inputs(wiring: Wiring, name: str) -> set[tuple[str, int]]:
@@ -157,10 +157,10 @@ def _inputs(wiring: Wiring, name: str) -> set[tuple[str, int]]:
 def _instant_descendants(graph: Graph) -> dict[str, frozenset[str]]:
     import networkx as nx
 
-    found = nx.DiGraph()
-    found.add_nodes_from(graph.order)
-    found.add_edges_from((e.source, e.target) for e in graph.causal if 0 in e.lags)
-    return {name: frozenset(nx.descendants(found, name)) for name in graph.order}
+    instant = nx.DiGraph()
+    instant.add_nodes_from(graph.order)
+    instant.add_edges_from((e.source, e.target) for e in graph.causal if 0 in e.lags)
+    return {name: frozenset(nx.descendants(instant, name)) for name in graph.order}
 
 
 def slot_columns(wiring: Wiring, number: int) -> tuple[torch.Tensor, torch.Tensor]:

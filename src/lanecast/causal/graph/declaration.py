@@ -211,8 +211,8 @@ def one_of(value: Any, choices: Sequence[str], where: str) -> str:
 
 def hint(name: Any, valid: Sequence[str]) -> str:
     """``; did you mean a?``, ``; valid names: a, b``, or nothing."""
-    told = near(str(name), valid)
-    return f"; {told}" if told else ""
+    nearest = near(str(name), valid)
+    return f"; {nearest}" if nearest else ""
 
 
 def whole(value: Any, where: str) -> int:
@@ -234,7 +234,7 @@ def flag(value: Any, where: str) -> bool:
 def _lags(lags: Any, where: str) -> tuple[int, ...]:
     if isinstance(lags, str) or not isinstance(lags, Sequence) or not lags:
         raise GraphError(f"{where}: lags={lags!r} is not a list of lags such as [0, 1]")
-    found = sorted(whole(lag, f"{where}: lag") for lag in lags)
-    if len(set(found)) < len(found):
-        raise GraphError(f"{where}: lags={found} names a lag twice; name each once")
-    return tuple(found)
+    ordered = sorted(whole(lag, f"{where}: lag") for lag in lags)
+    if len(set(ordered)) < len(ordered):
+        raise GraphError(f"{where}: lags={ordered} names a lag twice; name each once")
+    return tuple(ordered)

@@ -73,8 +73,8 @@ class CausalLayer:
     @property
     def gates(self) -> dict[str, float]:
         """Openness of each optional edge after the fit, in [0, 1]."""
-        found = self.mechanisms.gates().detach().tolist()
-        return dict(zip(self.wiring.optional, found, strict=True))
+        openness = self.mechanisms.gates().detach().tolist()
+        return dict(zip(self.wiring.optional, openness, strict=True))
 
     def node(self, name: str) -> int:
         """Number of a node in ``J``; GraphError for one that is not there or not seen."""
@@ -233,8 +233,8 @@ class CausalLayer:
 
 def _quantiles(u_NTJ: Tensor, valid_NTJ: Tensor) -> np.ndarray:
     """Standardized residual quantiles of each node at `GRID`, [J, len(GRID)]."""
-    found = []
+    quantiles = []
     for node in range(u_NTJ.shape[-1]):
         values = u_NTJ[..., node][valid_NTJ[..., node]].numpy()
-        found.append(np.quantile(values, GRID) if len(values) else np.zeros(len(GRID)))
-    return np.stack(found).astype(np.float32)
+        quantiles.append(np.quantile(values, GRID) if len(values) else np.zeros(len(GRID)))
+    return np.stack(quantiles).astype(np.float32)

@@ -190,8 +190,8 @@ class Mechanisms(nn.Module):
         out = evaluate(weights, z, c.transpose(0, 1).flatten(1)).view(
             wiring.num_nodes, 2, *g.shape[1:]
         )
-        found = (out[:, 0] + g, scale_of(out[:, 1]), g)
-        mu, spread, g = (part.permute(2, 1, 0) for part in found)
+        parts = (out[:, 0] + g, scale_of(out[:, 1]), g)
+        mu, spread, g = (part.permute(2, 1, 0) for part in parts)
         return mu, spread, g
 
     def actions(self, x_TXR: Tensor, c_TFR: Tensor, gate_JE: Tensor, first: int) -> Tensor:

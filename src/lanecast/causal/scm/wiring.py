@@ -162,7 +162,7 @@ class _Slot:
 
 def _slots_of(graph: Graph, name: str) -> list[_Slot]:
     """Slots of one node; ``memory: k`` widens an edge to the lags ``0..k`` (or its own lags)."""
-    found: list[_Slot] = []
+    slots: list[_Slot] = []
     for edge in graph.parents(name):
         source = graph.nodes[edge.source]
         if source.calendar or source.kind is Kind.LATENT:
@@ -170,7 +170,7 @@ def _slots_of(graph: Graph, name: str) -> list[_Slot]:
         action = edge.memory is not None
         lags = sorted({*edge.lags, *range(min(edge.lags), (edge.memory or 0) + 1)})
         sign = {"positive": 1.0, "negative": -1.0}.get(str(edge.sign), 0.0)
-        found += [
+        slots += [
             _Slot(
                 source=edge.source,
                 lag=lag,
@@ -181,6 +181,6 @@ def _slots_of(graph: Graph, name: str) -> list[_Slot]:
             )
             for lag in (lags if action else sorted(edge.lags))
         ]
-    if not found:
-        found = [_Slot(source=name, lag=lag) for lag in OWN_LAGS]
-    return found
+    if not slots:
+        slots = [_Slot(source=name, lag=lag) for lag in OWN_LAGS]
+    return slots
