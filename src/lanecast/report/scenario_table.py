@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lanecast.causal.attribution.sensitivity import Band
-from lanecast.causal.graph.graph import Graph, Kind
+from lanecast.causal.graph.graph import Graph, NodeKind
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TIME, step_length
 from lanecast.data.windows import WindowIndex
@@ -112,7 +112,7 @@ def extensive(graph: Graph) -> tuple[str, ...]:
         name
         for name in graph.order
         if name == graph.target
-        or (nodes[name].kind is Kind.ENDOGENOUS and nodes[name].link == "log1p")
+        or (nodes[name].kind is NodeKind.ENDOGENOUS and nodes[name].link == "log1p")
     )
 
 

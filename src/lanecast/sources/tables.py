@@ -79,7 +79,7 @@ def existing(path: str) -> Path:
 
 
 def _text(column: pd.Series) -> pd.Series:
-    """Ids as text; a missing id stays missing, for the border to refuse."""
+    """Ids as text; a missing id stays missing, for validation to refuse."""
     if pd.api.types.is_string_dtype(column.dtype):
         return column
     return column.astype("str").where(column.notna())

@@ -22,7 +22,7 @@ from typing import Any, Self
 from lanecast.causal.falsification.exposure_gap import gaps
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.config.coupling import mode_of
 from lanecast.data.forecasts import Forecasts
@@ -78,10 +78,10 @@ class CoupledForecaster:
         self.name, self.seed = inner.name, seed
         self.policy_samples = policy_samples
         try:
-            plan = Plan(**(mechanisms or {}))
+            budget = FitBudget(**(mechanisms or {}))
         except TypeError as err:
             raise ConfigError(f"coupling.mechanisms: {err}") from err
-        self.layer = layer or CausalLayer(graph=graph, plan=plan, seed=seed)
+        self.layer = layer or CausalLayer(graph=graph, budget=budget, seed=seed)
         self._coupling: Coupling = MODES[mode](
             layer=self.layer, inner=inner, windows=windows, policy_samples=policy_samples
         )

@@ -66,12 +66,12 @@ Part = tuple[str, "pd.DataFrame | None"]
 
 
 def _ledger(cfg: DictConfig, forecaster: Any, panel: Panel, at: WindowIndex) -> Part:
-    from lanecast.causal.attribution.revisions import Side, ledger
+    from lanecast.causal.attribution.revisions import Side, revisions
 
     if cfg.previous is None:
         return "no ledger: previous= names the earlier cutoff", None
     earlier = panel.step_of(cfg.previous)
-    found = ledger(
+    found = revisions(
         Side(forecaster=forecaster, panel=panel, cutoff=earlier),
         Side(forecaster=forecaster, panel=panel, cutoff=int(at.cutoff_W[0])),
         series=panel.series[at.series_W],

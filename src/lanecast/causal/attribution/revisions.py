@@ -45,7 +45,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Revisions:
     """``terms_KWD`` in the order of ``names``; ``before + terms = after``, date by date."""
 
     names: tuple[str, ...]
@@ -82,14 +82,14 @@ class Ledger:
         )
 
 
-def ledger(
+def revisions(
     before: Side,
     after: Side,
     *,
     series: np.ndarray | None = None,
     graph: Graph | None = None,
     refitted: Predictor | None = None,
-) -> Ledger:
+) -> Revisions:
     """Explain ``after - before`` on the dates that both predict.
 
     Panels may be one object.  ``series`` are names (default: those of the new panel).  ``graph``
@@ -127,7 +127,7 @@ def ledger(
         labels.append(PARAMETERS if refitted is None else CONFIG)
         at_hand.append(predicted(after.forecaster, new))
     dates = range(after.cutoff + 1, before.cutoff + horizon + 1)
-    return Ledger(
+    return Revisions(
         names=tuple(labels),
         series=names,
         times=np.array([new.time_of(step).to_datetime64() for step in dates]),
@@ -141,7 +141,7 @@ def _check(before: Side, after: Side) -> None:
     old, new = before.panel, after.panel
     if before.cutoff > after.cutoff:
         raise ConfigError(
-            f"the ledger runs forward: cutoff {before.cutoff} lies after {after.cutoff}"
+            f"a revision runs forward: cutoff {before.cutoff} lies after {after.cutoff}"
         )
     if old.schema != new.schema or old.times[0] != new.times[0]:
         raise SchemaError(

@@ -19,7 +19,7 @@ from lanecast.causal.graph.identify import unroll
 from lanecast.causal.scm.wiring import Wiring
 
 
-class Kind(StrEnum):
+class AbsenceKind(StrEnum):
     """What a declared absence is about."""
 
     FORBIDDEN = "forbidden"  # an edge documented as absent
@@ -34,7 +34,7 @@ class Absence:
     ``reason`` says why it cannot be tested, or is empty.
     """
 
-    kind: Kind
+    kind: AbsenceKind
     source: str
     target: str
     lag: int
@@ -54,12 +54,12 @@ def declared_absences(graph: Graph, wiring: Wiring, *, max_lag: int) -> list[Abs
     }
     known = set(graph.order)
     first = [
-        _edge(graph, wiring, guard, Kind.FORBIDDEN, *triple)
+        _edge(graph, wiring, guard, AbsenceKind.FORBIDDEN, *triple)
         for triple in sorted(forbidden)
         if {triple[0], triple[1]} <= known
     ]
     rest = [
-        _edge(graph, wiring, guard, Kind.EDGE, source, target, lag)
+        _edge(graph, wiring, guard, AbsenceKind.EDGE, source, target, lag)
         for source, target in pairs
         for lag in range(max_lag + 1)
         if (source, target, lag) not in forbidden
@@ -71,7 +71,13 @@ def declared_absences(graph: Graph, wiring: Wiring, *, max_lag: int) -> list[Abs
 
 
 def _edge(
-    graph: Graph, wiring: Wiring, guard: _Guard, kind: Kind, source: str, target: str, lag: int
+    graph: Graph,
+    wiring: Wiring,
+    guard: _Guard,
+    kind: AbsenceKind,
+    source: str,
+    target: str,
+    lag: int,
 ) -> Absence:
     column, reason = _column(graph, wiring, source, target)
     if guard.moves_now(target, source, lag):
@@ -107,7 +113,12 @@ def _hidden(graph: Graph, guard: _Guard) -> Iterator[Absence]:
             reason = "a declared hidden cause reaches both"
         number = graph.order.index(first)
         yield Absence(
-            kind=Kind.HIDDEN_CAUSE, source=first, target=second, lag=0, column=number, reason=reason
+            kind=AbsenceKind.HIDDEN_CAUSE,
+            source=first,
+            target=second,
+            lag=0,
+            column=number,
+            reason=reason,
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lanecast.causal.falsification.absences import Absence, Kind, declared_absences
+from lanecast.causal.falsification.absences import Absence, AbsenceKind, declared_absences
 from lanecast.causal.falsification.innovations import Innovations, innovations
 from lanecast.causal.falsification.standard_errors import (
     Partial,
@@ -22,7 +22,7 @@ from lanecast.causal.falsification.standard_errors import (
     product,
 )
 from lanecast.causal.graph.graph import Graph
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.panel import Panel
 from lanecast.errors import ConfigError
@@ -38,7 +38,7 @@ class Row:
     The source is read ``lag`` steps before the target.
     """
 
-    kind: Kind
+    kind: AbsenceKind
     source: str
     target: str
     lag: int
@@ -53,7 +53,7 @@ class Row:
     def __str__(self) -> str:
         """``orders(t-2) -> promo (r=+0.08, q=0.0003)``."""
         when = f"(t-{self.lag})" if self.lag else "(t)"
-        arrow = "<->" if self.kind is Kind.HIDDEN_CAUSE else "->"
+        arrow = "<->" if self.kind is AbsenceKind.HIDDEN_CAUSE else "->"
         return f"{self.source}{when} {arrow} {self.target} (r={self.r:+.3f}, q={self.q:.2g})"
 
 
@@ -61,7 +61,7 @@ class Row:
 class Untested:
     """A declared absence that the data cannot speak to, and why."""
 
-    kind: Kind
+    kind: AbsenceKind
     source: str
     target: str
     lag: int
@@ -154,7 +154,7 @@ def falsify(
     alpha: float = 0.05,
     floor: float = 0.02,
     max_lag: int | None = None,
-    plan: Plan | None = None,
+    budget: FitBudget | None = None,
     seed: int = 1,
 ) -> Falsification:
     """Fit on the first ``share`` of the steps up to ``until`` and test the graph on the rest."""
@@ -162,7 +162,7 @@ def falsify(
         raise ConfigError(f"falsify: share={share} leaves nothing to fit on or nothing to test on")
     begin = int(panel.start.min())
     split = begin + int((until + 1 - begin) * share)
-    layer = CausalLayer(graph=graph, plan=plan, seed=seed).fit(panel, until=split)
+    layer = CausalLayer(graph=graph, budget=budget, seed=seed).fit(panel, until=split)
     return held_against(layer, panel, until=until, alpha=alpha, floor=floor, max_lag=max_lag)
 
 
@@ -211,7 +211,7 @@ def held_against(
     )
 
 
-_RANK = {kind: rank for rank, kind in enumerate(Kind)}
+_RANK = {kind: rank for rank, kind in enumerate(AbsenceKind)}
 
 
 class _Bench:
@@ -225,7 +225,7 @@ class _Bench:
     def test(self, absence: Absence) -> tuple[int, Product] | str:
         """Number of rows and the result, or why there is none."""
         residuals, node = self._residuals, self._node
-        if absence.kind is Kind.HIDDEN_CAUSE:
+        if absence.kind is AbsenceKind.HIDDEN_CAUSE:
             values = residuals.u_NTJ[..., absence.column]
             seen = residuals.valid_NTJ[..., absence.column]
         else:

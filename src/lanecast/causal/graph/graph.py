@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanecast.causal.graph.declaration import Edge, Join, Kind, Level, Node, Parent, hint
+from lanecast.causal.graph.declaration import Edge, Join, Level, Node, NodeKind, Parent, hint
 from lanecast.causal.graph.parsing import read
 from lanecast.causal.graph.validity import check_against, check_structure
 from lanecast.data.schema import TARGET
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lanecast.data.schema import Schema
 
-__all__ = ["Edge", "Graph", "Join", "Kind", "Level", "Node", "Parent"]
+__all__ = ["Edge", "Graph", "Join", "Level", "Node", "NodeKind", "Parent"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Graph:
     @cached_property
     def treatments(self) -> tuple[str, ...]:
         """Nodes that a planner can set, in order."""
-        return tuple(n for n in self.order if self.nodes[n].kind is Kind.TREATMENT)
+        return tuple(n for n in self.order if self.nodes[n].kind is NodeKind.TREATMENT)
 
     @cached_property
     def policy_edges(self) -> tuple[Edge, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from lanecast.causal.graph.declaration import JOINS, Edge, Join, Kind, Level, Node, hint, one_of
+from lanecast.causal.graph.declaration import JOINS, Edge, Join, Level, Node, NodeKind, hint, one_of
 from lanecast.data.schema import TARGET, Role
 from lanecast.errors import GraphError
 
@@ -117,13 +117,13 @@ def _check_ends(graph: Declared, edge: Edge) -> None:
             )
     if edge.policy or edge.forbidden:
         return
-    if target.kind is Kind.TREATMENT:
+    if target.kind is NodeKind.TREATMENT:
         raise GraphError(
             f"{edge}: {target.name!r} is a treatment, which its policy sets; declare"
             f" {source.name!r} under policy_parents of {target.name!r}"
         )
-    inside = source.kind in (Kind.ENDOGENOUS, Kind.TREATMENT)
-    if target.kind is Kind.EXOGENOUS and inside:
+    inside = source.kind in (NodeKind.ENDOGENOUS, NodeKind.TREATMENT)
+    if target.kind is NodeKind.EXOGENOUS and inside:
         raise GraphError(
             f"{edge}: {target.name!r} is exogenous, yet {source.name!r} ({source.kind}) moves it;"
             f" declare {target.name!r} endogenous or remove the edge"
@@ -208,7 +208,7 @@ def _check_columns(graph: Declared) -> None:
             f"no node is the target; say column: {TARGET} at the node that is forecast"
         )
     target = owner[TARGET]
-    if target.kind is not Kind.ENDOGENOUS:
+    if target.kind is not NodeKind.ENDOGENOUS:
         raise GraphError(
             f"node {target.name!r} is the target (column: {TARGET}) and {target.kind}; what is"
             " forecast is not known in advance: declare it endogenous"
@@ -238,17 +238,17 @@ def _check_role(node: Node, column: str, schema: Schema) -> None:
     declared = schema.columns[column]
     if declared.role is Role.STATIC:
         raise GraphError(f"{where} is static, and a node moves; static columns are context anyway")
-    if node.kind is Kind.ENDOGENOUS and declared.role is Role.KNOWN_FUTURE:
+    if node.kind is NodeKind.ENDOGENOUS and declared.role is Role.KNOWN_FUTURE:
         raise GraphError(
             f"{where} is known_future, and an endogenous node is not known in advance; declare the"
             " column observed, or the node exogenous"
         )
-    if node.kind is Kind.TREATMENT and not declared.manipulable:
+    if node.kind is NodeKind.TREATMENT and not declared.manipulable:
         raise GraphError(
             f"{where} is a treatment that nobody can set; add manipulable: true to the column, or"
             " declare the node exogenous"
         )
-    if node.kind is not Kind.TREATMENT and declared.manipulable:
+    if node.kind is not NodeKind.TREATMENT and declared.manipulable:
         raise GraphError(
             f"{where} is manipulable, yet the node is {node.kind}; declare it a treatment, or"
             " remove manipulable from the column"

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lanecast.causal.graph.graph import Graph, Kind
+from lanecast.causal.graph.graph import Graph, NodeKind
 from lanecast.causal.graph.publication import delays, newest
 from lanecast.causal.scm.context import Context, phases, profiles, restlessness
 from lanecast.causal.scm.joins import JoinColumn, join_columns
@@ -92,7 +92,7 @@ class LinkSpace:
             node = self.graph.nodes[name]
             if node.family == "bernoulli":
                 middle[:, number] = center[:, number] = 0.0
-            if node.kind is Kind.TREATMENT or node.family == "bernoulli":
+            if node.kind is NodeKind.TREATMENT or node.family == "bernoulli":
                 scale[number] = 1.0
         self.center_MJ = middle.astype(np.float32)
         self.scale_J = scale.astype(np.float32)
@@ -159,7 +159,7 @@ class LinkSpace:
         return [
             number
             for number, node in enumerate(nodes)
-            if node.family != "bernoulli" and node.kind is not Kind.TREATMENT
+            if node.family != "bernoulli" and node.kind is not NodeKind.TREATMENT
         ]
 
     def context(self, panel: Panel) -> Context:

@@ -21,7 +21,7 @@ from torch import Tensor
 from lanecast.causal.graph.declaration import hint
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.dense import Dense, LinkSpace, visible_values
-from lanecast.causal.scm.fitting import Plan, fit_mechanisms
+from lanecast.causal.scm.fitting import FitBudget, fit_mechanisms
 from lanecast.causal.scm.mechanisms import Mechanisms
 from lanecast.causal.scm.noise import GRID
 from lanecast.causal.scm.prepared import Prepared, prepare
@@ -42,8 +42,8 @@ class CausalLayer:
     enters each mechanism monotonically.
     """
 
-    def __init__(self, *, graph: Graph, plan: Plan | None = None, seed: int = 1) -> None:
-        self.graph, self.plan, self.seed = graph, plan or Plan(), seed
+    def __init__(self, *, graph: Graph, budget: FitBudget | None = None, seed: int = 1) -> None:
+        self.graph, self.budget, self.seed = graph, budget or FitBudget(), seed
         self.wiring = wire(graph)
         self.fitted_until: int | None = None
         self.losses: dict[str, float] = {}
@@ -108,7 +108,7 @@ class CausalLayer:
             mechanisms = Mechanisms(
                 self.wiring,
                 num_context=links.context(panel).width,
-                hidden=self.plan.hidden,
+                hidden=self.budget.hidden,
             )
             prepared = prepare(panel, self.graph, links, at=until, mechanisms=None)
             seen = prepared.seen_at(until)
@@ -118,7 +118,7 @@ class CausalLayer:
                 seen,
                 prepared.context,
                 noises=self.noises,
-                plan=self.plan,
+                budget=self.budget,
                 generator=torch.Generator().manual_seed(self.seed),
             )
         self._forget()
@@ -199,7 +199,7 @@ class CausalLayer:
         torch.save(state, folder / "causal.pt")
         facts = {
             "dag_hash": self.graph.dag_hash,
-            "plan": asdict(self.plan),
+            "plan": asdict(self.budget),
             "num_context": self.mechanisms.context.shape[1],
             "links": self._links.facts(),
             "losses": self.losses,
@@ -219,8 +219,8 @@ class CausalLayer:
                 f" {self.graph.dag_hash}; use the run's own config: run=<run folder>"
             )
         state: Mapping[str, Any] = torch.load(folder / "causal.pt", weights_only=True)
-        plan = Plan(**facts["plan"])
-        mechanisms = Mechanisms(self.wiring, num_context=facts["num_context"], hidden=plan.hidden)
+        budget = FitBudget(**facts["plan"])
+        mechanisms = Mechanisms(self.wiring, num_context=facts["num_context"], hidden=budget.hidden)
         mechanisms.load_state_dict(state["mechanisms"])
         self._mechanisms = mechanisms.eval().requires_grad_(False)
         self._links = LinkSpace.restore(self.graph, facts["links"], state)

@@ -20,7 +20,7 @@ from lanecast.data.views import with_roles, with_values
 
 
 def reference_panel(layer: CausalLayer, panel: Panel) -> Panel:
-    """De-actioned history: no column in it carries a trace of a treatment, if the graph is right.
+    """History had nobody acted: no column carries a trace of a treatment, if the graph is right.
 
     Treatments and columns outside the graph are left out (they might carry an action), and so are
     the ones that by the graph tell nothing of the target that its own past does not (`idle`).  Each
