@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lanecast.twin import World
-    from lanecast.twin.partitions import Done, Job
+    from lanecast.twin.partitions import FinishedPartition, Job
 
 MANIFEST, TOTALS = "world.json", ".arrivals.npz"
 
@@ -40,7 +40,7 @@ class Tally:
     wall_seconds: float = 0.0
     done: set[int] = field(default_factory=set)
 
-    def add(self, done: Done, lane_days: int) -> None:
+    def add(self, done: FinishedPartition, lane_days: int) -> None:
         """Count a partition."""
         self.lane_days += lane_days
         self.busy_seconds += done.seconds
@@ -155,7 +155,7 @@ class Folder:
         os.replace(draft, self.path / MANIFEST)
 
 
-def _made(jobs: Sequence[Job], *, workers: int) -> Iterator[tuple[Job, Done]]:
+def _made(jobs: Sequence[Job], *, workers: int) -> Iterator[tuple[Job, FinishedPartition]]:
     """Each partition when it is finished; on Ctrl-C, those that are running come to their end."""
     from lanecast.twin.partitions import make
 
