@@ -33,10 +33,10 @@ def prepare_rows(cases: Sequence[Case], rounds: int) -> Iterator[dict[str, Any]]
     for case in cases:
         with tempfile.TemporaryDirectory() as scratch:
             raw = write_parts(case, Path(scratch) / "parts")
-            told: dict[str, list[dict[str, float]]] = {how: [] for how in HOW}
+            measured: dict[str, list[dict[str, float]]] = {how: [] for how in HOW}
             for _ in range(max(1, rounds // 2)):
                 for how in HOW:
-                    told[how].append(_measured(how, case, scratch))
+                    measured[how].append(_measured(how, case, scratch))
         key = {
             "case": case.size,
             "covariates": "4+4+2" if case.covariates else "none",
@@ -44,22 +44,28 @@ def prepare_rows(cases: Sequence[Case], rounds: int) -> Iterator[dict[str, Any]]
             "precision": "fp32",
             "figure": "prepare",
         }
-        for what in ("seconds", "bytes"):
-            middle = {how: statistics.median(one[what] for one in told[how]) for how in HOW}
-            floor = middle["read"] if what == "seconds" else raw
-            unit = 1.0 if what == "seconds" else 2.0**30
+        for quantity in ("seconds", "bytes"):
+            middle = {
+                how: statistics.median(values[quantity] for values in measured[how]) for how in HOW
+            }
+            floor = middle["read"] if quantity == "seconds" else raw
+            unit = 1.0 if quantity == "seconds" else 2.0**30
             for name, how in (("store", "store"), ("in memory", "frame")):
-                found = Figure(
+                medians = Figure(
                     ours=middle[how] / unit,
                     neuralforecast=middle["neuralforecast"] / unit,
                     floor=floor / unit,
                     ratio_to_floor=middle[how] / floor,
                     neuralforecast_to_ours=middle["neuralforecast"] / middle[how],
-                    rounds=len(told[how]),
+                    rounds=len(measured[how]),
                     discarded=0,
                 )
-                label = f"{name}: {'seconds' if what == 'seconds' else 'GiB'}"
-                yield {**key, "network": label, **{f: getattr(found, f) for f in found.__slots__}}
+                label = f"{name}: {'seconds' if quantity == 'seconds' else 'GiB'}"
+                yield {
+                    **key,
+                    "network": label,
+                    **{f: getattr(medians, f) for f in medians.__slots__},
+                }
 
 
 def write_parts(case: Case, folder: Path) -> int:
@@ -79,9 +85,9 @@ def write_parts(case: Case, folder: Path) -> int:
 def _measured(how: str, case: Case, scratch: str) -> dict[str, float]:
     text = f"{case.size}{'+' if case.covariates else ''}"
     command = [sys.executable, "-W", "ignore", "-m", __name__, how, text, scratch]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    values: dict[str, float] = json.loads(finished.stdout.splitlines()[-1])
+    return values
 
 
 class Peak:

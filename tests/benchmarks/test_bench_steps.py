@@ -38,7 +38,7 @@ def setting(*, warmup: int = 1, steps: int = 2) -> Setting:
 def test_floor_and_real_fit_are_timed(covariates: bool) -> None:
     panel = synthetic_panel(num_series=3, num_steps=60, covariates=covariates)
     floor, ours = floor_of(panel, setting()), ours_of(panel, setting())
-    found = figure(interleaved(floor=floor, ours=ours, neuralforecast=None, rounds=1))
+    found = figure(interleaved(floor=floor, lanecast=ours, neuralforecast=None, rounds=1))
     assert found.rounds == 1
     assert floor() > 0
     assert ours() > floor() / 10
@@ -71,8 +71,10 @@ def test_setting_refuses_a_round_that_times_nothing() -> None:
 
 
 def test_a_figure_is_the_median_ratio_of_steady_rounds() -> None:
-    steady = [Round(before=1.0, ours=x, neuralforecast=2 * x, after=1.0) for x in (1.0, 1.2, 5.0)]
-    moved = Round(before=1.0, ours=99.0, after=2.0)
+    steady = [
+        Round(before=1.0, lanecast=x, neuralforecast=2 * x, after=1.0) for x in (1.0, 1.2, 5.0)
+    ]
+    moved = Round(before=1.0, lanecast=99.0, after=2.0)
     found = figure([*steady, moved])
     assert found.ratio_to_floor == pytest.approx(1.2)
     assert found.neuralforecast_to_ours == pytest.approx(2.0)
@@ -80,7 +82,7 @@ def test_a_figure_is_the_median_ratio_of_steady_rounds() -> None:
 
 
 def test_a_figure_without_a_steady_round_claims_nothing() -> None:
-    found = figure([Round(before=1.0, ours=1.0, after=2.0)])
+    found = figure([Round(before=1.0, lanecast=1.0, after=2.0)])
     assert found.ratio_to_floor != found.ratio_to_floor
 
 
