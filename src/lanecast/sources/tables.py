@@ -69,13 +69,13 @@ class ParquetTable(CsvTable):
 
 def existing(path: str) -> Path:
     """``path`` if it is there; else a ConfigError that says how to point to the data."""
-    found = Path(path)
-    if not found.exists():
+    location = Path(path)
+    if not location.exists():
         raise ConfigError(
-            f"no data at {found}; set the environment variable LANECAST_DATA to the folder that"
+            f"no data at {location}; set the environment variable LANECAST_DATA to the folder that"
             " holds the data sets (it becomes paths.data), or set data.path to your own file"
         )
-    return found
+    return location
 
 
 def _text(column: pd.Series) -> pd.Series:
