@@ -50,10 +50,10 @@ def payload(comparison: Comparison, runs: Sequence[Run]) -> Plain:
 def flat(config: Any, prefix: str = "") -> dict[str, str]:
     """A config by dotted path; a list is one value."""
     if isinstance(config, Mapping) and config:
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for key, value in config.items():
-            found |= flat(value, f"{prefix}.{key}" if prefix else str(key))
-        return found
+            values |= flat(value, f"{prefix}.{key}" if prefix else str(key))
+        return values
     return {prefix: str(config)}
 
 
@@ -97,12 +97,12 @@ def run_id(run: Run) -> str:
 
 def _slices(members: Sequence[Run]) -> dict[str, dict[str, float | None]]:
     """Metric by slice, mean over seeds: ``{"h01-07": {"wape": ...}}``."""
-    found: dict[str, dict[str, float | None]] = {}
+    means: dict[str, dict[str, float | None]] = {}
     for name in members[0].values:
         metric, slash, part = name.partition("/")
         if slash and metric in ("wape", "bias", "wql", "coverage_80", "coverage_90"):
-            found.setdefault(part, {})[metric] = _mean([run.values.get(name) for run in members])
-    return found
+            means.setdefault(part, {})[metric] = _mean([run.values.get(name) for run in members])
+    return means
 
 
 def _cutoffs(members: Sequence[Run]) -> list[Plain]:
@@ -120,11 +120,11 @@ def curves(path: Path) -> dict[str, list[list[float]]]:
     """Metrics logged more than once, by step; long ones are thinned."""
     if not path.is_file():
         return {}
-    found: dict[str, list[list[float]]] = {}
+    points: dict[str, list[list[float]]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            found.setdefault(row["name"], []).append([int(row["step"]), float(row["value"])])
-    thinned = {name: rows[:: -(-len(rows) // MAX_POINTS)] for name, rows in found.items()}
+            points.setdefault(row["name"], []).append([int(row["step"]), float(row["value"])])
+    thinned = {name: rows[:: -(-len(rows) // MAX_POINTS)] for name, rows in points.items()}
     return {name: rows for name, rows in thinned.items() if len(rows) > 1}
 
 
@@ -138,18 +138,22 @@ def fans(runs: Sequence[Run]) -> Plain:
     volume = first.groupby("unique_id")["point"].mean().sort_values(ascending=False)
     lanes = [str(name) for name in volume.index[:LANES]]
     cutoffs = sorted(first["cutoff"].unique())[-CUTOFFS:]
-    told: Plain = {"lanes": lanes, "cutoffs": [str(one)[:16] for one in cutoffs], "paths": {}}
-    told["actual"] = _actual(runs, lanes)
+    fan: Plain = {
+        "lanes": lanes,
+        "cutoffs": [str(cutoff)[:16] for cutoff in cutoffs],
+        "paths": {},
+    }
+    fan["actual"] = _actual(runs, lanes)
     for name, frame in frames.items():
         chosen = frame[frame["unique_id"].isin(lanes) & frame["cutoff"].isin(cutoffs)]
         for (lane, cutoff), rows in chosen.groupby(["unique_id", "cutoff"]):
             key = f"{name}|{lane}|{str(cutoff)[:16]}"
-            told["paths"][key] = {
+            fan["paths"][key] = {
                 column: [_short(value) for value in rows[column]]
                 for column in rows.columns
                 if column not in ("unique_id", "ds", "cutoff")
             } | {"ds": [str(time)[:16] for time in rows["ds"]]}
-    return told
+    return fan
 
 
 def _forecasts(run: Run) -> pd.DataFrame | None:
@@ -161,8 +165,8 @@ def _forecasts(run: Run) -> pd.DataFrame | None:
     wanted = {model: "point"}
     for band in BANDS:
         wanted |= {f"{model}-q{level:g}": f"q{level:g}" for level in band}
-    there = [name for name in wanted if name in frame]
-    return frame[["unique_id", "ds", "cutoff", *there]].rename(columns=wanted)
+    present = [name for name in wanted if name in frame]
+    return frame[["unique_id", "ds", "cutoff", *present]].rename(columns=wanted)
 
 
 def _actual(runs: Sequence[Run], lanes: Sequence[str]) -> Plain:

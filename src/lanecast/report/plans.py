@@ -19,18 +19,20 @@ def plan_pictures(patterns: str | Sequence[str]) -> list[dict[str, Any]]:
 
     ConfigError if none of them holds a picture.
     """
-    asked = [patterns] if isinstance(patterns, str) else list(patterns)
-    folders = sorted({path.parent for one in asked for path in Path().glob(f"{one}/plan.png")})
-    folders += [Path(one) for one in asked if (Path(one) / "plan.png").is_file()]
+    wanted = [patterns] if isinstance(patterns, str) else list(patterns)
+    folders = sorted(
+        {path.parent for pattern in wanted for path in Path().glob(f"{pattern}/plan.png")}
+    )
+    folders += [Path(pattern) for pattern in wanted if (Path(pattern) / "plan.png").is_file()]
     if not folders:
         raise ConfigError(
             f"plans={patterns}: no folder there holds a plan.png; plan.py leaves one in its run"
         )
-    found = []
+    pictures = []
     for folder in list(dict.fromkeys(folders))[-MOST:]:
         record = read_record(folder)
         picture = base64.b64encode((folder / "plan.png").read_bytes()).decode()
-        found.append(
+        pictures.append(
             {
                 "folder": str(folder),
                 "scores": record.get("scores") or {},
@@ -38,7 +40,7 @@ def plan_pictures(patterns: str | Sequence[str]) -> list[dict[str, Any]]:
                 "picture": f"data:image/png;base64,{picture}",
             }
         )
-    return found
+    return pictures
 
 
 def plan_section(plans: Sequence[Mapping[str, Any]]) -> str:
@@ -53,11 +55,11 @@ def plan_section(plans: Sequence[Mapping[str, Any]]) -> str:
             words.append(f"expected cost {scores['expected_usd']:,.0f} USD")
         if "plan_regret" in scores:
             words.append(f"{scores['plan_regret']:.2%} more than with perfect information")
-        told = ", ".join(words) or "a plan"
-        alt = f"Capacity against volumes by lane and site, and the expected cost: {told}"
+        effect = ", ".join(words) or "a plan"
+        alt = f"Capacity against volumes by lane and site, and the expected cost: {effect}"
         parts.append(
             f'<figure><img src="{plan["picture"]}" alt="{escape(alt)}" style="max-width:100%">'
-            f"<figcaption>{escape(plan['folder'])}: {escape(told)}; paths of"
+            f"<figcaption>{escape(plan['folder'])}: {escape(effect)}; paths of"
             f" {escape(plan['source'])}</figcaption></figure>"
         )
     return "".join(parts)

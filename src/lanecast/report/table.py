@@ -68,16 +68,18 @@ def compare(
     path (its value), or ``path=value`` (whether it has that value).  ``baseline``: a model's name
     or a config hash.  ConfigError if the runs were not scored on the same labels.
     """
-    found = read_runs(runs)
-    _check_metrics(metrics, found.runs)
+    completed = read_runs(runs)
+    _check_metrics(metrics, completed.runs)
     wanted = {name for name in metrics if name != "seconds"} or {"seconds"}
-    kept = [one for one in found.runs if wanted & set(one.values)]
-    blank = [(one.folder, "it holds none of the metrics") for one in found.runs if one not in kept]
+    kept = [run for run in completed.runs if wanted & set(run.values)]
+    blank = [
+        (run.folder, "it holds none of the metrics") for run in completed.runs if run not in kept
+    ]
     _check_same_labels(kept)
     columns, notes = _factor_columns(factors or {}, kept)
     groups: dict[str, list[Run]] = {}
-    for one in sorted(kept, key=lambda one: one.seed):
-        groups.setdefault(one.config_hash, []).append(one)
+    for run in sorted(kept, key=lambda run: run.seed):
+        groups.setdefault(run.config_hash, []).append(run)
     more = [name for name in MORE if name not in metrics and any(map(_has(name), kept))]
     rows = [_row(members, columns, [*metrics, *more]) for members in groups.values()]
     rows.sort(key=lambda row: (math.isnan(row[metrics[0]]), row[metrics[0]]))
@@ -87,13 +89,13 @@ def compare(
         bases = [_baseline_of(row, rows, baseline, tuple(columns)) for row in rows]
         difference = _add_differences(rows, bases, groups, paired, confidence)
         notes.append(_how_paired(paired, baseline, confidence))
-    notes += [f"Left out: {folder}: {why}." for folder, why in (*found.skipped, *blank)]
+    notes += [f"Left out: {folder}: {why}." for folder, why in (*completed.skipped, *blank)]
     deviations = tuple(f"{name}_sd" for name in metrics if name != "seconds")
     keys = ("model", *columns)
     order = (*keys, *metrics, *more, "num_runs", *deviations, *difference, "seeds", "hash", "runs")
     table = pd.DataFrame(rows)[list(order)]
     repeated = ("num_runs", *deviations[:1]) if (table["num_runs"] > 1).any() else ()
-    by_run = [_run_row(one, columns, metrics) for row in rows for one in groups[row["hash"]]]
+    by_run = [_run_row(run, columns, metrics) for row in rows for run in groups[row["hash"]]]
     return Comparison(
         table=table,
         by_run=pd.DataFrame(by_run),
@@ -218,17 +220,23 @@ def _baseline_of(
     row: dict[str, Any], rows: list[dict[str, Any]], baseline: str, factors: Sequence[str]
 ) -> dict[str, Any]:
     """The baseline's row: the one with the same factors where the baseline has several."""
-    named = [one for one in rows if one["model"] == baseline or one["hash"].startswith(baseline)]
+    named = [
+        candidate
+        for candidate in rows
+        if candidate["model"] == baseline or candidate["hash"].startswith(baseline)
+    ]
     if not named:
-        models = sorted({one["model"] for one in rows})
+        models = sorted({candidate["model"] for candidate in rows})
         near = difflib.get_close_matches(baseline, models, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"models: {', '.join(models)}"
         raise ConfigError(f"baseline={baseline} is no model or config hash of these runs; {hint}")
-    alike = [one for one in named if all(one[name] == row[name] for name in factors)]
+    alike = [
+        candidate for candidate in named if all(candidate[name] == row[name] for name in factors)
+    ]
     for candidates in ([row] if row in named else [], alike, named):
         if len(candidates) == 1:
             return candidates[0]
-    hashes = ", ".join(one["hash"][:8] for one in named)
+    hashes = ", ".join(candidate["hash"][:8] for candidate in named)
     raise ConfigError(
         f"baseline={baseline} names {len(named)} rows ({hashes}) and none is the one with the"
         f" factors of {row['model']} {row['hash'][:8]}; name the hash, or declare what differs in"
@@ -248,17 +256,17 @@ def _add_differences(
     The p-values are Holm's over the rows: the more rows are compared, the harder it gets.
     """
     names = (f"{metric}_difference", "difference_low", "difference_high", "difference_p")
-    found = [
+    contrasts = [
         None
         if row is base
         else _contrast(groups[row["hash"]], groups[base["hash"]], metric, confidence)
         for row, base in zip(rows, bases, strict=True)
     ]
-    p_values = holm([math.nan if one is None else one.p for one in found])
-    for row, base, one, p in zip(rows, bases, found, p_values, strict=True):
-        told = (math.nan,) * 3 if one is None else (one.mean, one.low, one.high)
-        row |= dict(zip(names, (*told, p), strict=True))
-        verdict = "" if one is None else one.verdict(p, alpha=(1 - confidence) / 2)
+    p_values = holm([math.nan if paired is None else paired.p for paired in contrasts])
+    for row, base, paired, p in zip(rows, bases, contrasts, p_values, strict=True):
+        interval = (math.nan,) * 3 if paired is None else (paired.mean, paired.low, paired.high)
+        row |= dict(zip(names, (*interval, p), strict=True))
+        verdict = "" if paired is None else paired.verdict(p, alpha=(1 - confidence) / 2)
         loss = not metric.startswith("coverage")
         row["verdict"] = "different" if verdict in ("better", "worse") and not loss else verdict
         row["baseline"] = base["hash"]
@@ -277,10 +285,10 @@ def _best_set(
     loss = not metric.startswith("coverage")
     if not loss or len(weight_C) < MCS_CUTOFFS or not np.isfinite(loss_MC).all():
         return [math.nan] * len(rows)
-    found: list[float] = model_confidence_set(
+    p_values: list[float] = model_confidence_set(
         loss_MC * weight_C / weight_C.mean(), block=_lags(members[0][0]) + 1
     ).tolist()
-    return found
+    return p_values
 
 
 def _contrast(runs: list[Run], base: list[Run], metric: str, confidence: float) -> Contrast:
@@ -305,4 +313,4 @@ def _lags(run: Run) -> int:
 def _by_cutoff(runs: list[Run], column: str) -> np.ndarray:
     """One number per seed and cutoff, [S, C]; nan where the metric is undefined or missing."""
     rows = [sorted(run.record["by_cutoff"], key=lambda row: str(row["cutoff"])) for run in runs]
-    return np.array([[row.get(column) for row in one] for one in rows], dtype=np.float64)
+    return np.array([[row.get(column) for row in scored] for scored in rows], dtype=np.float64)
