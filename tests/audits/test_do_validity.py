@@ -95,7 +95,7 @@ def test_a_networks_horizon_causality_is_the_recorded_one(name):
 @pytest.mark.parametrize("mode", ["mechanism", "delta", "delta_policy"])
 def test_causal_couplings_are_valid_under_do_and_their_twins_move(mode):
     found = audit(coupled(mode), world(), cutoff=CUTOFF, samples=3)
-    assert found.badge == coupled(mode).do_validity
+    assert found.badge == coupled(mode).describe().do_validity
     for name, one in found.measures.items():
         assert one.moved in (0.0, None), name
         assert one.twin is None or one.twin > 0, name

@@ -19,6 +19,7 @@ from lanecast.causal.graph.graph import Graph
 from lanecast.config import instantiate
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.ingest.loading import load_panel
+from lanecast.models.protocol import Capabilities
 from lanecast.models.quantiles.support import on_support
 from lanecast.pipeline.building import plain_config
 from lanecast.whatif.mixing import GRID
@@ -77,10 +78,16 @@ def judge():
 class Knowing:
     """Answers with the judge's own truth, as quantiles without spread."""
 
-    do_validity = "do-valid under DAG 00000000"
-
     def __init__(self, judge, answers):
         self.judge, self.answers, self.asked = judge, list(answers), []
+
+    def describe(self):
+        return Capabilities(
+            windows=self.judge.spec,
+            uses=frozenset(),
+            quantiles="paths",
+            do_validity="do-valid under DAG 00000000",
+        )
 
     def predict(self, panel, *, at, quantiles=None, samples=None, seed=0, action=None, futures=""):
         self.asked.append((action, futures))

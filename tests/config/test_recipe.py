@@ -112,3 +112,11 @@ def test_instantiate_suggests_the_nearest_class():
 def test_instantiate_passes_our_own_refusals_on_unwrapped():
     with pytest.raises(ConfigError, match=r"windows\.horizon=0 must be at least 1"):
         instantiate({"_target_": "lanecast.data.windows.WindowSpec", "context": 5, "horizon": 0})
+
+
+def test_a_config_accepts_the_parameters_of_its_class():
+    from lanecast.config.recipe import accepts
+
+    point = {"_target_": "lanecast.models.deep.losses.Point", "kind": "mae"}
+    assert accepts(point, "kind")
+    assert not accepts(point, "weigher")

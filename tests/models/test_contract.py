@@ -1,4 +1,7 @@
-"""The contract of `Forecaster`, kept by every file in conf/model/, also by those to come."""
+"""The contract of `Forecaster`, kept by every file in conf/model/, also by those to come.
+
+Wrappers keep it too, by what the config puts around a model: ``linear+aci``.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,25 +14,33 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from lanecast.config.recipe import instantiate
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Role, Schema
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
-from lanecast.errors import LeakageError, SchemaError
+from lanecast.errors import ConfigError, LeakageError, SchemaError
 from lanecast.models.protocol import Forecaster
+from lanecast.pipeline.building import build_forecaster
 
 CONF = Path(__file__).parents[2] / "conf"
+AROUND = {
+    "linear+aci": ["calibration=aci", "calibration.steps=28", "calibration.method.least=5"],
+    "linear+wls_var": ["hierarchy=wls_var", "hierarchy.past={steps: 28, stride: 2}"],
+    "linear+blocks": ["hierarchy=bottom_up", "hierarchy.past.steps=28", "hierarchy.blocks=[7]"],
+}
+SUMS, SHORT = "hierarchy.structure.levels=[[]]", "protocol.val_steps=14"
 WHOLE = {"mint_bootstrap"}  # refuses the gaps of the shared panel; see test_mint_bootstrap
-MODELS = sorted(
+OWN = sorted(
     path.stem
     for path in (CONF / "model").glob("*.yaml")
     if not path.stem.startswith("_") and path.stem not in WHOLE
 )
+MODELS = [*OWN, *AROUND]
 SPEC = WindowSpec(context=28, horizon=14, min_context=7)
 UNTIL, CUTOFFS = 84, (98, 104)
 LATE = 98
 QUANTILES = (0.1, 0.5, 0.9)
+QUANTILE_SOURCES = {"model", "residuals", "conformal", "paths", "members"}
 SAMPLES = 5
 MULTIVARIATE = {"itransformer", "timemixer", "tsmixerx"}  # one network over a fixed set of series
 
@@ -54,8 +65,8 @@ pytestmark = pytest.mark.parametrize("model", MODELS)
 
 
 def make(model: str) -> Forecaster:
-    """A fresh forecaster from conf/model/<model>.yaml."""
-    return instantiate(composed(model))
+    """A fresh forecaster from conf/model/<model>.yaml, and what the config puts around it."""
+    return build_forecaster(composed(model))
 
 
 @lru_cache
@@ -63,10 +74,12 @@ def composed(model: str) -> Any:
     windows = [
         f"windows.{key}={getattr(SPEC, key)}" for key in ("context", "horizon", "min_context")
     ]
+    name, around = model.partition("+")[0], AROUND.get(model, [])
+    options = [SHORT, SUMS] if "hierarchy=" in " ".join(around) else [SHORT] if around else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        base = ["data=flights", "windows=daily_14", f"model={model}", *windows]
+        base = ["data=flights", "windows=daily_14", f"model={name}", *windows, *around, *options]
         kind = compose("train", base).model._target_.rsplit(".", 1)[-1]
-        return compose("train", [*base, *TINY.get(kind, []), *TINY.get(model, [])]).model
+        return compose("train", [*base, *TINY.get(kind, []), *TINY.get(name, [])])
 
 
 @pytest.fixture(scope="module")
@@ -147,10 +160,43 @@ def change_known(panel: Panel, cutoff: int, role: Role) -> Panel:
 def test_model_keeps_the_protocol(model, base):
     forecaster, _ = base(model)
     assert isinstance(forecaster, Forecaster)
-    assert forecaster.name == model
-    assert forecaster.uses <= frozenset(Role)
-    assert forecaster.do_validity == "associational"
+    assert forecaster.name == model.partition("+")[0]
     assert forecaster.fitted_until == UNTIL
+
+
+def test_description_says_what_it_is_before_and_after_a_fit(model, base):
+    for forecaster in (make(model), base(model)[0]):
+        facts = forecaster.describe()
+        assert facts.windows == SPEC
+        assert Role.TARGET in facts.uses
+        assert facts.quantiles in QUANTILE_SOURCES
+        assert facts.do_validity == "associational"
+        assert facts.graph is None
+    assert make(model).describe().static_names is None
+    assert facts.static_names in ((("size",),) if Role.STATIC in facts.uses else (None, ("size",)))
+
+
+def test_another_horizon_is_an_unfitted_copy_or_refused_with_the_way_out(model, base):
+    forecaster, _ = base(model)
+    if not forecaster.describe().horizons:
+        with pytest.raises(ConfigError, match=r"windows\.horizon=7"):
+            forecaster.with_horizon(7)
+        return
+    shorter = forecaster.with_horizon(7)
+    assert type(shorter) is type(forecaster)
+    assert shorter.describe().windows == replace(SPEC, horizon=7)
+    assert shorter.fitted_until is None
+    assert forecaster.fitted_until == UNTIL
+
+
+def test_a_clone_is_fitted_on_its_own(model, base, panel):
+    forecaster, found = base(model)
+    other = forecaster.clone().fit(panel, until=UNTIL - 7)
+    at = windows_at(panel, CUTOFFS, SPEC)
+    assert other.fitted_until == UNTIL - 7
+    assert forecaster.fitted_until == UNTIL
+    assert same(found, forecast(forecaster, panel, at))
+    assert same(found, forecast(other.fit(panel, until=UNTIL), panel, at))
 
 
 def test_forecasts_are_whole_finite_and_sorted(model, base, panel):
@@ -210,7 +256,7 @@ def test_forecast_moves_with_every_role_it_uses_and_no_other(model, role, late_b
     changed = change_known(with_late_target(panel), LATE, role)
     at = windows_at(changed, [LATE], SPEC)
     again = forecast(make(model).fit(changed, until=LATE), changed, at)
-    assert (not same(found, again)) == (role in forecaster.uses)
+    assert (not same(found, again)) == (role in forecaster.describe().uses)
 
 
 def test_cutoff_before_the_end_of_the_fit_is_refused(model, base, panel):
@@ -236,5 +282,7 @@ def test_saved_model_forecasts_as_before(model, base, panel, tmp_path):
     loaded = make(model).load(tmp_path)
     assert loaded.fitted_until == UNTIL
     assert same(found, forecast(loaded, panel, windows_at(panel, CUTOFFS, SPEC)))
+    assert replace(loaded.describe(), counts={}) == replace(forecaster.describe(), counts={})
+    assert loaded.report is None
     pickles = [path.name for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".pickle")]
     assert pickles == []

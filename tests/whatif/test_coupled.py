@@ -188,7 +188,7 @@ def test_auto_is_delta_with_treatments_and_features_without():
 
 @pytest.mark.parametrize("mode", sorted(MODES))
 def test_the_badge_says_what_construction_promises(mode):
-    told = build(mode).do_validity
+    told = build(mode).describe().do_validity
     if mode in DO_VALID:
         assert told == f"do-valid under DAG {Graph.from_config(GRAPH).dag_hash}"
     else:
@@ -254,7 +254,7 @@ def test_couplings_share_a_layer_that_is_fitted_once():
 
 
 def test_the_record_tells_graph_losses_and_exposure():
-    facts = coupled("delta").causal_facts
+    facts = coupled("delta").describe().causal
     assert facts["dag_hash"] == Graph.from_config(GRAPH).dag_hash
     assert facts["coupling"] == "delta"
     assert set(facts["losses"]) == {"promo", "price", "capacity", "orders", "shipments"}
@@ -284,3 +284,32 @@ def test_same_seed_same_bits():
     torch.manual_seed(6)
     second = two.fit(world(), until=CUTOFF).predict(world(), at=at(), quantiles=QUANTILES)
     assert np.array_equal(first.quantiles_WHQ, second.quantiles_WHQ)
+
+
+def test_a_coupled_forecaster_describes_itself_before_and_after_a_fit():
+    before, after = build("delta").describe(), coupled("delta").describe()
+    for facts in (before, after):
+        assert facts.windows == SPEC
+        assert facts.graph.dag_hash == facts.causal["dag_hash"]
+        assert not facts.reads_issued
+        assert facts.horizons
+    assert set(before.causal) == {"dag_hash", "coupling"}
+    assert after.static_names == coupled("delta").inner.describe().static_names
+
+
+def test_a_coupled_forecaster_of_another_horizon_is_coupled_as_before():
+    for mode in ("delta", "mechanism"):
+        shorter = coupled(mode).with_horizon(3)
+        assert isinstance(shorter, CoupledForecaster)
+        assert (shorter.mode, shorter.windows.horizon) == (mode, 3)
+        assert shorter.fitted_until is None
+        assert shorter.layer is not coupled(mode).layer
+
+
+def test_a_clone_of_a_coupled_forecaster_is_the_one_that_was_built():
+    model = build("delta")
+    one, two = (each.fit(world(), until=CUTOFF) for each in (model, model.clone()))
+    found = [each.predict(world(), at=at()).point_WH for each in (one, two)]
+    np.testing.assert_array_equal(*found)
+    assert one.layer is not two.layer
+    assert model.as_of(world(), until=CUTOFF - 7) is None  # its layer knows what came later

@@ -36,6 +36,8 @@ from lanecast.errors import ConfigError
 from lanecast.whatif.badges import ASSOCIATIONAL, HORIZON_CAUSAL, is_do_valid
 
 if TYPE_CHECKING:
+    from lanecast.causal.graph.graph import Graph
+    from lanecast.models.protocol import Forecaster
     from lanecast.whatif.coupled import CoupledForecaster
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -84,10 +86,11 @@ class Audit:
 
 
 def audit(
-    forecaster: Any, panel: Panel, *, cutoff: int, max_series: int = 256, samples: int = 16
+    forecaster: Forecaster, panel: Panel, *, cutoff: int, max_series: int = 256, samples: int = 16
 ) -> Audit:
     """Measure a fitted forecaster, coupled or not, on windows of one cutoff."""
-    spec: WindowSpec = forecaster.windows
+    facts = forecaster.describe()
+    spec = facts.windows
     ready = lengthened(unrounded(panel), cutoff + spec.horizon)
     at = windows_at(ready, [cutoff], spec)[:max_series]
     if not len(at):
@@ -102,7 +105,7 @@ def audit(
         "non_descendants": probe.non_descendants(),
         "leakage": probe.leakage(),
     }
-    badge, why = badge_of(measures, forecaster.do_validity)
+    badge, why = badge_of(measures, facts.do_validity)
     return Audit(measures=measures, badge=badge, why=why)
 
 
@@ -134,10 +137,15 @@ class Probe:
     samples: int
 
     @property
+    def graph(self) -> Graph | None:
+        """The graph that the forecaster is coupled to, if any."""
+        graph: Graph | None = self.forecaster.describe().graph
+        return graph
+
+    @property
     def treatments(self) -> tuple[str, ...]:
         """Treatments of the forecaster's graph; none without one."""
-        graph = getattr(self.forecaster, "graph", None)
-        return () if graph is None else tuple(graph.treatments)
+        return () if self.graph is None else tuple(self.graph.treatments)
 
     def horizon(self) -> Measured:
         """The last step's treatments, or its known futures."""
@@ -159,7 +167,8 @@ class Probe:
         """Treatments over the whole horizon: the target, and each node that the layer rolls."""
         found = Measured()
         for name in self.treatments:
-            graph, horizon = self.forecaster.graph, self.spec.horizon
+            graph, horizon = self.graph, self.spec.horizon
+            assert graph is not None
             low, high = opposite_actions(graph, self.panel, self.at, name, horizon=horizon, first=1)
             reached = graph.descendants(name)
             rolled = [self._rolled(action) for action in (low, high)]
@@ -184,8 +193,9 @@ class Probe:
     def _acted(self, first: int) -> Measured:
         """Every treatment, low and high, from step ``first`` on."""
         found = Measured()
-        graph, horizon = self.forecaster.graph, self.spec.horizon
+        graph, horizon = self.graph, self.spec.horizon
         for name in self.treatments:
+            assert graph is not None
             two = opposite_actions(graph, self.panel, self.at, name, horizon=horizon, first=first)
             low_WHQ, high_WHQ = (self._forecast(action=action) for action in two)
             found = found.joined(_split(low_WHQ, high_WHQ, first))

@@ -25,7 +25,7 @@ from lanecast.errors import ConfigError
 # backtested on its holdout protocol, nor planned with as its backtest was.
 OF_A_VERB = ("protocol", "plan", "network", "planning")
 # Root keys that belong to this invocation, never to the run that is repeated or evaluated.
-OF_THIS_CALL = ("verb", "name", "tracking", "paths", "keep", "skip_finished", "run")
+OF_THIS_CALL = ("verb", "name", "tracking", "paths", "keep", "skip_finished", "run", "trust")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +77,15 @@ def recorded_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictC
 
 
 def read_config(folder: Path) -> DictConfig:
-    """Read a run folder's config as it was composed."""
+    """Read a run folder's config as it was composed, without what that run trusted."""
     composed = folder / ".hydra" / "config.yaml"
     config = OmegaConf.load(composed) if composed.is_file() else None
     if config is None:
         config = OmegaConf.create(recorded_facts(folder)["config"])
     else:
         recorded_facts(folder)
-    plain = OmegaConf.to_container(config, resolve=False)
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    plain.pop("trust", None)
     today: DictConfig = OmegaConf.create(named_as_today(plain))
     OmegaConf.set_struct(today, True)
     return today
@@ -192,10 +193,11 @@ def _run_hash(*, _root_: DictConfig) -> str:
 
 
 def register_resolvers() -> None:
-    """Make ``${slug:...}``, ``${run_hash:}`` and ``${run_folder:}`` known to OmegaConf."""
+    """Make ``${slug:...}``, ``${run_hash:}``, ``${run_folder:}`` and ``${job_gpu:}`` known."""
     OmegaConf.register_new_resolver("slug", slug, replace=True)
     OmegaConf.register_new_resolver("run_hash", _run_hash, replace=True)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+    OmegaConf.register_new_resolver("job_gpu", sweep_job, replace=True)
 
 
 register_resolvers()

@@ -9,25 +9,23 @@ Axes: ``W`` windows, ``H`` horizon, ``Q`` levels, ``S`` samples.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
-from lanecast.data.schema import Role
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import ConfigError
-from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
+from lanecast.models.wrapping import Wrapping, described_together, earlier
 
 
-class Ensemble:
-    """Keeps the `Forecaster` protocol; ``weights`` by member, equal where not given."""
-
-    do_validity = "associational"
+class Ensemble(Wrapping):
+    """The mean of its members; ``weights`` by member, equal where not given."""
 
     def __init__(
         self, *, members: Mapping[str, Any], name: str, weights: Mapping[str, float] | None = None
@@ -52,18 +50,15 @@ class Ensemble:
         self.fitted_until: int | None = None
 
     @property
-    def uses(self) -> frozenset[Role]:
-        """Roles of the columns that any member reads."""
-        return frozenset().union(*(member.uses for member in self.members.values()))
+    def wrapped(self) -> Mapping[str, Forecaster]:
+        """The members."""
+        return self.members
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """Of every member, by ``member/count``."""
-        return {
-            f"{key}/{name}": count
-            for key, member in self.members.items()
-            for name, count in getattr(member, "counts", {}).items()
-        }
+    def describe(self) -> Capabilities:
+        """What the members are together."""
+        return described_together(
+            [member.describe() for member in self.members.values()], [*self.members]
+        )
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit one member after the other; the curves and checkpoints are the first one's."""
@@ -71,6 +66,30 @@ class Ensemble:
             member.fit(panel, until=until, reporter=None if number else reporter)
         self.fitted_until = until
         return self
+
+    def with_horizon(self, horizon: int) -> Self:
+        """An unfitted ensemble of such copies of the members, with the same weights."""
+        return self._of({key: one.with_horizon(horizon) for key, one in self.members.items()})
+
+    def as_of(self, panel: Panel, *, until: int) -> Self | None:
+        """The members as they stood then; those that did not are fitted anew, unless none did."""
+        standing = {key: one.as_of(panel, until=until) for key, one in self.members.items()}
+        if not any(standing.values()):
+            return None
+        other = self._of(
+            {
+                key: earlier(self.members[key], panel, until=until) if one is None else one
+                for key, one in standing.items()
+            }
+        )
+        other.fitted_until = until
+        return other
+
+    def _of(self, members: Mapping[str, Forecaster]) -> Self:
+        """The same ensemble of other members, unfitted."""
+        other = copy.copy(self)
+        other.members, other.fitted_until = dict(members), None
+        return other
 
     def predict(
         self,
@@ -110,15 +129,3 @@ class Ensemble:
         for key, value in values.items():
             total += self.weights[key] * value
         return total
-
-    def save(self, folder: Path) -> None:
-        """Write every member into a folder of its name."""
-        for key, member in self.members.items():
-            member.save(folder / key)
-
-    def load(self, folder: Path) -> Self:
-        """Take up every member."""
-        for key, member in self.members.items():
-            member.load(folder / key)
-        self.fitted_until = min(member.fitted_until or 0 for member in self.members.values())
-        return self

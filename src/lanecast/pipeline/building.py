@@ -19,11 +19,14 @@ def build_forecaster(cfg: DictConfig, *, layer: CausalLayer | None = None) -> Fo
     ``dag=`` and ``coupling=`` declare the graph, ``calibration=`` how intervals are corrected,
     ``hierarchy=`` how lanes, sites and the network are made to add up.
 
-    The graph is validated before any data is read; ConfigError where a coupling lacks its graph.
+    The graph is validated before any data is read; ConfigError where a coupling lacks its graph,
+    and where the command line sets what only a network reads, but the model is none.
     Couplings of one panel may share a causal layer, which is then fitted once.
     """
     from lanecast.config import instantiate
+    from lanecast.config.unread import refuse_unread
 
+    refuse_unread(cfg)
     model = _corrected(cfg, _coupled(cfg, layer=layer))
     if not cfg.get("hierarchy") or "_target_" not in cfg.hierarchy:
         return model
@@ -70,20 +73,19 @@ def _coupled(cfg: DictConfig, *, layer: CausalLayer | None) -> Forecaster:
 def _plain(cfg: DictConfig) -> Forecaster:
     """The model itself; with ``weights=`` its loss weighs errors by what they cost a plan."""
     from lanecast.config import instantiate
+    from lanecast.config.recipe import accepts
 
     if not cfg.get("weights"):
         model: Forecaster = instantiate(cfg.model)
         return model
-    target = str(cfg.model.get("_target_"))
-    if target != "lanecast.models.deep.forecaster.DeepForecaster":
+    if not accepts(cfg.model, "weigher"):
         raise ConfigError(
-            f"weights= weighs the loss of a network, and model={cfg.model.get('name')} has none;"
-            " leave weights out"
+            f"weights= weighs the loss of a network, and model={cfg.model.get('name')} takes no"
+            " weigher; leave weights out"
         )
-    weighed: Any = instantiate(cfg.model)
-    weighed.weigher = instantiate(cfg.weights)
-    found: Forecaster = weighed
-    return found
+    build = instantiate(cfg.model, _partial_=True)
+    weighed: Forecaster = build(weigher=instantiate(cfg.weights))
+    return weighed
 
 
 def plain_config(node: Any) -> dict[str, Any]:

@@ -38,16 +38,16 @@ def panel_facts(panel: Panel) -> dict[str, Any]:
 
 
 def model_facts(forecaster: Forecaster) -> dict[str, Any]:
-    """What the record says of the model, and which windows a network is calibrated on."""
-    calibrated_on = getattr(forecaster, "calibrated_on", None)
-    causal = getattr(forecaster, "causal_facts", None)
+    """What the record says of the model, where its quantiles come from and on what they rest."""
+    facts = forecaster.describe()
+    learned = {"calibrated_on": facts.calibrated_on, "causal": facts.causal}
     return {
         "name": forecaster.name,
-        "uses": sorted(str(role) for role in forecaster.uses),
-        "do_validity": forecaster.do_validity,
-        "counts": dict(getattr(forecaster, "counts", {})),
-        **({} if calibrated_on is None else {"calibrated_on": calibrated_on}),
-        **({} if causal is None else {"causal": causal}),
+        "uses": sorted(str(role) for role in facts.uses),
+        "do_validity": facts.do_validity,
+        "quantiles": facts.quantiles,
+        "counts": dict(facts.counts),
+        **{name: fact for name, fact in learned.items() if fact is not None},
     }
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lanecast.errors import CheckpointError, ScenarioError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lanecast.models.protocol import Forecaster
+    from lanecast.whatif.coupled import CoupledForecaster
 
 MODEL = "model"  # folder of the saved model inside a run folder
 
@@ -24,8 +26,8 @@ def refuse_calibrated(cfg: DictConfig) -> None:
         )
 
 
-def causal_part(forecaster: Any) -> Any:
-    """The coupled model inside a reconciled one: actions reach lanes, and sums follow.
+def causal_part(forecaster: Forecaster) -> Forecaster:
+    """The lanes' model inside a reconciled one: actions reach lanes, and sums follow.
 
     ScenarioError where blocks of steps are forecast beside the steps: no action reaches a block.
     """
@@ -40,6 +42,19 @@ def causal_part(forecaster: Any) -> Any:
             " which no action reaches; ask a run with hierarchy.blocks=[]"
         )
     return forecaster.inner
+
+
+def coupled_part(forecaster: Forecaster) -> CoupledForecaster:
+    """As `causal_part`, of a run with a graph; ScenarioError where it has none."""
+    from lanecast.whatif.coupled import CoupledForecaster
+
+    coupled = causal_part(forecaster)
+    if not isinstance(coupled, CoupledForecaster):
+        raise ScenarioError(
+            f"{coupled.name} is coupled to no graph, so nothing says what an action reaches; train"
+            " with dag=<name>"
+        )
+    return coupled
 
 
 def saved_model(run: str | Path) -> Path:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,11 +28,11 @@ from lanecast.causal.scm.layer import CausalLayer
 from lanecast.config.coupling import mode_of
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
-from lanecast.data.schema import Role
 from lanecast.data.visible import refuse_early
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import CheckpointError, ConfigError
-from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
+from lanecast.models.wrapping import Wrapping, longer
 from lanecast.whatif.couplings import Coupling, Features, NoFuture, Plain, Question
 from lanecast.whatif.delta_couplings import Delta, DeltaPolicy, Mechanism
 from lanecast.whatif.treatments import Futures, logged
@@ -49,7 +50,7 @@ MODES: dict[str, type[Coupling]] = {
 DO_VALID = ("mechanism", "delta", "delta_policy")
 
 
-class CoupledForecaster:
+class CoupledForecaster(Wrapping):
     """Any forecaster with a `CausalLayer`; keeps the `Forecaster` protocol.
 
     ``predict`` without an action is a forecast as known: treatments that are not known at the
@@ -94,53 +95,57 @@ class CoupledForecaster:
         return self._coupling.inner
 
     @property
-    def uses(self) -> frozenset[Role]:
-        """Roles that reach the network."""
-        return self.inner.uses
+    def wrapped(self) -> Mapping[str, Forecaster]:
+        """The forecaster that is coupled; the layer is none."""
+        return {"network": self.inner}
 
-    @property
-    def do_validity(self) -> str:
-        """What the construction promises; `lanecast.audits.do_validity` measures if it is kept."""
-        return (
-            f"do-valid under DAG {self.graph.dag_hash}" if self.mode in DO_VALID else ASSOCIATIONAL
+    def describe(self) -> Capabilities:
+        """The network's roles and statics; the graph, what it promises, and what was learned.
+
+        Whether that promise is kept is measured (`lanecast.audits.do_validity`).
+        """
+        promised = f"do-valid under DAG {self.graph.dag_hash}"
+        learned: dict[str, Any] = {}
+        if self.layer.fitted_until is not None:
+            learned = {
+                "losses": self.layer.losses,
+                "exposure_gap": self.exposure,
+                "gates": self.layer.gates,
+            }
+        return replace(
+            super().describe(),
+            windows=self.windows,
+            do_validity=promised if self.mode in DO_VALID else ASSOCIATIONAL,
+            reads_issued=False,
+            graph=self.graph,
+            causal={"dag_hash": self.graph.dag_hash, "coupling": self.mode, **learned},
         )
 
-    @property
-    def report(self) -> Any:
-        """How the network's fit went; None for a model without one."""
-        return getattr(self.inner, "report", None)
+    def clone(self) -> Self:
+        """As in `Forecaster`, with a layer of its own and without what this one has learned."""
+        return self._around(self.inner.clone(), self.windows)
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """Of the network."""
-        return dict(getattr(self.inner, "counts", {}))
+    def with_horizon(self, horizon: int) -> Self:
+        """An unfitted copy, coupled as this one, with a layer of its own."""
+        return self._around(self.inner.with_horizon(horizon), longer(self.windows, horizon))
 
-    @property
-    def calibrated_on(self) -> str | None:
-        """Which windows the network's intervals were learned on."""
-        return getattr(self.inner, "calibrated_on", None)
-
-    @property
-    def static_names(self) -> tuple[str, ...]:
-        """The encoded static columns it was fitted on."""
-        return tuple(getattr(self.inner, "static_names", ()))
-
-    @property
-    def causal_facts(self) -> dict[str, Any]:
-        """What the record says of the layer."""
-        return {
-            "dag_hash": self.graph.dag_hash,
-            "coupling": self.mode,
-            "losses": self.layer.losses,
-            "exposure_gap": self.exposure,
-            "gates": self.layer.gates,
-        }
+    def _around(self, inner: Forecaster, windows: WindowSpec) -> Self:
+        return type(self)(
+            inner=inner,
+            graph=self.graph,
+            mode=self.mode,
+            windows=windows,
+            policy_samples=self.policy_samples,
+            seed=self.seed,
+            layer=CausalLayer(graph=self.graph, plan=self.layer.plan, seed=self.layer.seed),
+        )
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit the layer, then the network on its view of the panel; both know ``until``."""
         self.graph.check(panel.schema, context=self.windows.context, attributes=panel.attributes)
         self.layer.fit(panel, until=until)
         self._coupling.fit(panel, until=until, reporter=reporter)
+        self.report = self.inner.report
         self.fitted_until = until
         self.exposure = gaps(self.layer, panel, until=until, horizon=self.windows.horizon)
         if reporter is not None:

@@ -23,7 +23,7 @@ from lanecast.data.schema import TARGET, Column
 from lanecast.data.views import unfolded, with_target
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.whatif.mixing import GRID, mixture
 from lanecast.whatif.treatments import (
     columns_of,
@@ -57,7 +57,7 @@ class Coupling(ABC):
     """What an inner forecaster sees of a panel, and how its forecasts answer an action."""
 
     def __init__(
-        self, *, layer: CausalLayer, inner: Any, windows: WindowSpec, policy_samples: int
+        self, *, layer: CausalLayer, inner: Forecaster, windows: WindowSpec, policy_samples: int
     ) -> None:
         self.layer, self.inner, self.windows = layer, inner, windows
         self.policy_samples = policy_samples
@@ -131,7 +131,7 @@ class NoFuture(Coupling):
 
     def predict(self, asked: Question) -> Forecasts:
         """The same forecast whatever is done."""
-        found: Forecasts = self.inner.predict(
+        found = self.inner.predict(
             self.seen(asked.panel),
             at=self.index(asked.panel, asked.at),
             quantiles=asked.quantiles,
@@ -178,7 +178,7 @@ class Plain(Coupling):
             horizon=self.windows.horizon,
             futures={columns[name]: path for name, path in paths.items()},
         )
-        found: Forecasts = self.inner.predict(
+        found = self.inner.predict(
             view, at=index, quantiles=asked.quantiles, samples=asked.samples, seed=asked.seed
         )
         return replace(found, index=asked.at)
@@ -191,9 +191,9 @@ class Features(NoFuture):
     """
 
     def __init__(
-        self, *, layer: CausalLayer, inner: Any, windows: WindowSpec, policy_samples: int
+        self, *, layer: CausalLayer, inner: Forecaster, windows: WindowSpec, policy_samples: int
     ) -> None:
-        if not hasattr(inner, "with_horizon"):
+        if not inner.describe().reads_issued:
             raise ConfigError(
                 f"coupling=features issues rollouts to a network, but {inner.name} is none and"
                 " would not read them; choose coupling=delta, or a network"
@@ -215,7 +215,7 @@ class Features(NoFuture):
         issued = seen.issued.clone()
         cell = seen.offsets[index.series_W] + index.cutoff_W - seen.start[index.series_W]
         issued[torch.from_numpy(cell)] = self._rolled(asked.panel, asked.at, asked.action)
-        found: Forecasts = self.inner.predict(
+        found = self.inner.predict(
             self._with_issued(seen, issued),
             at=index,
             quantiles=asked.quantiles,

@@ -6,7 +6,6 @@ Axes: ``W`` windows, ``H`` horizon, ``S`` samples, ``Q`` quantile levels.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,8 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowSpec
 from lanecast.errors import ConfigError
-from lanecast.models.protocol import Reporter
+from lanecast.models.deep.forecaster import DeepForecaster
+from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.models.quantiles.support import on_support
 from lanecast.whatif.couplings import Coupling, Question
 from lanecast.whatif.mixing import GRID, mixture, on_grid
@@ -112,16 +112,16 @@ class Mechanism(Coupling):
     """The network is the target's mechanism: horizon 1, chained step by step by the layer."""
 
     def __init__(
-        self, *, layer: CausalLayer, inner: Any, windows: WindowSpec, policy_samples: int
+        self, *, layer: CausalLayer, inner: Forecaster, windows: WindowSpec, policy_samples: int
     ) -> None:
-        if not hasattr(inner, "with_horizon"):
+        if not isinstance(inner, DeepForecaster):
             raise ConfigError(
                 f"coupling=mechanism chains a network one step at a time, but {inner.name} is none;"
                 " choose coupling=delta, or a network"
             )
-        one_step = inner.with_horizon(1)
+        self._one_step = inner.with_horizon(1)
         super().__init__(
-            layer=layer, inner=one_step, windows=windows, policy_samples=policy_samples
+            layer=layer, inner=self._one_step, windows=windows, policy_samples=policy_samples
         )
 
     def view(self, panel: Panel) -> Panel:
@@ -151,9 +151,9 @@ class Mechanism(Coupling):
 
     def _rolled(self, asked: Question, samples: int | None) -> np.ndarray:
         seen = self.seen(asked.panel)
-        self.inner.bind(seen)
+        self._one_step.bind(seen)
         step = OneStep(
-            module=self.inner.module,
+            module=self._one_step.module,
             view=seen,
             context=self.windows.context,
             rows_of=lambda series: self.rows(asked.panel, series),

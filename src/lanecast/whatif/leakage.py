@@ -29,10 +29,10 @@ class OtherFutures:
 
     def ask(self, forecaster: Forecaster, panel: Panel, at: WindowIndex, *, seed: int) -> None:
         """Forecast ``at`` once more for each; nothing for a model without a graph's treatments."""
-        coupled: Any = forecaster
-        graph = getattr(coupled, "graph", None)
+        graph = forecaster.describe().graph
         if graph is None or not graph.treatments:
             return
+        coupled: Any = forecaster  # `futures` is an option of coupled forecasters alone
         for futures in BESIDE:
             found = coupled.predict(panel, at=at, seed=seed, futures=futures)
             self.parts.setdefault(futures, []).append(found)

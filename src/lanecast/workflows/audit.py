@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lanecast.errors import ConfigError, RunFolderError
 
@@ -27,10 +27,9 @@ def run(cfg: DictConfig) -> None:
     if read_record(folder).get("status") == "running":
         raise RunFolderError(f"{folder} is being written; audit it once it is finished")
     refuse_calibrated(cfg)
-    forecaster: Any = causal_part(build_forecaster(cfg).load(saved_model(cfg.run)))
-    names = getattr(forecaster, "static_names", None)
-    schema = Schema.from_config(cfg.data.schema)
-    vocabulary = None if names is None else vocabulary_of(schema, names)
+    forecaster = causal_part(build_forecaster(cfg).load(saved_model(cfg.run)))
+    encoded = forecaster.describe().static_names
+    vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), encoded)
     panel = load_panel(cfg.data, vocabulary=vocabulary)
     assert forecaster.fitted_until is not None
     cutoff = forecaster.fitted_until if cfg.cutoff is None else panel.step_of(cfg.cutoff)

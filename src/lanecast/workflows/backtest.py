@@ -121,7 +121,7 @@ def _forecast(
         "fit": sum(one.fit_seconds for one in served),
         "predict": sum(one.predict_seconds for one in served),
     }
-    keep_graph_picture(getattr(build_forecaster(cfg), "graph", None), folder)
+    keep_graph_picture(build_forecaster(cfg).describe().graph, folder)
     folder.note(timings=seconds, model=facts)
     return joined([one.forecasts for one in served])
 

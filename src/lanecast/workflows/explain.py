@@ -37,7 +37,8 @@ def run(cfg: DictConfig) -> None:
         raise ConfigError("explain.py needs the folder of a run trained with a dag: run=runs/...")
     refuse_calibrated(cfg)
     forecaster: Any = causal_part(build_forecaster(cfg).load(saved_model(cfg.run)))
-    vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), forecaster.static_names)
+    encoded = forecaster.describe().static_names
+    vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), encoded)
     panel = load_panel(cfg.data, vocabulary=vocabulary)
     cutoff = forecaster.fitted_until if cfg.cutoff is None else panel.step_of(cfg.cutoff)
     spec = forecaster.windows

@@ -35,10 +35,8 @@ def run(cfg: DictConfig) -> RunResult:
         raise ConfigError("forecast.py needs the folder of a trained run: run=runs/.../seed1")
     with Run.open(cfg) as folder:
         forecaster = build_forecaster(cfg).load(saved_model(cfg.run))
-        names = getattr(forecaster, "static_names", None)
-        vocabulary = None
-        if names is not None:
-            vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), names)
+        encoded = forecaster.describe().static_names
+        vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), encoded)
         panel = load_panel(cfg.data, vocabulary=vocabulary)
         spec = instantiate(cfg.windows)
         last = cfg.get("cutoff") in (None, "last")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lanecast.errors import ConfigError, NotIdentified, ScenarioError
 from lanecast.pipeline.building import build_forecaster, plain_config
 from lanecast.pipeline.facts import RunResult, model_facts, panel_facts, window_facts
-from lanecast.pipeline.opening import causal_part, refuse_calibrated, saved_model
+from lanecast.pipeline.opening import coupled_part, refuse_calibrated, saved_model
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowIndex, WindowSpec
     from lanecast.interventions import Intervention
+    from lanecast.models.protocol import Forecaster
     from lanecast.runs.record import Run
     from lanecast.whatif.answers import Answer, Arms
     from lanecast.whatif.coupled import CoupledForecaster
@@ -55,14 +56,15 @@ def run(cfg: DictConfig) -> RunResult:
     _check(cfg)
     refuse_calibrated(cfg)
     with Run.open(cfg) as folder:
-        forecaster: Any = build_forecaster(cfg)
+        forecaster = build_forecaster(cfg)
+        coupled = coupled_part(forecaster)
         audit = read_record(Path(str(cfg.run))).get("audit")
-        badge = lesser(forecaster.do_validity, audit)
+        badge = lesser(coupled.describe().do_validity, audit)
         if not cfg.allow_associational:
-            refuse_lesser(badge, forecaster.mode, run=cfg.run, audited=audit is not None)
+            refuse_lesser(badge, coupled.mode, run=cfg.run, audited=audit is not None)
         if audit is None:
             folder.warn(f"run={cfg.run} was not audited: its badge is what construction promises")
-        case = _case(cfg, forecaster)
+        case = _case(cfg, forecaster, coupled)
         correlation = None if cfg.bounds is None else float(cfg.bounds)
         bands = _bands(case, correlation, folder)
         answer = what_if(
@@ -110,7 +112,7 @@ def _check(cfg: DictConfig) -> None:
         )
 
 
-def _case(cfg: DictConfig, forecaster: CoupledForecaster) -> Case:
+def _case(cfg: DictConfig, forecaster: Forecaster, coupled: CoupledForecaster) -> Case:
     """The model loaded, the panel with its encoding, every series at the cutoff, what is done."""
     from lanecast.config import instantiate
     from lanecast.data.ingest.layout import check_future
@@ -123,8 +125,8 @@ def _case(cfg: DictConfig, forecaster: CoupledForecaster) -> Case:
     from lanecast.whatif.treatments import columns_of
 
     forecaster.load(saved_model(cfg.run))
-    graph = forecaster.graph
-    vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), forecaster.static_names)
+    graph, encoded = coupled.graph, coupled.describe().static_names
+    vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), encoded)
     panel = load_panel(cfg.data, vocabulary=vocabulary)
     spec: WindowSpec = instantiate(cfg.windows)
     do = interventions_of(plain_config(cfg.scenario)["do"], panel)
@@ -140,10 +142,10 @@ def _case(cfg: DictConfig, forecaster: CoupledForecaster) -> Case:
     # Futures of treatments that are not there are drawn from their policies.
     check_future(with_roles(panel, dict.fromkeys(columns_of(graph).values())), at, spec)
     told = unidentified(graph, do, spec.horizon)
-    return Case(forecaster=causal_part(forecaster), panel=panel, spec=spec, at=at, do=do, told=told)
+    return Case(forecaster=coupled, panel=panel, spec=spec, at=at, do=do, told=told)
 
 
-def _coherent(answer: Answer, forecaster: Any, case: Case, *, seed: int) -> Answer:
+def _coherent(answer: Answer, forecaster: Forecaster, case: Case, *, seed: int) -> Answer:
     """With a hierarchy: both arms of the target moved by what reconciling moves the baseline."""
     from lanecast.data.schema import TARGET
     from lanecast.whatif.answers import moved_target

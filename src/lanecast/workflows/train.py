@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lanecast.data.panel import Panel
+    from lanecast.models.protocol import Forecaster, Validation
+    from lanecast.runs.record import Run
 
 
 def run(cfg: DictConfig) -> RunResult:
     """Train ``cfg.model`` and leave a run folder.
 
-    The objective of a network is that of its best checkpoint; a model without one (a baseline) is
-    fitted before the validation span and scored on it, with the same windows.
+    The objective of a network is that of its best checkpoint.  Whatever has no report of its own,
+    a baseline or a wrapper, is scored on the validation windows as it stood before them.
     """
     from lanecast.data.ingest.loading import load_panel
     from lanecast.report.pictures import keep_graph_picture
@@ -33,19 +36,17 @@ def run(cfg: DictConfig) -> RunResult:
             data=panel_facts(panel),
             split={"until": str(panel.time_of(until)), "val_steps": cfg.protocol.val_steps},
         )
-        keep_graph_picture(getattr(forecaster, "graph", None), folder)
+        keep_graph_picture(forecaster.describe().graph, folder)
         started = time.perf_counter()
         forecaster.fit(panel, until=until, reporter=folder)
         folder.note(timings={"fit": time.perf_counter() - started}, model=model_facts(forecaster))
         forecaster.save(folder.folder / MODEL)
-        report = getattr(forecaster, "report", None)
-        if report is not None:
+        if (report := forecaster.report) is not None:
             objective = Objective(name=report.objective, value=report.value, step=report.step)
             scores = {report.objective: report.value}
         else:
-            scores = _validate(cfg, panel, until)
-            objective = Objective(name="val/wape", value=scores["val/wape"])
-            folder.log(0, **scores)
+            name, scores = _validated(cfg, forecaster, panel, until, folder)
+            objective = Objective(name=name, value=scores.get(name, math.nan))
         folder.set_objective(objective)
         return RunResult(objective=objective, folder=folder.folder, scores=scores)
 
@@ -57,23 +58,54 @@ def training_end(panel: Panel, protocol: Any) -> int:
     return step - int(protocol.get("test_steps", 0))
 
 
-def _validate(cfg: DictConfig, panel: Panel, until: int) -> dict[str, float]:
-    """Scores of a model without a validation of its own, on the windows a network is judged by."""
-    from lanecast.config import instantiate
-    from lanecast.data.schema import TARGET
-    from lanecast.data.windows import split, windows_at
-    from lanecast.evaluation.score import evaluate
+def held_out_scores(
+    forecaster: Forecaster, panel: Panel, *, until: int, by: Validation, season: int
+) -> dict[str, float]:
+    """``val/*`` of a forecaster fitted ``until``, which is scored as it stood before the windows.
 
-    spec = instantiate(cfg.windows)
-    spans = split(
-        until=until,
-        horizon=spec.horizon,
-        val_steps=cfg.protocol.val_steps,
-        val_stride=spec.horizon,
-        delay=panel.schema.delay_steps(TARGET),
-    )
-    forecaster = build_forecaster(cfg).fit(panel, until=spans.train_until)
+    A network inside is not trained again: its weights know no label of them, though its best
+    checkpoint was chosen by them, exactly as for the network alone.  So a calibration has the point
+    errors of the network that it corrects, and quantiles of its own.
+    """
+    from lanecast.data.windows import windows_at
+    from lanecast.evaluation.score import evaluate
+    from lanecast.models.wrapping import earlier
+
+    spec = forecaster.describe().windows
+    spans = by.split(panel, until=until, horizon=spec.horizon)
+    standing = earlier(forecaster, panel, until=spans.train_until)
     at = windows_at(panel, spans.val_cutoffs, spec)
-    forecasts = forecaster.predict(panel, at=at)
-    scores = evaluate(forecasts, panel, spec, season=cfg.protocol.season, slices=()).values
+    forecasts = standing.predict(panel, at=at, quantiles=by.levels or None)
+    scores = evaluate(forecasts, panel, spec, season=season, slices=()).values
     return {f"val/{name}": value for name, value in scores.items() if "/" not in name}
+
+
+def _validated(
+    cfg: DictConfig, forecaster: Forecaster, panel: Panel, until: int, folder: Run
+) -> tuple[str, dict[str, float]]:
+    """The objective's name and ``val/*`` of what has no report, by the network inside if any."""
+    from lanecast.models.protocol import Validation
+
+    inside, protocol = forecaster.describe().validation, cfg.protocol
+    by = inside or Validation(
+        objective="val/wape",
+        steps=int(protocol.val_steps),
+        stride=int(cfg.windows.horizon),
+        levels=tuple(protocol.get("quantiles") or ()),
+    )
+    if not by.steps:
+        folder.warn(
+            "protocol.val_steps=0 holds nothing out, so that this run has no objective; set it to"
+            f" {cfg.windows.horizon} or more"
+        )
+        return by.objective, {}
+    scores = held_out_scores(forecaster, panel, until=until, by=by, season=int(protocol.season))
+    folder.note(validation=scores)
+    if inside is None:
+        folder.log(0, **scores)  # else the curves of the network inside have these names
+    if by.objective in scores:
+        return by.objective, scores
+    folder.warn(
+        f"optim.objective={by.objective} is of a network alone; this run is judged by val/wape"
+    )
+    return "val/wape", scores

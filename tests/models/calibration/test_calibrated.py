@@ -16,6 +16,7 @@ from lanecast.evaluation.metrics import coverage
 from lanecast.models.calibration.conformal import Method
 from lanecast.models.calibration.forecaster import LEVELS, CalibratedForecaster, moved_paths
 from lanecast.models.classical.naive import SeasonalNaive
+from lanecast.models.protocol import Capabilities, Forecaster
 
 SPEC = WindowSpec(context=28, horizon=7)
 UNTIL = 240
@@ -43,13 +44,14 @@ def steady_panel(*, series: int = 30, steps: int = 420, shift_at: int | None = N
     )
 
 
-class TooSure:
+class TooSure(Forecaster):
     """Predicts the mean of the context with intervals that are three times too narrow."""
 
     name = "too_sure"
-    uses = frozenset()
-    do_validity = "associational"
     fitted_until = None
+
+    def describe(self):
+        return Capabilities(windows=SPEC, uses=frozenset(), quantiles="model")
 
     def fit(self, panel, *, until, reporter=None):
         self.fitted_until = until
@@ -215,13 +217,6 @@ def test_a_model_calibrated_in_another_way_is_refused(steady, tmp_path):
 def test_options_without_meaning_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         calibrated(**options)
-
-
-def test_what_it_does_not_define_is_the_inner_forecasters():
-    inner = TooSure()
-    inner.counts = {"windows": 3}
-    assert calibrated(inner=inner).counts == {"windows": 3}
-    assert not hasattr(calibrated(), "graph")
 
 
 def test_a_calibrated_run_is_not_asked_what_if():

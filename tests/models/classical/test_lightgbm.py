@@ -112,8 +112,9 @@ def test_a_fit_with_little_history_has_no_width_and_says_so(panel, tmp_path):
 def test_statics_of_the_fit_are_named_also_after_loading(panel, plain_panel, tmp_path):
     model = make().fit(panel, until=90)
     model.save(tmp_path)
-    assert model.static_names == make().load(tmp_path).static_names == ("size",)
-    assert make().fit(plain_panel, until=90).static_names == ()
+    again = make().load(tmp_path)
+    assert model.describe().static_names == again.describe().static_names == ("size",)
+    assert make().fit(plain_panel, until=90).describe().static_names == ()
 
 
 def test_panel_with_other_columns_is_refused(panel, plain_panel):

@@ -169,7 +169,7 @@ def test_intervals_say_what_they_were_calibrated_on(
     panel: Panel, val_steps: int, where: str
 ) -> None:
     model = small(loss=Point(), val_steps=val_steps).fit(panel, until=UNTIL)
-    assert model.calibrated_on == f"{where} windows"
+    assert model.describe().calibrated_on == f"{where} windows"
     found = forecast(model, panel)
     assert found.quantiles_WHQ is not None
     assert (found.quantiles_WHQ[..., 2] > found.quantiles_WHQ[..., 0]).all()
@@ -223,7 +223,7 @@ def test_loaded_model_forecasts_the_same_bits(panel: Panel, tmp_path: Path, netw
     loaded = small(network, seed=9).load(tmp_path)
     assert equal(forecast(model, panel), forecast(loaded, panel))
     assert loaded.fitted_until == UNTIL
-    assert loaded.uses == model.uses
+    assert loaded.describe().uses == model.describe().uses
 
 
 @pytest.mark.parametrize("scaler", SCALERS)
@@ -236,7 +236,7 @@ def test_loaded_model_keeps_scaler_and_calibration(
     model.save(tmp_path)
     loaded = make().load(tmp_path)
     assert equal(forecast(model, panel), forecast(loaded, panel))
-    assert loaded.calibrated_on == model.calibrated_on
+    assert loaded.describe().calibrated_on == model.describe().calibrated_on
     with pytest.raises(LeakageError):
         forecast(loaded, panel, 99)
 

@@ -87,7 +87,7 @@ def test_the_members_are_the_models_of_their_seeds(panel):
         theirs = alone.predict(panel, at=at, quantiles=LEVELS)
         np.testing.assert_allclose(mine.point_WH, theirs.point_WH, rtol=1e-3, atol=1e-3)
         assert model.report.value == pytest.approx(alone.report.value, rel=1e-4)
-    assert stacked.counts["seed1/parameters"] > 0
+    assert stacked.describe().counts["seed1/parameters"] > 0
 
 
 def test_a_multivariate_network_is_refused(panel):

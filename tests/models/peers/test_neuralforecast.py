@@ -88,7 +88,7 @@ def test_window_without_history_gets_zero_and_is_counted(plain_panel):
     found = model.predict(plain_panel, at=at)
     assert np.all(found.point_WH[0] == 0)
     assert np.any(found.point_WH[1] > 0)
-    assert model.counts["no_history"] == SPEC.horizon
+    assert model.describe().counts["no_history"] == SPEC.horizon
 
 
 def test_delayed_target_is_forecast_over_the_gap(plain_panel):

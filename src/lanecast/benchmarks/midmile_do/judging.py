@@ -24,6 +24,7 @@ from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import ConfigError
 from lanecast.interventions import Intervention
+from lanecast.models.protocol import Capabilities
 from lanecast.twin import World, counterfactual, expected, network_of
 from lanecast.twin.oracle import filtered
 from lanecast.whatif.actions import action_of, unidentified
@@ -34,7 +35,9 @@ from lanecast.whatif.treatments import Futures
 class Entrant(Protocol):
     """What the benchmark asks of a fitted model; `CoupledForecaster` is one."""
 
-    do_validity: str
+    def describe(self) -> Capabilities:
+        """What it promises, among other facts."""
+        ...
 
     def predict(
         self,
@@ -109,7 +112,7 @@ class Judge:
 
         ``badge`` is what an audit measured; without one, what the entrant says of itself.
         """
-        badge = badge or entrant.do_validity
+        badge = badge or entrant.describe().do_validity
         rows = self._factual(entrant, badge)
         means = {}
         for axis in DO:

@@ -115,8 +115,15 @@ def _is_number(column: pd.Series, vocabulary: Vocabulary | None) -> bool:
     return numeric
 
 
-def vocabulary_of(schema: Schema, static_names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Levels of each text column, read back from the encoded names; none for one left unencoded."""
+def vocabulary_of(
+    schema: Schema, static_names: tuple[str, ...] | None
+) -> dict[str, tuple[str, ...]] | None:
+    """Levels of each text column, read back from the encoded names; none for one left unencoded.
+
+    None of no names: whoever reads no statics takes any encoding.
+    """
+    if static_names is None:
+        return None
     vocabulary = {}
     for name in schema.static:
         if name in static_names:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,22 +26,23 @@ from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
-from lanecast.data.schema import TARGET, Role
+from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.calibration.conformal import Method, Scores, shifts
 from lanecast.models.classical.residuals import window_levels
-from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
 from lanecast.models.quantiles.grids import around, at_levels
+from lanecast.models.wrapping import Wrapping, longer
 
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 SPREAD = (LEVELS.index(0.1), LEVELS.index(0.9))
 LEVEL_SHARE = 0.1  # of a window's volume, added to its spread, which can be 0
 
 
-class CalibratedForecaster:
-    """Keeps the `Forecaster` protocol; what it does not define is the inner forecaster's.
+class CalibratedForecaster(Wrapping):
+    """The inner forecaster with other quantiles and paths.
 
     ``by``: ``class`` (series of like volume) or ``series``.  With too few scores a series takes the
     shift of its class, and a class that of all.
@@ -63,7 +65,7 @@ class CalibratedForecaster:
         if min(classes, stride) < 1 or not 1 <= parts <= windows.horizon:
             raise ConfigError(
                 f"calibration.classes={classes} and stride={stride} must be at least 1,"
-                f" parts={parts} between 1 and the horizon, {windows.horizon}"
+                f" parts={parts} between 1 and the horizon, {windows.horizon}; set them so"
             )
         if 0 < steps <= windows.horizon:
             raise ConfigError(
@@ -79,40 +81,61 @@ class CalibratedForecaster:
         self._least_level = 1.0
         self._first: Scores = _none()
         self._first_series: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        """What the inner forecaster has besides the protocol: its report, its graph."""
-        if name.startswith("_") or name == "inner":
-            raise AttributeError(name)
-        return getattr(self.inner, name)
+        self._twin: Forecaster | None = None
 
     @property
-    def uses(self) -> frozenset[Role]:
-        """Roles of the columns that the inner forecaster reads."""
-        return self.inner.uses
+    def wrapped(self) -> Mapping[str, Forecaster]:
+        """The inner forecaster; its twin is known by its scores alone."""
+        return {"inner": self.inner}
 
-    @property
-    def do_validity(self) -> str:
-        """Of the inner forecaster: a shift learned without action says nothing of one."""
-        return self.inner.do_validity
+    def describe(self) -> Capabilities:
+        """As the inner forecaster; what shifts learned without an action say of one is nothing."""
+        return replace(super().describe(), quantiles="conformal", calibrated_on="past scores")
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit the model, then a copy that ends earlier, whose misses are the first scores."""
-        twin = copy.deepcopy(self.inner)
+        twin = self.inner.clone()
         self.inner.fit(panel, until=until, reporter=reporter)
-        self.fitted_until = until
         cutoffs = self._first_cutoffs(panel, until)
+        self._twin = twin.fit(panel, until=until - self.steps) if cutoffs else None
+        return self._learn(panel, cutoffs, until=until)
+
+    def with_horizon(self, horizon: int) -> Self:
+        """An unfitted copy, calibrated as this one."""
+        return type(self)(
+            inner=self.inner.with_horizon(horizon),
+            method=self.method,
+            windows=longer(self.windows, horizon),
+            by=self.by,
+            classes=self.classes,
+            parts=self.parts,
+            steps=self.steps,
+            stride=self.stride,
+        )
+
+    def as_of(self, panel: Panel, *, until: int) -> Self | None:
+        """With the inner forecaster of then, and those first scores that were known then."""
+        inner = self.inner.as_of(panel, until=until)
+        if inner is None or self.fitted_until is None or (self.steps and self._twin is None):
+            return None
+        other = copy.copy(self)
+        other.inner = inner
+        known = until - panel.schema.delay_steps(TARGET)
+        cutoffs = [at for at in self._first_cutoffs(panel, self.fitted_until) if at < known]
+        return other._learn(panel, cutoffs, until=until)
+
+    def _learn(self, panel: Panel, cutoffs: Sequence[int], *, until: int) -> Self:
+        """Classes of volume, and the twin's scores at ``cutoffs`` as they are known ``until``."""
         at = windows_at(panel, cutoffs or [until], self.windows)
         level_W = self._levels(panel, at)
         shares = np.arange(1, self.classes) / self.classes
         self._edges = np.quantile(level_W, shares) if len(at) else np.zeros(self.classes - 1)
         self._least_level = 1e-3 * float(level_W.mean()) if level_W.any() else 1.0
         self._first, self._first_series = _none(), []
-        if cutoffs:
-            twin.fit(panel, until=until - self.steps)
-            scores, series_E = self._scores(twin, panel, at, until=until)
-            self._first = scores
+        if cutoffs and self._twin is not None:
+            self._first, series_E = self._scores(self._twin, panel, at, until=until)
             self._first_series = [str(panel.series[number]) for number in series_E]
+        self.fitted_until = until
         return self
 
     def predict(
@@ -147,7 +170,7 @@ class CalibratedForecaster:
     def save(self, folder: Path) -> None:
         """Write the inner model, the first scores and the classes, without pickles."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.inner.save(folder / "inner")
+        super().save(folder)
         np.savez(
             folder / "scores.npz",
             score=self._first.score_EQ,
@@ -173,7 +196,7 @@ class CalibratedForecaster:
             raise CheckpointError(
                 f"{folder} was calibrated with {saved}, not {self._shape()}; take the run's config"
             )
-        self.inner.load(folder / "inner")
+        super().load(folder)
         self.fitted_until, self._least_level = facts["fitted_until"], facts["least_level"]
         with np.load(folder / "scores.npz", allow_pickle=False) as file:
             self._first = Scores(

@@ -15,6 +15,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,7 +29,7 @@ from lanecast.errors import ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.longframe import columns_at, fill_gaps, stack
 from lanecast.models.classical.naive import Baseline, read_state
 from lanecast.models.classical.residuals import ResidualPool, window_levels
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import Capabilities, Reporter
 
 CHUNK = 4096  # windows whose features are held in memory at once
 
@@ -95,10 +96,12 @@ class LightGBM(Baseline):
             "seed": self.seed,
         }
 
-    @property
-    def static_names(self) -> tuple[str, ...]:
-        """The encoded static columns it was fitted on, to encode another table alike."""
-        return tuple(n.removeprefix("static ") for n in self._columns if n.startswith("static "))
+    def describe(self) -> Capabilities:
+        """As in `Baseline`, with the statics it was fitted on."""
+        kind = "static "
+        names = tuple(n.removeprefix(kind) for n in self._columns if n.startswith(kind))
+        fitted = self._booster is not None
+        return replace(super().describe(), static_names=names if fitted else None)
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit before the calibration origins for the residuals, then on all until ``until``."""

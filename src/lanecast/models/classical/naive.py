@@ -5,6 +5,7 @@ Axes: ``W`` windows, ``L`` context, ``H`` horizon.
 
 from __future__ import annotations
 
+import copy
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -22,10 +23,10 @@ from lanecast.data.schema import Role
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import CheckpointError, ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.residuals import ResidualPool, window_levels
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 
 
-class Baseline(ABC):
+class Baseline(Forecaster, ABC):
     """A point forecast with intervals from its own past residuals (see `residuals`).
 
     Residuals come from the newest ``origins`` rolling origins of each series, ``stride`` steps
@@ -34,7 +35,6 @@ class Baseline(ABC):
     """
 
     uses: frozenset[Role] = frozenset({Role.TARGET})
-    do_validity = "associational"
 
     def __init__(self, *, windows: WindowSpec, name: str, origins: int, stride: int) -> None:
         for key, value in (("origins", origins), ("stride", stride)):
@@ -47,6 +47,16 @@ class Baseline(ABC):
         self.fitted_until: int | None = None
         self.counts: Counter[str] = Counter()
         self._pool: ResidualPool | None = None
+
+    def describe(self) -> Capabilities:
+        """As every baseline: it reads no statics and validates nothing."""
+        return Capabilities(
+            windows=self.windows, uses=self.uses, quantiles="residuals", counts=dict(self.counts)
+        )
+
+    def clone(self) -> Self:
+        """As in `Forecaster`; a fit replaces all that it learns."""
+        return copy.copy(self)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ horizon), ``H`` horizon, ``Q`` quantile levels, ``S`` sample paths.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import warnings
@@ -25,7 +26,7 @@ from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError
 from lanecast.models.classical.naive import SeasonalNaive, read_state
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish, window_uniforms
 from lanecast.models.quantiles.grids import at_scores
 
@@ -35,7 +36,7 @@ GRID = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)  # marginals of the sample path
 MIN_PARALLEL = 32  # fewer windows than this are not worth starting workers
 
 
-class Statistical:
+class Statistical(Forecaster):
     """One local model per (series, cutoff), on everything visible of the series up to there.
 
     Quantiles come from the model's own prediction intervals; its point forecast is their middle.
@@ -46,9 +47,6 @@ class Statistical:
     with fewer than ``min_history`` visible steps (``too_short``) and one whose model fails or gives
     numbers that are not finite (``failed``) are forecast by seasonal naive, with a warning.
     """
-
-    uses: frozenset[Role] = frozenset({Role.TARGET})
-    do_validity = "associational"
 
     def __init__(
         self,
@@ -82,6 +80,21 @@ class Statistical:
         self.counts: Counter[str] = Counter()
         self._naive = SeasonalNaive(windows=windows, season=season, name=f"{name} fallback")
         self._reporter: Reporter | None = None
+
+    def describe(self) -> Capabilities:
+        """It reads the target alone; its intervals are those of its models."""
+        return Capabilities(
+            windows=self.windows,
+            uses=frozenset({Role.TARGET}),
+            quantiles="model",
+            counts=dict(self.counts),
+        )
+
+    def clone(self) -> Self:
+        """As in `Forecaster`, without the reporter of this one's fit."""
+        other = copy.copy(self)
+        other._naive, other._reporter, other.counts = self._naive.clone(), None, Counter()
+        return other
 
     @property
     def options(self) -> dict[str, Any]:

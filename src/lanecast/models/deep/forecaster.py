@@ -18,7 +18,7 @@ from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.schema import TARGET, Role
-from lanecast.data.windows import WindowIndex, WindowSpec, split
+from lanecast.data.windows import Split, WindowIndex, WindowSpec, split
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
 from lanecast.models.deep.anchors import Anchor, NoAnchor
 from lanecast.models.deep.inference import Calibration, Inference, calibrate
@@ -27,8 +27,8 @@ from lanecast.models.deep.losses import Loss
 from lanecast.models.deep.module import ForecastModule
 from lanecast.models.deep.networks.base import Network, NetworkShape
 from lanecast.models.deep.optimization import Hardware, Optimization
-from lanecast.models.deep.training import FitReport, fit_module
-from lanecast.models.protocol import Reporter
+from lanecast.models.deep.training import fit_module
+from lanecast.models.protocol import Capabilities, FitReport, Forecaster, Reporter, Validation
 from lanecast.models.quantiles.grids import at_levels, sample_paths
 from lanecast.models.quantiles.support import on_support
 
@@ -48,14 +48,12 @@ class Begun:
     alone: str = ""
 
 
-class DeepForecaster:
+class DeepForecaster(Forecaster):
     """Any `Network` with any `Loss`; ``network`` and ``scaler`` are factories: refits start afresh.
 
     Intervals and paths are calibrated on the validation windows, or, where none are held out, on
-    the last training windows; ``calibrated_on`` says which.
+    the last training windows; its description says which.
     """
-
-    do_validity = "associational"
 
     def __init__(
         self,
@@ -72,6 +70,7 @@ class DeepForecaster:
         anchor: Anchor | None = None,
         resume: str | None = None,
         keep_checkpoints: int = 1,
+        weigher: Weigher | None = None,
     ) -> None:
         self.name, self.windows, self.seed = name, windows, seed
         self._network, self._loss, self._scaler = network, loss, scaler
@@ -79,25 +78,36 @@ class DeepForecaster:
         self._inputs = inputs or Inputs()
         self._optim, self._hardware, self._resume = optim, hardware, resume
         self._keep_checkpoints = keep_checkpoints
-        self.weigher: Weigher | None = None  # asked at every fit
+        self._weigher = weigher  # asked at every fit
         self.fitted_until: int | None = None
         self.report: FitReport | None = None
         self.counts: dict[str, int] = {}
+        self._spans: Split | None = None  # of the last fit
         self._module: ForecastModule | None = None
         self._shape: NetworkShape | None = None
         self._columns: list[str] = []
         self._calibration: Calibration | None = None
 
-    @property
-    def uses(self) -> frozenset[Role]:
-        """Roles that reach the network; all of them until it is built."""
-        return self._module.network.uses if self._module else frozenset(Role)
-
-    @property
-    def static_names(self) -> tuple[str, ...]:
-        """The encoded static columns it was fitted on, to encode another table alike."""
-        names = (name.partition(":") for name in self._columns)
-        return tuple(name for kind, _, name in names if kind == "static")
+    def describe(self) -> Capabilities:
+        """What it is; the roles that reach the network are all of them until it is built."""
+        levels, optim = self._loss.levels, self._optim
+        validation = Validation(
+            objective=optim.objective, steps=optim.val_steps, stride=optim.val_stride, levels=levels
+        )
+        kinds = (name.partition(":") for name in self._columns)
+        return Capabilities(
+            windows=self.windows,
+            uses=self._module.network.uses if self._module else frozenset(Role),
+            quantiles="model" if levels else "residuals",
+            horizons=True,
+            reads_issued=True,
+            validation=validation if optim.val_steps else None,
+            static_names=tuple(name for kind, _, name in kinds if kind == "static")
+            if self._columns
+            else None,
+            calibrated_on=self._calibration.source if self._calibration else None,
+            counts=dict(self.counts),
+        )
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Train afresh on what is known at ``until``."""
@@ -127,8 +137,8 @@ class DeepForecaster:
             delay=panel.schema.delay_steps(TARGET),
         )
         module = self._build(panel, scaler_until=spans.train_until).train()
-        if self.weigher is not None:
-            module.series_weight_N = torch.as_tensor(self.weigher(panel, until)).float()
+        if self._weigher is not None:
+            module.series_weight_N = torch.as_tensor(self._weigher(panel, until)).float()
         steps = self._hardware.steps(self._optim.max_steps)
         data = ForecastDataModule(
             panel,
@@ -145,21 +155,14 @@ class DeepForecaster:
             "validation_windows": len(data.val_windows),
             "parameters": sum(p.numel() for p in module.network.parameters()),
         }
-        hardware, alone = self._hardware, ""
-        if self._resume is not None:
-            alone = f"model.resume={self._resume}"
-        elif hardware.devices > 1:
-            alone = f"trainer.devices={hardware.devices}"
-        elif hardware.precision != "32-true":
-            alone = f"trainer.precision={hardware.precision}"
-        elif hardware.compile is not None:
-            alone = f"trainer.compile={hardware.compile}"
-        return Begun(module=module, data=data, steps=steps, alone=alone)
+        resumed = "" if self._resume is None else f"model.resume={self._resume}"
+        return Begun(module=module, data=data, steps=steps, alone=resumed or self._hardware.alone)
 
     def end(self, begun: Begun, report: FitReport, *, reporter: Reporter | None = None) -> Self:
         """Take up a trained module and learn its intervals and paths."""
         panel, spans = begun.data.panel, begun.data.split
         self.report, self._module, self.fitted_until = report, begun.module.eval(), spans.until
+        self._spans = spans
         self._calibration = calibrate(self._inference(panel), spans)
         self.counts["paths_of_independent_steps"] = int(self._calibration.independent)
         if self._calibration.independent and reporter is not None:
@@ -250,7 +253,7 @@ class DeepForecaster:
                 f"{folder}/model.pt does not fit the network of this config: {err}; use the run's"
                 " own config: run=<run folder>"
             ) from err
-        self._module, self._shape = module.eval(), shape
+        self._module, self._shape, self._spans, self.report = module.eval(), shape, None, None
         self._columns, self.fitted_until = facts["columns"], facts["fitted_until"]
         self._calibration = Calibration.restored(facts, state["calibration"])
         return self
@@ -312,8 +315,29 @@ class DeepForecaster:
         """An unfitted copy that forecasts another number of steps, all else alike."""
         other = copy.copy(self)
         other.windows = replace(self.windows, horizon=horizon)
-        other.fitted_until = other.report = other._module = other._calibration = None
-        other.counts = {}
+        other.fitted_until = other.report = None
+        other._module = other._shape = other._spans = other._calibration = None
+        other._columns, other.counts = [], {}
+        return other
+
+    def clone(self) -> Self:
+        """As in `Forecaster`, without what this one has learned."""
+        return copy.deepcopy(self.with_horizon(self.windows.horizon))
+
+    def as_of(self, panel: Panel, *, until: int) -> Self | None:
+        """The weights, which know no label of the validation, calibrated on training windows.
+
+        The best checkpoint was chosen by the validation, as the fit's own report was.
+        """
+        spans = self._spans
+        if spans is None or not spans.val_cutoffs or not spans.train_until <= until < spans.until:
+            return None
+        other = copy.copy(self)
+        other.fitted_until, other.report, other._spans = until, None, None
+        other.counts = dict(self.counts)
+        self.bind(panel)
+        trained = Split(train_until=spans.train_until, val_cutoffs=(), until=spans.train_until)
+        other._calibration = calibrate(self._inference(panel), trained)
         return other
 
     @property
@@ -330,11 +354,6 @@ class DeepForecaster:
         """Look up this panel's series and columns, as `predict` does before a forward."""
         self._anchor.bind(panel)
         self._fitted().scaler.bind(panel)
-
-    @property
-    def calibrated_on(self) -> str:
-        """Which windows intervals and paths were learned on."""
-        return self._calibrated().source
 
     def _check(self, panel: Panel, at: WindowIndex) -> None:
         """Refuse early windows, other columns and, for multivariate networks, other series."""

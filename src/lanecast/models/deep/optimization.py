@@ -71,21 +71,19 @@ class Optimization:
         }
 
 
-def gpu_of_job(job: int, *, gpus: int) -> int:
-    """GPU of a sweep's ``job``: its number mod ``gpus``, of those this process can see."""
-    return job % max(gpus, 1)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
     """Where a fit runs.  ``step_limit`` cuts every budget short (smoke tests).
 
+    ``gpu`` is the one that a fit on one device takes, counted round those this process can see; a
+    sweep gives the number of its job.  None takes the first, and under DDP each process its own.
     ``compile`` is a mode of `torch.compile`, for the network while it trains: the first steps cost
     a compilation, and the losses move by rounding.  ``reduce-overhead`` replays CUDA graphs.
     """
 
     accelerator: str = "cpu"
     devices: int = 1
+    gpu: int | None = None
     strategy: str = "auto"
     precision: str = "32-true"
     threads: int | None = None
@@ -106,6 +104,15 @@ class Hardware:
                 f"trainer.compile={self.compile!r} is not null or one of {', '.join(COMPILE_MODES)}"
             )
 
+    @property
+    def alone(self) -> str:
+        """The setting that only Lightning's own loop follows; empty where there is none."""
+        if self.devices > 1:
+            return f"trainer.devices={self.devices}"
+        if self.precision != "32-true":
+            return f"trainer.precision={self.precision}"
+        return "" if self.compile is None else f"trainer.compile={self.compile}"
+
     def steps(self, budget: int) -> int:
         """Optimizer steps of a fit whose plan allows ``budget``."""
         return budget if self.step_limit is None else min(budget, self.step_limit)
@@ -114,20 +121,18 @@ class Hardware:
         """The device on which panel and network lie; under DDP each process has its own."""
         if self.accelerator == "cpu":
             return torch.device("cpu")
-        return torch.device("cuda", self.gpu())
+        return torch.device("cuda", self.index())
 
-    def gpu(self) -> int:
-        """Index of the GPU of this process: its rank under DDP, else job number mod GPUs."""
-        from lanecast.config.recorded import sweep_job
-
-        rank = int(os.environ.get("LOCAL_RANK", "0"))
-        job = sweep_job() if self.devices == 1 else None
-        return rank if job is None else gpu_of_job(job, gpus=torch.cuda.device_count())
+    def index(self) -> int:
+        """Number of this process's GPU: of ``gpu`` where it is given, else its rank."""
+        if self.gpu is None or self.devices != 1:
+            return int(os.environ.get("LOCAL_RANK", "0"))
+        return self.gpu % max(torch.cuda.device_count(), 1)
 
     def trainer_devices(self) -> int | list[int]:
         """Lightning's ``devices``: the one GPU of this job by index, else how many."""
         one_gpu = self.accelerator != "cpu" and self.devices == 1
-        return [self.gpu()] if one_gpu else self.devices
+        return [self.index()] if one_gpu else self.devices
 
     def set_threads(self) -> None:
         """Apply ``threads``; None keeps what the process has."""

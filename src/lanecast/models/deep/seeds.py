@@ -25,9 +25,8 @@ from lanecast.errors import ConfigError
 from lanecast.models.deep.forecaster import Begun, DeepForecaster
 from lanecast.models.deep.networks.nhits_fused import fused
 from lanecast.models.deep.optimization import Optimization
-from lanecast.models.deep.training import FitReport
 from lanecast.models.ensemble import Ensemble
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import FitReport, Reporter
 
 
 class StackedSeeds(Ensemble):
@@ -43,20 +42,19 @@ class StackedSeeds(Ensemble):
             members[f"seed{number}"] = other = copy.copy(member)
             other.seed, other.counts = number, {}
         super().__init__(members=members, name=name)
-        self._deep: list[DeepForecaster] = list(members.values())
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Train all seeds at once on what is known at ``until``."""
-        begun = []
-        for member in self._deep:
+        begun, members = [], [x for x in self.members.values() if isinstance(x, DeepForecaster)]
+        for member in members:
             with torch.random.fork_rng():
                 torch.manual_seed(member.seed)
                 begun.append(member.begin(panel, until=until))
-        stack = SeedStack(begun, plan=self._deep[0].plan)
+        stack = SeedStack(begun, plan=members[0].plan)
         with torch.random.fork_rng():
-            torch.manual_seed(self._deep[0].seed)
+            torch.manual_seed(members[0].seed)
             reports = stack.run(reporter)
-        for member, one, report in zip(self._deep, begun, reports, strict=True):
+        for member, one, report in zip(members, begun, reports, strict=True):
             member.end(one, report, reporter=reporter)
         self.fitted_until = until
         return self

@@ -8,7 +8,6 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,7 @@ from lanecast.models.deep.networks.nhits_fused import fused
 from lanecast.models.deep.optimization import Hardware, Optimization
 from lanecast.models.deep.progress import Progress
 from lanecast.models.deep.quiet import quiet_lightning
-from lanecast.models.protocol import Reporter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitReport:
-    """What a fit came to: the objective of the best checkpoint, not of the last epoch."""
-
-    objective: str
-    value: float
-    step: int
-    steps_run: int
+from lanecast.models.protocol import FitReport, Reporter
 
 
 class ReporterLogger(Logger):

@@ -17,28 +17,30 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from lanecast.data.forecasts import Forecasts, joined
-from lanecast.data.hierarchy import Hierarchy, Structure
+from lanecast.data.hierarchy import Structure
 from lanecast.data.labels import labels
 from lanecast.data.nodes import node_panel
 from lanecast.data.panel import Panel
-from lanecast.data.schema import TARGET, Role
+from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
+from lanecast.models.hierarchy.cuts import Cut
 from lanecast.models.hierarchy.past_errors import KnownPast, NodePast
 from lanecast.models.hierarchy.projection import METHODS, projection
 from lanecast.models.hierarchy.temporal import TemporalForecaster
-from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
 from lanecast.models.quantiles.grids import around, at_levels, at_scores, scores_of
 from lanecast.models.quantiles.support import on_support
+from lanecast.models.wrapping import Wrapping, longer
 
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 
@@ -73,8 +75,8 @@ class PathPlan:
             )
 
 
-class ReconciledForecaster:
-    """Keeps the `Forecaster` protocol; what it does not define is the inner forecaster's."""
+class ReconciledForecaster(Wrapping):
+    """The inner forecaster's lanes, moved to agree with the nodes above them."""
 
     def __init__(
         self,
@@ -109,22 +111,19 @@ class ReconciledForecaster:
         self.name = inner.name
         self.fitted_until: int | None = None
         self._past: NodePast | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        """What the inner forecaster has besides the protocol: its report, its graph."""
-        if name.startswith("_") or name in ("inner", "upper"):
-            raise AttributeError(name)
-        return getattr(self.inner, name)
+        self._twins: list[Forecaster] = []  # of the nodes, then of the lanes
 
     @property
-    def uses(self) -> frozenset[Role]:
-        """Roles of the columns that the inner forecaster reads."""
-        return self.inner.uses
+    def wrapped(self) -> Mapping[str, Forecaster]:
+        """The forecaster of the lanes and, unless nothing above them is forecast, of the nodes."""
+        lanes = {"inner": self.inner}
+        return lanes if self.bottom_up else {**lanes, "upper": self.upper}
 
-    @property
-    def do_validity(self) -> str:
-        """Of the inner forecaster: an effect is added to the reconciled baseline as it is."""
-        return self.inner.do_validity
+    def describe(self) -> Capabilities:
+        """As the inner forecaster; an effect is added to the reconciled baseline as it is."""
+        inner = super().describe()
+        own = replace(inner, quantiles="paths", calibrated_on="past errors")
+        return inner if self.bottom_up else own
 
     @property
     def bottom_up(self) -> bool:
@@ -133,30 +132,78 @@ class ReconciledForecaster:
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit lanes and nodes, then copies that end earlier, for what they missed."""
-        hierarchy = self.structure.of(panel)
         early = until - self.past_plan.steps
-        twins = copy.deepcopy((self.inner, self.upper))
+        twins = [self.inner.clone()]
         self.inner.fit(panel, until=until, reporter=reporter)
-        parts = [(twins[0].fit(panel, until=early), panel)]
+        panels = self._panels(panel)
         if not self.bottom_up:
-            nodes = node_panel(panel, hierarchy)
-            self.upper.fit(nodes, until=until)
-            parts.insert(0, (twins[1].fit(nodes, until=early), nodes))
-        last = until - panel.schema.delay_steps(TARGET) - self.windows.horizon
-        cutoffs = list(range(last, early - 1, -self.past_plan.stride))[::-1]
+            twins.insert(0, self.upper.clone())
+            self.upper.fit(panels[0], until=until)
+        self._twins = [twin.fit(of, until=early) for twin, of in zip(twins, panels, strict=True)]
+        cutoffs = self._past_cutoffs(panel, early, until)
         if not cutoffs:
             raise ConfigError(
                 f"hierarchy.past.steps={self.past_plan.steps} leaves no origin whose horizon of"
                 f" {self.windows.horizon} is known by {panel.time_of(until)}; raise it"
             )
-        told = [self._told(model, of, cutoffs) for model, of in parts]
-        actual_MRH, forecast_MRH, score_MRH = (np.concatenate(x) for x in zip(*told, strict=True))
-        names = [str(name) for _, of in parts for name in of.series]
-        self._past = NodePast.of(names, actual_MRH, forecast_MRH, score_MRH)
+        self._past = self._missed(panels, cutoffs)
         if reporter is not None and (warning := self._past.warning()):
             reporter.warn(warning)
         self.fitted_until = until
         return self
+
+    def with_horizon(self, horizon: int) -> Self:
+        """An unfitted copy, reconciled as this one."""
+        return type(self)(
+            inner=self.inner.with_horizon(horizon),
+            upper=self.upper.with_horizon(horizon),
+            method=self.method,
+            windows=longer(self.windows, horizon),
+            structure=self.structure,
+            past=self.past_plan,
+            paths=self.path_plan,
+        )
+
+    def as_of(self, panel: Panel, *, until: int) -> Self | None:
+        """With lanes and nodes as they stood then, and what was known then of their misses.
+
+        None too where less than half of the past origins was known then: too little to weigh by.
+        """
+        if self.fitted_until is None or not self._twins:
+            return None
+        early, panels = self.fitted_until - self.past_plan.steps, self._panels(panel)
+        every = self._past_cutoffs(panel, early, self.fitted_until)
+        cutoffs = self._past_cutoffs(panel, early, until)
+        least = sum(of.num_series for of in panels) if self.method == "erm" else 2
+        if 2 * len(cutoffs) < len(every) or len(cutoffs) * self.windows.horizon < least:
+            return None
+        if (inner := self.inner.as_of(panel, until=until)) is None:
+            return None
+        other = copy.copy(self)
+        if not self.bottom_up:
+            if (upper := self.upper.as_of(panels[0], until=until)) is None:
+                return None
+            other.upper = upper
+        other.inner, other.fitted_until = inner, until
+        other._past = self._missed(panels, cutoffs)
+        return other
+
+    def _panels(self, panel: Panel) -> list[Panel]:
+        """The panel of the nodes, unless nothing above the lanes is forecast, and of the lanes."""
+        return [panel] if self.bottom_up else [node_panel(panel, self.structure.of(panel)), panel]
+
+    def _past_cutoffs(self, panel: Panel, early: int, until: int) -> list[int]:
+        """Past origins from ``early`` on whose whole horizon is known ``until``."""
+        last = until - panel.schema.delay_steps(TARGET) - self.windows.horizon
+        return list(range(last, early - 1, -self.past_plan.stride))[::-1]
+
+    def _missed(self, panels: Sequence[Panel], cutoffs: Sequence[int]) -> NodePast:
+        """What the twins missed at past origins."""
+        twins = zip(self._twins, panels, strict=True)
+        parts = [self._told(twin, of, cutoffs) for twin, of in twins]
+        actual_MRH, forecast_MRH, score_MRH = (np.concatenate(x) for x in zip(*parts, strict=True))
+        names = [str(name) for of in panels for name in of.series]
+        return NodePast.of(names, actual_MRH, forecast_MRH, score_MRH)
 
     def predict(
         self,
@@ -178,8 +225,8 @@ class ReconciledForecaster:
         parts, rows = [], []
         for cutoff in np.unique(at.cutoff_W).tolist():
             asked = np.flatnonzero(at.cutoff_W == cutoff)
-            cut = _Cut.of(self, panel, hierarchy, nodes, at[asked], cutoff)
-            base = cut.base(self, seed=seed, options=options)
+            cut = Cut.of(panel, hierarchy, nodes, at[asked], cutoff, self.windows)
+            base = self._base(cut, seed=seed, options=options)
             parts.append(
                 self._answer(panel, cut, base, quantiles=quantiles, samples=samples, seed=seed)
             )
@@ -195,10 +242,20 @@ class ReconciledForecaster:
             samples_SWH=None if paths is None else paths[:, order],
         )
 
+    def _base(self, cut: Cut, *, seed: int, options: dict[str, Any]) -> Forecasts:
+        """Base forecasts of the nodes, then of the series."""
+        parts = []
+        if cut.nodes is not None:
+            parts.append(self.upper.predict(cut.nodes, at=cut.above, quantiles=LEVELS, seed=seed))
+        parts.append(
+            self.inner.predict(cut.panel, at=cut.series, quantiles=LEVELS, seed=seed, **options)
+        )
+        return joined(parts)
+
     def _answer(
         self,
         panel: Panel,
-        cut: _Cut,
+        cut: Cut,
         base: Forecasts,
         *,
         quantiles: Sequence[float] | None,
@@ -238,7 +295,7 @@ class ReconciledForecaster:
     def _paths(
         self,
         panel: Panel,
-        cut: _Cut,
+        cut: Cut,
         base: Forecasts,
         matrix: Any,
         past: KnownPast,
@@ -285,9 +342,7 @@ class ReconciledForecaster:
         """Write both models and what they missed, without pickles."""
         assert self._past is not None
         folder.mkdir(parents=True, exist_ok=True)
-        self.inner.save(folder / "inner")
-        if not self.bottom_up:
-            self.upper.save(folder / "upper")
+        super().save(folder)
         self._past.save(folder / "past.npz")
         facts = {"fitted_until": self.fitted_until, "method": self.method}
         (folder / "hierarchy.json").write_text(json.dumps(facts))
@@ -307,69 +362,7 @@ class ReconciledForecaster:
                 f" {'has no' if not self.bottom_up else 'has'} forecasts of the nodes above the"
                 f" lanes; {self.method} cannot take it up"
             )
-        self.inner.load(folder / "inner")
-        if not self.bottom_up:
-            self.upper.load(folder / "upper")
+        super().load(folder)
         self._past = NodePast.load(folder / "past.npz")
         self.fitted_until = facts["fitted_until"]
         return self
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cut:
-    """What can be forecast at one cutoff: upper nodes first, then the series.
-
-    ``asked_W``: place of each asked window among the series.
-    """
-
-    cutoff: int
-    hierarchy: Hierarchy
-    names: tuple[str, ...]
-    panel: Panel
-    series: WindowIndex
-    nodes: Panel | None
-    above: WindowIndex
-    at: WindowIndex
-    asked_W: np.ndarray
-
-    @classmethod
-    def of(
-        cls,
-        model: ReconciledForecaster,
-        panel: Panel,
-        hierarchy: Hierarchy,
-        nodes: Panel | None,
-        at: WindowIndex,
-        cutoff: int,
-    ) -> _Cut:
-        """The hierarchy of the series that can be forecast, or are asked, at ``cutoff``."""
-        able = windows_at(panel, [cutoff], model.windows).series_W
-        active = np.unique(np.concatenate([able, at.series_W]))
-        active_N = np.isin(np.arange(panel.num_series), active)
-        left, kept_M = hierarchy.kept(active_N)
-        above = np.flatnonzero(kept_M[: hierarchy.num_upper])
-        if nodes is None:  # the sums are not forecast, so they are no rows here
-            left, above = left.bottom(), above[:0]
-        return cls(
-            cutoff=cutoff,
-            hierarchy=left,
-            names=left.names,
-            panel=panel,
-            series=WindowIndex(series_W=active, cutoff_W=np.full(len(active), cutoff)),
-            nodes=nodes,
-            above=WindowIndex(series_W=above, cutoff_W=np.full(len(above), cutoff)),
-            at=at,
-            asked_W=np.searchsorted(active, at.series_W),
-        )
-
-    def base(self, model: ReconciledForecaster, *, seed: int, options: dict[str, Any]) -> Forecasts:
-        """Base forecasts of the nodes, then of the series."""
-        parts = []
-        if self.nodes is not None:
-            parts.append(
-                model.upper.predict(self.nodes, at=self.above, quantiles=LEVELS, seed=seed)
-            )
-        parts.append(
-            model.inner.predict(self.panel, at=self.series, quantiles=LEVELS, seed=seed, **options)
-        )
-        return joined(parts)

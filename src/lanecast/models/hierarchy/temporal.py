@@ -12,9 +12,8 @@ Axes: ``W`` windows, ``H`` horizon, ``B`` blocks of one length, ``T`` nodes (blo
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -24,49 +23,40 @@ from scipy import sparse
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.hierarchy import Hierarchy
 from lanecast.data.panel import Panel
-from lanecast.data.schema import TARGET, Role
+from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError
 from lanecast.models.hierarchy.projection import projection
 from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
+from lanecast.models.wrapping import Wrapping, longer
 
 
-class TemporalForecaster:
-    """Keeps the `Forecaster` protocol; what it does not define is the inner forecaster's."""
+class TemporalForecaster(Wrapping):
+    """The inner forecaster's steps, moved to agree with blocks that are forecast beside them."""
 
     def __init__(self, *, inner: Any, blocks: Sequence[int], windows: WindowSpec) -> None:
         for length in blocks:
             if length < 2 or windows.horizon % length:
                 raise ConfigError(
                     f"hierarchy.blocks={list(blocks)}: a block of {length} steps does not divide"
-                    f" the horizon of {windows.horizon} steps"
+                    f" the horizon of {windows.horizon} steps; choose others, or set it to []"
                 )
         if not blocks or len(set(blocks)) < len(blocks):
             raise ConfigError(f"hierarchy.blocks={list(blocks)} must name lengths, each once")
         self.inner: Forecaster = inner
         self.blocks, self.windows = tuple(sorted(blocks, reverse=True)), windows
         self.of_blocks: dict[int, Forecaster] = {
-            length: copy.deepcopy(inner) for length in self.blocks
+            length: self.inner.clone() for length in self.blocks
         }
         self.name = inner.name
         self.fitted_until: int | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        """What the inner forecaster has besides the protocol: its report, its graph."""
-        if name.startswith("_") or name in ("inner", "of_blocks"):
-            raise AttributeError(name)
-        return getattr(self.inner, name)
-
     @property
-    def uses(self) -> frozenset[Role]:
-        """Roles of the columns that the inner forecaster reads."""
-        return self.inner.uses
-
-    @property
-    def do_validity(self) -> str:
-        """Of the inner forecaster."""
-        return self.inner.do_validity
+    def wrapped(self) -> Mapping[str, Forecaster]:
+        """The forecaster of the steps, then those of the blocks."""
+        blocks = {f"blocks-{length}": model for length, model in self.of_blocks.items()}
+        return {"steps": self.inner, **blocks}
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit the steps, then the blocks of each length."""
@@ -75,6 +65,24 @@ class TemporalForecaster:
             model.fit(block_panel(panel, length), until=until)
         self.fitted_until = until
         return self
+
+    def with_horizon(self, horizon: int) -> Self:
+        """An unfitted copy with the same blocks, which must divide the horizon."""
+        inner = self.inner.with_horizon(horizon)
+        return type(self)(inner=inner, blocks=self.blocks, windows=longer(self.windows, horizon))
+
+    def as_of(self, panel: Panel, *, until: int) -> Self | None:
+        """With steps and blocks as they stood then."""
+        if (inner := self.inner.as_of(panel, until=until)) is None:
+            return None
+        blocks = {}
+        for length, model in self.of_blocks.items():
+            if (standing := model.as_of(block_panel(panel, length), until=until)) is None:
+                return None
+            blocks[length] = standing
+        other = copy.copy(self)
+        other.inner, other.of_blocks, other.fitted_until = inner, blocks, until
+        return other
 
     def predict(
         self,
@@ -113,20 +121,6 @@ class TemporalForecaster:
             quantiles_WHQ=None if grid is None else grid + move_WH[..., None],
             samples_SWH=None if paths is None else paths + move_WH,
         )
-
-    def save(self, folder: Path) -> None:
-        """Write the model of the steps and those of the blocks."""
-        self.inner.save(folder / "steps")
-        for length, model in self.of_blocks.items():
-            model.save(folder / f"blocks-{length}")
-
-    def load(self, folder: Path) -> Self:
-        """Take up what `save` wrote."""
-        self.inner.load(folder / "steps")
-        for length, model in self.of_blocks.items():
-            model.load(folder / f"blocks-{length}")
-        self.fitted_until = self.inner.fitted_until
-        return self
 
 
 def step_hierarchy(horizon: int, blocks: Sequence[int]) -> Hierarchy:

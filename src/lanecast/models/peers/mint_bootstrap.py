@@ -24,7 +24,7 @@ from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, LanecastError
 from lanecast.models.classical.naive import read_state
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
 
 DRAWS = 1000
@@ -32,11 +32,8 @@ KEPT = 8  # cutoffs whose fits this process keeps
 _FITTED: dict[tuple[object, ...], tuple[np.ndarray, ...]] = {}
 
 
-class MinTBootstrap:
+class MinTBootstrap(Forecaster):
     """Every node fitted anew at every cutoff; all series must be there, without a gap."""
-
-    uses: frozenset[Role] = frozenset({Role.TARGET})
-    do_validity = "associational"
 
     def __init__(
         self,
@@ -54,6 +51,10 @@ class MinTBootstrap:
         self.model_options = dict(options or {})
         self.n_jobs = n_jobs
         self.fitted_until: int | None = None
+
+    def describe(self) -> Capabilities:
+        """It reads the target alone; its paths are joint over series."""
+        return Capabilities(windows=self.windows, uses=frozenset({Role.TARGET}), quantiles="paths")
 
     @property
     def options(self) -> dict[str, Any]:

@@ -9,8 +9,8 @@ Axes: ``W`` windows, ``T`` steps relative to the cutoff, ``H`` horizon, ``Q`` qu
 
 from __future__ import annotations
 
+import copy
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,7 @@ from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.naive import read_state
 from lanecast.models.peers.window_table import Columns, WindowTable, quiet
-from lanecast.models.protocol import Reporter
+from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish, window_uniforms
 from lanecast.models.quantiles.grids import at_levels, at_scores, horizon_correlation, scores_of
 
@@ -36,7 +36,7 @@ CHUNK = 8192  # windows in one table
 PATH_ORIGINS = 8  # origins before `until` that show how errors move together over the horizon
 
 
-class Reference:
+class Reference(Forecaster):
     """A neuralforecast model by name, in a ``NeuralForecast`` with multi-quantile loss.
 
     Limits of the pipeline, and what is done about them: it cannot mask a future value, so that a
@@ -51,8 +51,6 @@ class Reference:
     Paths: a Gaussian copula over the quantiles, with the correlation that the last origins before
     ``until`` show.
     """
-
-    do_validity = "associational"
 
     def __init__(
         self,
@@ -88,20 +86,19 @@ class Reference:
         self._correlation_HH = np.eye(windows.horizon)
         self._pipeline: Any = None
 
-    @property
-    def uses(self) -> frozenset[Role]:
-        """Every role with ``covariates``, the target alone without."""
-        return frozenset(Role) if self.covariates else frozenset({Role.TARGET})
+    def describe(self) -> Capabilities:
+        """It reads every role with ``covariates``, the target alone without."""
+        return Capabilities(
+            windows=self.windows,
+            uses=frozenset(Role) if self.covariates else frozenset({Role.TARGET}),
+            quantiles="model",
+            static_names=self._table.columns.stat or None,
+            counts=dict(self._table.counts),
+        )
 
-    @property
-    def counts(self) -> Counter[str]:
-        """Fallbacks since the last fit, by name."""
-        return self._table.counts
-
-    @property
-    def static_names(self) -> tuple[str, ...] | None:
-        """The encoded static columns it was fitted on; None if it reads none."""
-        return self._table.columns.stat or None
+    def clone(self) -> Self:
+        """As in `Forecaster`; a fit replaces all that it learns."""
+        return copy.copy(self)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -230,7 +227,7 @@ class Reference:
         future_T = np.arange(1 - wait, self.windows.horizon + 1)
         table, blind_W = self._table.history(panel, at, past_T)
         if blind_W.any():
-            self.counts["no_history"] += int(blind_W.sum()) * self.windows.horizon
+            self._table.counts["no_history"] += int(blind_W.sum()) * self.windows.horizon
         with quiet(self.threads):
             found = self._pipeline.predict(
                 df=table,

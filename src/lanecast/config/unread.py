@@ -1,0 +1,50 @@
+"""Groups that configure networks alone: setting one of them for another model would do nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
+
+from lanecast.config.recipe import composed_config
+from lanecast.config.recorded import invocation
+from lanecast.errors import ConfigError
+
+OF_NETWORKS = ("anchor", "inputs", "loss", "optim", "scaler")
+
+
+def refuse_unread(cfg: DictConfig | Mapping[str, Any]) -> None:
+    """ConfigError where the command line sets a group, or a key of it, that the model never reads.
+
+    What an experiment sets does not count: it is made for several models.
+    """
+    asked = invocation()
+    chosen = [name for name in OF_NETWORKS if name in asked.choices]
+    model = composed_config(cfg).get("model")
+    for override in unread(model, overrides=asked.overrides, groups=chosen):
+        name = model.get("name") if isinstance(model, Mapping) else model
+        raise ConfigError(
+            f"{override} configures a network, and model={name} reads nothing of it; leave it out,"
+            " or choose a network such as model=nhits"
+        )
+
+
+def unread(model: Any, *, overrides: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """The overrides of ``groups`` that reach no part of the model, by its interpolations."""
+    found = []
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        root = override.key_or_group.split(".")[0]
+        if root in groups and not _mentions(model, root):
+            found.append(str(override.input_line).lstrip("+"))
+    return found
+
+
+def _mentions(value: Any, group: str) -> bool:
+    if isinstance(value, Mapping):
+        return any(_mentions(child, group) for child in value.values())
+    if isinstance(value, list):
+        return any(_mentions(child, group) for child in value)
+    return isinstance(value, str) and bool(re.search(rf"\$\{{(?:oc\.select:)?\.*{group}\b", value))
