@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"errors", "data"}),
     "planning": frozenset({"errors", "data"}),
     "whatif": GROUND | {"config", "data", "causal", "models", "evaluation"},
-    "pipeline": frozenset({"errors", "config", "data", "causal", "models", "whatif", "runs"}),
+    "pipeline": GROUND
+    | {"config", "data", "data.ingest", "causal", "models", "evaluation", "whatif", "runs"},
     "monitor": frozenset({"errors", "data", "data.ingest", "evaluation", "planning", "runs"}),
     "report": frozenset({"errors", "data", "causal", "evaluation", "planning", "whatif", "runs"}),
     "audits": GROUND | {"sources", "data", "data.ingest", "causal", "models", "whatif", "pipeline"},

@@ -98,8 +98,7 @@ class MutationCase:
         return self.now + step_length(self.schema.freq) - pd.Timedelta(1, "ns")
 
     def _leaks(self, mutant: Mutant) -> bool:
-        make = partial(
-            PIPELINES[mutant.defect],
+        model = PIPELINES[mutant.defect](
             share=mutant.severity,
             place=mutant.place,
             windows=SPEC,
@@ -109,7 +108,7 @@ class MutationCase:
             table=self.table,
             schema=self.schema,
             lay_out=partial(panel_of, self.config),
-            make=make,
+            model=model,
             spec=SPEC,
             cutoff=self.until,
         )

@@ -27,8 +27,21 @@ if TYPE_CHECKING:
     from lanecast.data.panel import Panel
     from lanecast.planning.network import Network
     from lanecast.twin.world import World
+    from lanecast.workflows.sample_paths import SamplePaths
 
 COLUMNS = ("plan", "regret", "se", "evpi", "excess", "excess_se", "wape", "bias", "cost_usd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is planned, drawn and simulated; the keys of its config."""
+
+    cutoffs: int
+    days: int
+    samples: int
+    draws: int
+    simulated: int
+    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +57,26 @@ class Origin:
 def run(cfg: DictConfig) -> float:
     """Write ``regret.csv`` and ``regret.md``; the excess of the stochastic plan."""
     from lanecast.config import instantiate
+    from lanecast.config.recorded import read_config
+    from lanecast.data.ingest.loading import load_panel
+    from lanecast.workflows.sample_paths import SamplePaths
 
     started, out = time.perf_counter(), Path(str(cfg.out))
     out.mkdir(parents=True, exist_ok=True)
     source = run_folder(str(cfg.runs))
-    policies: dict[str, Policy] = {name: instantiate(one) for name, one in cfg.plans.items()}
-    origins = list(origins_of(cfg, source))
+    size = Size(**{name: int(cfg[name]) for name in Size.__dataclass_fields__})
+    policies: list[Policy] = [instantiate(policy) for policy in cfg.plans.values()]
+    data = read_config(source).data
+    origins = origins_of(
+        SamplePaths.of(source, samples=size.samples),
+        load_panel(data),
+        instantiate(data.source).world,
+        instantiate(cfg.network),
+        size,
+    )
     first: list[Plan] = []
     rows = []
-    for policy in policies.values():
+    for policy in policies:
         plans = [
             policy.plan(origin.parameters, origin.paths, options=SolveOptions()).plan
             for origin in origins
@@ -62,10 +86,13 @@ def run(cfg: DictConfig) -> float:
         print(_line(rows[-1]), flush=True)
     table = _table(rows)
     table.to_csv(out / "regret.csv", index=False)
-    lines = [*_markdown(table), "", *_simulated(cfg, origins[0], first[0])]
-    lines.append(
-        f"{time.perf_counter() - started:.0f} s; {len(origins)} cutoffs x {cfg.draws} draws"
-    )
+    lines = [
+        *_markdown(table),
+        "",
+        *_simulated(origins[0], first[0], size, service=float(cfg.service)),
+    ]
+    seconds = time.perf_counter() - started
+    lines.append(f"{seconds:.0f} s; {len(origins)} cutoffs x {size.draws} draws")
     (out / "regret.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
     return float(rows[0]["excess"])
@@ -82,61 +109,36 @@ def run_folder(pattern: str) -> Path:
     return found[0]
 
 
-def origins_of(cfg: DictConfig, source: Path) -> Any:
-    """The cutoffs of a run, each with its paths and with draws from the truth."""
-    import pandas as pd
-
-    from lanecast.config import instantiate
-    from lanecast.config.recorded import read_config
-    from lanecast.data.ingest.loading import load_panel
-    from lanecast.runs.folder import read_record
-
-    record, recorded = read_record(source), read_config(source)
-    panel = load_panel(recorded.data)
-    world: World = instantiate(recorded.data.source).world
-    network: Network = instantiate(cfg.network)
-    frame = pd.read_parquet(source / "samples.parquet")
-    cutoffs = np.sort(frame["cutoff"].unique())[: cfg.cutoffs]
+def origins_of(
+    paths: SamplePaths, panel: Panel, world: World, network: Network, size: Size
+) -> list[Origin]:
+    """The first cutoffs of a run, each with its paths and with draws from the truth."""
+    cutoffs = paths.cutoffs[: size.cutoffs]
+    as_of = panel.step_of(str(cutoffs[0]))
+    origins = []
     for cutoff in cutoffs:
-        rows = frame[frame["cutoff"] == cutoff]
-        yield _origin(
-            cfg, panel, world, network, rows, str(record["model"]["name"]),
-            step=panel.step_of(str(cutoff)), as_of=panel.step_of(str(cutoffs[0])),
-        )  # fmt: skip
+        volumes = paths.at(cutoff, days=size.days, unit=network.unit, most=size.samples)
+        parameters = network.parameters(panel, volumes.lanes, as_of=as_of)
+        truth = _truth(volumes, world, np.datetime64(cutoff), size)
+        yardstick = Yardstick.of(parameters, truth)
+        origins.append(
+            Origin(parameters=parameters, paths=volumes, truth=truth, yardstick=yardstick)
+        )
+    return origins
 
 
-def _origin(
-    cfg: DictConfig,
-    panel: Panel,
-    world: World,
-    network: Network,
-    rows: pd.DataFrame,
-    column: str,
-    *,
-    step: int,
-    as_of: int,
-) -> Origin:
-    from lanecast.planning.tables import scenarios_from
+def _truth(paths: Scenarios, world: World, cutoff: np.datetime64, size: Size) -> Scenarios:
+    """Draws of the days ahead: all equations known, levels as far as orders show them."""
     from lanecast.twin.geography import network_of
     from lanecast.twin.oracle import filtered_draws
 
-    days = int(cfg.days)
-    rows = rows[rows["sample"] < int(cfg.samples)]
-    paths = scenarios_from(rows, column=column, days=days, unit=network.unit)
-    parameters = network.parameters(panel, paths.lanes, as_of=as_of)
-    day = int((panel.time_of(step) - np.datetime64(world.start)) / np.timedelta64(1, "D"))
+    day = int((cutoff - np.datetime64(world.start)) / np.timedelta64(1, "D"))
     volume_KNH = filtered_draws(
-        world, cutoff=day, horizon=days, branches=int(cfg.draws), seed=int(cfg.seed)
+        world, cutoff=day, horizon=size.days, branches=size.draws, seed=size.seed
     )
     place = {str(name): at for at, name in enumerate(network_of(world).names())}
     chosen = np.array([place[str(name)] for name in paths.lanes])
-    truth = replace(paths, volume_WLT=volume_KNH[:, chosen], probability_W=None, source="truth")
-    return Origin(
-        parameters=parameters,
-        paths=paths,
-        truth=truth,
-        yardstick=Yardstick.of(parameters, truth),
-    )
+    return replace(paths, volume_WLT=volume_KNH[:, chosen], probability_W=None, source="truth")
 
 
 def _row(policy: Policy, origins: list[Origin], plans: list[Plan]) -> dict[str, Any]:
@@ -195,20 +197,21 @@ def _markdown(table: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _simulated(cfg: DictConfig, origin: Origin, plan: Plan) -> list[str]:
+def _simulated(origin: Origin, plan: Plan, size: Size, *, service: float) -> list[str]:
     """The first plan event by event on some draws, beside what the program says it costs."""
     from lanecast.planning.program.program import solve
     from lanecast.planning.simulation import simulate, verdict
 
     runs, ratios, below = [], [], 0
-    for number in range(int(cfg.simulated)):
-        one = alone(origin.truth, origin.truth.volume_WLT[number])
-        told = solve(origin.parameters, one, fixed=plan, flows=True, kind=plan.kind)
-        run = simulate(origin.parameters, plan, one.volume_WLT[0], seed=number, recourse=told.flows)
+    for number in range(size.simulated):
+        draw = alone(origin.truth, origin.truth.volume_WLT[number])
+        priced = solve(origin.parameters, draw, fixed=plan, flows=True, kind=plan.kind)
+        volume_LT = draw.volume_WLT[0]
+        run = simulate(origin.parameters, plan, volume_LT, seed=number, recourse=priced.flows)
         runs.append(run)
-        ratios.append(run.cost / told.expected)
+        ratios.append(run.cost / priced.expected)
         below += ratios[-1] < 1 - 1e-6
-    found = verdict(runs, target=float(cfg.service))
+    found = verdict(runs, target=service)
     return [
         f"Simulated event by event ({plan.kind}, {len(runs)} draws, late trailers and docks): cost"
         f" {np.mean(ratios):.4f} of the program's, below it in {below} runs; {found}."

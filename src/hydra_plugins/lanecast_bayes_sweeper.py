@@ -6,6 +6,7 @@ and runs this file before it stands in ``sys.modules``: no annotations from the 
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,7 @@ class BayesSweeper(Sweeper):
     def _sum_up(self, study: Any, folder: Path) -> float | None:
         from lanecast.cli.search import told_trials
         from lanecast.report.importance import importance_figure, write_trials
+        from lanecast.report.pictures import picture_or_warning
 
         trials = told_trials(study)
         write_trials(trials, folder / "trials.csv")
@@ -127,7 +129,8 @@ class BayesSweeper(Sweeper):
             "best of %d trials (%d failed): %.6g with %s; see %s",
             len(trials), len(trials) - len(good), best.value, chosen, folder / "trials.csv",
         )  # fmt: skip
-        importance_figure(study, folder / "importance.png")
+        picture = partial(importance_figure, study)
+        picture_or_warning(folder / "importance.png", picture, log.warning)
         return float(best.value)
 
 

@@ -21,7 +21,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from lanecast.workflows.engines import CALM
+from lanecast.pipeline.engines import CALM
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,11 @@
 """The errors a user can meet; each message names the thing, the place and the way out."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
 
 class LanecastError(Exception):
     """Base of every error that lanecast raises on purpose."""
@@ -43,3 +49,33 @@ class WorseError(LanecastError):
 
 class PlanError(LanecastError, ValueError):
     """A plan cannot be made or priced: its parameters, its volumes, or the two together."""
+
+
+class Faults:
+    """Where checks report what is wrong: the first fault is raised, or all are kept as values.
+
+    A check goes on after `add` with what is sound, which only happens where faults are kept.
+    """
+
+    def __init__(self, *, keep: bool = False) -> None:
+        self.keep = keep
+        self.kept: list[LanecastError] = []
+
+    def add(self, fault: LanecastError) -> None:
+        """Raise ``fault``, or keep it."""
+        if not self.keep:
+            raise fault
+        self.kept.append(fault)
+
+    def end(self) -> NoReturn:
+        """Nothing further can be checked: raise the last fault that is kept."""
+        raise self.kept[-1]
+
+    @contextmanager
+    def kept_from(self) -> Iterator[None]:
+        """Keep what the block raises as well."""
+        try:
+            yield
+        except LanecastError as fault:
+            if fault not in self.kept:
+                self.add(fault)

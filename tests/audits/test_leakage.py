@@ -82,7 +82,7 @@ def subject(make=SeasonalNaive, **options) -> Subject:
         "table": table(),
         "schema": SCHEMA,
         "lay_out": plain_layout(SCHEMA),
-        "make": lambda: make(windows=SPEC, season=7),
+        "model": make(windows=SPEC, season=7),
         "spec": SPEC,
         "cutoff": CUTOFF,
     }

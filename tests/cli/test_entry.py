@@ -151,3 +151,27 @@ def test_unwritable_place_is_told_with_the_way_out(toy, capfd):
     told = capfd.readouterr().err
     assert "file/runs" in told
     assert "paths.runs=<folder>" in told
+
+
+NUMBERS = ["1e5", "1_000", "007", "2024-01-01", "on", "true", "null", "1.50", "0x10", "1e5-a"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_name_that_looks_like_a_number_stays_as_it_was_typed(toy, name):
+    assert toy(f"name={name}") == 0
+    (record,) = toy.records()
+    assert record["name"] == name
+    assert record["folder"].relative_to(toy.folder / "runs").parts[0] == name
+
+
+def test_a_sweep_keeps_the_name_that_was_typed(toy):
+    assert toy("-m", "seed=1,2", "name=1e5") == 0
+    assert [record["name"] for record in toy.records("1e5")] == ["1e5", "1e5"]
+    assert toy("name=1e3,1_0,run", "seed=3", "-m") == 0
+    names = {record["name"] for record in toy.records()}
+    assert names == {"1e5", "1e3", "1_0", "run"}
+
+
+def test_an_ordinary_name_is_recorded_without_quotes(toy):
+    assert toy("name=first") == 0
+    assert toy.records()[0]["overrides"] == ["name=first"]

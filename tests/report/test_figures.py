@@ -6,7 +6,7 @@ import pytest
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import LanecastError
-from lanecast.report.figures import _step_name, forecast_figure
+from lanecast.report.figures import forecast_figure, step_name
 
 
 @pytest.fixture
@@ -68,4 +68,4 @@ def test_a_window_that_was_not_forecast_says_which_were(panel, forecasts, tmp_pa
     [("D", "day"), ("h", "hour"), ("15min", "15 minutes"), ("W-SUN", "week"), ("2h", "2 hours")],
 )
 def test_a_frequency_is_named_in_words(freq, name):
-    assert _step_name(freq) == name
+    assert step_name(freq) == name

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from lanecast.errors import ConfigError
+from lanecast.errors import ConfigError, Faults
 from lanecast.sources.tables import CsvTable, ParquetTable
 
 ROWS = pd.DataFrame(
@@ -67,3 +67,74 @@ def test_a_missing_id_column_names_those_there(table):
 def test_a_missing_file_is_named_with_the_way_out(tmp_path):
     with pytest.raises(ConfigError, match=f"{tmp_path}/no.csv.*LANECAST_DATA.*data.path"):
         CsvTable(path=str(tmp_path / "no.csv")).load()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rename": {"daet": "ds"}}, ["data.source.rename", "'daet'", "did you mean dest or date"]),
+        ({"drop": ["notes"]}, ["data.source.drop", "'notes'", "did you mean note"]),
+        ({"drop": ["weather"]}, ["data.source.drop", "'weather'", "['origin', 'dest'"]),
+    ],
+)
+def test_renaming_or_dropping_what_is_not_there_is_told(table, options, words):
+    with pytest.raises(ConfigError) as refused:
+        table(id=["dest"], **options).load()
+    assert all(word in str(refused.value) for word in [*words, "table."]), refused.value
+
+
+def test_every_name_that_is_not_there_is_kept_where_asked(table):
+    faults = Faults(keep=True)
+    options = {"rename": {"daet": "ds", "n": "y"}, "drop": ["notes"]}
+    frame = table(id=["dest"], **options).load(faults).frame
+    assert len(faults.kept) == 2
+    assert "y" in frame
+
+
+def test_what_is_renamed_may_be_dropped_under_either_name(table):
+    for name in ("note", "remark", "dest"):
+        options = {"rename": {"note": "remark"}, "drop": [name]}
+        assert "ds" not in table(id=["dest"], **options).load().frame
+
+
+def test_a_name_of_the_statics_alone_may_be_dropped(table, tmp_path):
+    source = table(id=["dest"])
+    sites = ROWS[["dest"]].assign(region="north")
+    if type(source) is CsvTable:
+        sites.to_csv(tmp_path / "sites", index=False)
+    else:
+        sites.to_parquet(tmp_path / "sites")
+    both = type(source)(
+        path=source.path, id=["dest"], drop=["region"], statics=str(tmp_path / "sites")
+    )
+    assert "region" not in both.load().statics
+
+
+def test_a_future_file_may_lack_what_the_past_has(table):
+    source = table(ROWS.drop(columns=["n", "note"]), id=["dest"], drop=["note"], rename={"n": "y"})
+    assert list(source.load_future()) == ["unique_id", "origin", "date"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "No columns"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3.*every line as many fields"),
+        ("a,b\nZ\u00fcrich,2\n".encode("latin-1"), "UTF-8"),
+        (b"PK\x03\x04\xff\xfe\x00", "Excel.*save it as CSV"),
+        (b"PAR1\xff\xfe\x00", "data=panel_parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line_with_the_way_out(tmp_path, content, words):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"table.csv cannot be read.*{words}") as refused:
+        CsvTable(path=str(path), id=["a"]).load()
+    assert "\n" not in str(refused.value)
+
+
+def test_a_broken_parquet_file_is_one_line(tmp_path):
+    path = tmp_path / "table.parquet"
+    path.write_bytes(b"not at all a Parquet file")
+    with pytest.raises(ConfigError, match=r"table.parquet cannot be read.*file is whole"):
+        ParquetTable(path=str(path)).load()

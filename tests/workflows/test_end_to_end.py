@@ -80,7 +80,7 @@ def test_cutoffs_past_the_last_label_are_refused(
 ) -> None:
     late = ["protocol.first_cutoff=2024-05-29", "protocol.count=null"]
     assert script("backtest", *TABLE, *SMALL, *late, "model=linear", "name=late") == 2
-    assert "asks for 1 cutoffs from 2024-05-29" in capfd.readouterr().err
+    assert "protocol.first_cutoff=2024-05-29 is no cutoff" in capfd.readouterr().err
 
 
 def test_backtest_writes_forecasts_and_scores(script: Script) -> None:
@@ -156,7 +156,8 @@ def test_series_without_history_is_left_out_and_said(script: Script) -> None:
     record = record_of("left")
     assert record["windows"]["windows_without_history"] == 1
     (warning,) = record["warnings"]
-    assert "1 of 2 series are not forecast, the first of them 'A>C'" in warning
+    assert warning.startswith("1 of 2 series are not forecast")
+    assert warning.endswith(": 'A>C'")
 
 
 def test_series_without_any_history_is_no_forecast(
@@ -180,17 +181,59 @@ def test_series_new_since_training_is_forecast_and_counted(script: Script) -> No
     assert frame["unique_id"].unique().tolist() == ["A>B", "A>C", "B>D"]
 
 
-def test_missing_known_future_is_named(script: Script, capfd: pytest.CaptureFixture[str]) -> None:
+def test_missing_known_future_leaves_its_series_out_or_is_refused(
+    script: Script, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
-    trained = run_folder("train")
     _, future = lanes()
     late = (future["unique_id"] == "A>C") & (future["ds"] > LAST + pd.Timedelta(days=3))
     future[~late].to_csv("short.csv", index=False)
-    command = [f"run={trained}", "tracking=none", "paths.runs=runs"]
-    assert script("forecast", *command, "name=short", "data.future_path=short.csv") == 1
-    told = capfd.readouterr().err
-    assert "column 'promo' is known_future but missing for series 'A>C' from 2024-06-02" in told
-    assert read_record(run_folder("short"))["status"] == "failed"
+    command = [f"run={run_folder('train')}", "tracking=none", "paths.runs=runs"]
+    command.append("data.future_path=short.csv")
+    assert script("forecast", *command, "name=short") == 0
+    (warning,) = record_of("short")["warnings"]
+    assert "1 of 2 series are not forecast" in warning
+    assert "'A>C' (promo from 2024-06-02)" in warning
+    assert "strict=true" in warning
+    assert warning in capfd.readouterr().out
+    frame = pd.read_csv(run_folder("short") / "forecasts.csv")
+    assert frame["unique_id"].unique().tolist() == ["A>B"]
+
+    assert script("forecast", *command, "name=strict", "strict=true") == 1
+    assert "column 'promo' is known_future but missing for series 'A>C'" in capfd.readouterr().err
+    assert read_record(run_folder("strict"))["status"] == "failed"
+
+    future[future["ds"] < LAST + pd.Timedelta(days=3)].to_csv("short.csv", index=False)
+    assert script("forecast", *command, "name=nobody") == 1
+    assert "2 of 2 windows lack some of it" in capfd.readouterr().err
+
+
+def test_forecast_ends_with_what_it_forecast(
+    script: Script, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert script("train", *TABLE, *SMALL, "model=linear", "name=train") == 0
+    capfd.readouterr()
+    command = [f"run={run_folder('train')}", "tracking=none", "paths.runs=runs", "name=ahead"]
+    assert script("forecast", *command, 'plot=["A>B", "A>D"]', "data.unit=parcels") == 0
+    lines = capfd.readouterr().out.splitlines()
+    folder = run_folder("ahead")
+    table = pd.read_csv(folder / "forecasts.csv", parse_dates=["ds", "cutoff"])
+    twin = pd.read_parquet(folder / "forecasts.parquet")
+    assert list(table) == list(twin)
+    np.testing.assert_allclose(table["linear"], twin["linear"], rtol=1e-6)
+    assert lines[0].split() == ["total", "per", "step", "parcels"]
+    totals = twin.groupby("ds")["linear"].sum()
+    for line, (day, total) in zip(lines[1:], totals.items(), strict=False):
+        assert line.split()[0] == f"{day:%F}"
+        assert float(line.split()[1]) == pytest.approx(total, rel=1e-3)
+    closing = "completed: 2 series, 14 steps of D, 2024-05-30 to 2024-06-12; see runs/ahead/"
+    assert lines[-1].startswith(closing)
+    assert len(lines) == 1 + HORIZON + 2  # the warning below, and the closing line
+    assert (folder / "forecast.png").read_bytes().startswith(b"\x89PNG")
+    (warning,) = record_of("ahead")["warnings"]
+    assert (
+        warning == "plot names 'A>D', which is no series that is forecast; did you mean A>C or A>B?"
+    )
 
 
 def test_same_command_gives_the_same_losses(script: Script) -> None:

@@ -31,6 +31,7 @@ from lanecast.data.schema import TARGET, Schema
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import ConfigError, LeakageError, SchemaError
 from lanecast.models.protocol import Forecaster
+from lanecast.pipeline.folds import History, fitted
 from lanecast.sources import SourceTable
 
 SKILL_LEFT = 0.05  # skill on a shuffled target that chance may leave
@@ -38,19 +39,19 @@ SKILL_LEFT = 0.05  # skill on a shuffled target that chance may leave
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A pipeline: how a table becomes a panel, how a model is made, and where it is asked."""
+    """A pipeline: how a table becomes a panel, the unfitted model, and where it is asked."""
 
     table: SourceTable
     future: pd.DataFrame | None = None
     schema: Schema
     lay_out: Callable[[SourceTable, pd.DataFrame | None], Panel]
-    make: Callable[[], Forecaster]
+    model: Forecaster
     spec: WindowSpec
     cutoff: pd.Timestamp
     season: int = 7
     quantiles: Sequence[float] = (0.1, 0.5, 0.9)
     seed: int = 1
-    window: int | None = None  # steps of history a fit may read; None: all
+    window: History = "expanding"  # or the last steps of history that a fit may read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,10 +192,9 @@ def answer(subject: Subject, table: SourceTable) -> Answer:
             f" up to {subject.cutoff}; set another cutoff="
         )
     seed_everything(subject.seed)
-    history = panel if subject.window is None else panel.since(until - subject.window + 1)
-    model = subject.make().fit(history, until=until)
-    found = model.predict(panel, at=at, quantiles=list(subject.quantiles), seed=subject.seed)
-    return Answer(panel=panel, at=at, forecasts=found)
+    model = fitted(panel, subject.model, until=until, window=subject.window)
+    forecasts = model.predict(panel, at=at, quantiles=list(subject.quantiles), seed=subject.seed)
+    return Answer(panel=panel, at=at, forecasts=forecasts)
 
 
 def change(one: Answer, two: Answer) -> tuple[float, str]:

@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lanecast.cli.arguments import names_as_typed, require_launcher
 from lanecast.cli.folders import ConfFolders
 from lanecast.cli.trusting import check_found_folder, check_trust, granted, trust_of_children
 from lanecast.config.recipe import check_targets, omegaconf_message
@@ -106,7 +107,9 @@ def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFold
     words = sys.argv[1:]
     try:
         trust, overrides = granted(argv, root=root, folders=folders)
-        overrides = overrides_first(as_overrides(overrides, folders, root))
+        require_launcher(overrides)
+        overrides = names_as_typed(as_overrides(overrides, folders, root))
+        overrides = overrides_first(overrides)
         overrides = _lenient_where_recorded(overrides, folders)
         check_found_folder(overrides, trust, root=root, folders=folders)
     except ConfigError as wrong:

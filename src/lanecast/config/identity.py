@@ -37,7 +37,7 @@ FIRST_MODULES: Mapping[str, str] = {
     "lanecast.runs.wandb_mirror": "lanecast.tracking.wandb",
     "lanecast.twin": "lanecast.sources.midmile",
     "lanecast.whatif.coupled": "lanecast.models.coupled",
-    "lanecast.workflows.engines": "lanecast.engines",
+    "lanecast.pipeline.engines": "lanecast.engines",
 }
 _OF_TODAY = {first: today for today, first in FIRST_MODULES.items()}
 

@@ -17,6 +17,8 @@ from lanecast.config.identity import first_named, named_as_today, without_unset_
 from lanecast.config.trust import may_name, refusal
 from lanecast.errors import ConfigError, LanecastError
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # can be the name of a folder
+
 # Root keys that say who runs it, where and how it is kept, not what is computed.
 BOOKKEEPING = (
     "seed",
@@ -28,6 +30,8 @@ BOOKKEEPING = (
     "run",
     "engine",
     "trust",
+    "plot",
+    "strict",
 )
 # Keys of `trainer` that choose the machine or the console, at any depth.
 MACHINE = frozenset(
@@ -95,7 +99,7 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
 def slug(name: object) -> str:
     """Return ``name`` if it can be the name of a folder."""
     text = str(name)
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text) is None:
+    if NAME.fullmatch(text) is None:
         raise ConfigError(
             f"name={text!r} cannot name a folder; use letters, digits, '-', '_' and '.', "
             "for example name=my-first-sweep"

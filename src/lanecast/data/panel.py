@@ -102,10 +102,10 @@ class Panel:
         moment = np.datetime64(pd.Timestamp(time), "ns")
         step = int(np.searchsorted(self.times, moment))
         if step == len(self.times) or self.times[step] != moment:
-            first, last = pd.Timestamp(self.times[0]), pd.Timestamp(self.times[-1])
+            first, last = (self.time_of(int(at)) for at in (self.start.min(), self.end.max() - 1))
             raise SchemaError(
-                f"{pd.Timestamp(time)} is not a step of this panel, whose {self.schema.freq} grid"
-                f" runs from {first} to {last}; choose a time on it"
+                f"{pd.Timestamp(time)} is not a step of this panel, whose rows run from {first} to"
+                f" {last} in steps of {self.schema.freq}; choose a time among them"
             )
         return step
 
@@ -123,6 +123,18 @@ class Panel:
         begin = np.clip(low + first - self.start[series], low, high)
         stop = np.clip(low + last + 1 - self.start[series], begin, high)
         return self.presence.before(stop) - self.presence.before(begin)
+
+    def total(self, series: np.ndarray, steps: Sequence[int]) -> np.ndarray:
+        """Sum of the present targets of some series at each step; NaN where none is present."""
+        y = self.values[:, 0].numpy()
+        low, start, end = self.offsets[series], self.start[series], self.end[series]
+        totals = np.full(len(steps), np.nan)
+        for number, step in enumerate(steps):
+            inside = (step >= start) & (step < end)
+            values = y[low[inside] + step - start[inside]]
+            if (present := np.isfinite(values)).any():
+                totals[number] = values[present].sum(dtype=np.float64)
+        return totals
 
     def column(self, name: str) -> Tensor:
         """One stored column as a view, [cells]; NaN where missing."""

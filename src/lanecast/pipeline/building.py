@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
+from lanecast.pipeline.machine import require_gpus, require_solver
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from lanecast.models.protocol import Forecaster
 
 
-def build_forecaster(cfg: DictConfig, *, layer: CausalLayer | None = None) -> Forecaster:
+def build_forecaster(
+    cfg: DictConfig, *, layer: CausalLayer | None = None, here: bool = True
+) -> Forecaster:
     """The model of a config: coupled to its graph, calibrated and reconciled where it asks for it.
 
     ``dag=`` and ``coupling=`` declare the graph, ``calibration=`` how intervals are corrected,
@@ -22,11 +25,14 @@ def build_forecaster(cfg: DictConfig, *, layer: CausalLayer | None = None) -> Fo
     The graph is validated before any data is read; ConfigError where a coupling lacks its graph,
     and where the command line sets what only a network reads, but the model is none.
     Couplings of one panel may share a causal layer, which is then fitted once.
+    What the model needs of this machine is told at once; not ``here`` if it will run elsewhere.
     """
     from lanecast.config import instantiate
     from lanecast.config.unread import refuse_unread
 
     refuse_unread(cfg)
+    if here:
+        require_gpus(cfg.model)
     model = _corrected(cfg, _coupled(cfg, layer=layer))
     if not cfg.get("hierarchy") or "_target_" not in cfg.hierarchy:
         return model
@@ -78,6 +84,7 @@ def _plain(cfg: DictConfig) -> Forecaster:
     if not cfg.get("weights"):
         model: Forecaster = instantiate(cfg.model)
         return model
+    require_solver("weights")
     if not accepts(cfg.model, "weigher"):
         raise ConfigError(
             f"weights= weighs the loss of a network, and model={cfg.model.get('name')} takes no"

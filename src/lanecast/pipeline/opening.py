@@ -1,51 +1,97 @@
-"""From a run folder back to its model."""
+"""From a run folder back to its model, and to its data as the model reads them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lanecast.errors import CheckpointError, ScenarioError
+from lanecast.errors import CheckpointError, ConfigError, ScenarioError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lanecast.data.panel import Panel
+    from lanecast.data.windows import WindowSpec
     from lanecast.models.protocol import Forecaster
     from lanecast.whatif.coupled import CoupledForecaster
 
 MODEL = "model"  # folder of the saved model inside a run folder
 
 
-def refuse_calibrated(cfg: DictConfig) -> None:
-    """ScenarioError for a calibrated run: its shifts were learned where nobody acted."""
-    if cfg.get("calibration"):
-        raise ScenarioError(
-            f"run={cfg.get('run')} is calibrated ({cfg.calibration.method.name}), and what it"
-            " missed without an action says nothing of intervals under one; ask a run with"
-            " calibration=none"
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRun:
+    """A trained run: its folder, its config with what was asked of it now, its model loaded."""
+
+    folder: Path
+    config: DictConfig
+    model: Forecaster
+
+    @property
+    def windows(self) -> WindowSpec:
+        """The windows of its config."""
+        from lanecast.config import instantiate
+
+        spec: WindowSpec = instantiate(self.config.windows)
+        return spec
+
+    def panel(self) -> Panel:
+        """The data of its config, statics encoded as when it was trained."""
+        from lanecast.data.ingest.loading import load_panel
+        from lanecast.data.ingest.statics import vocabulary_of
+        from lanecast.data.schema import Schema
+
+        schema = Schema.from_config(self.config.data.schema)
+        vocabulary = vocabulary_of(schema, self.model.describe().static_names)
+        return load_panel(self.config.data, vocabulary=vocabulary)
+
+
+def open_run(run: DictConfig | str | Path) -> OpenedRun:
+    """Open a run folder, or that of ``cfg.run`` with a config in which it was asked something.
+
+    CheckpointError where it holds no trained model, or one of another config.
+    """
+    from lanecast.config.recorded import read_config
+    from lanecast.pipeline.building import build_forecaster
+
+    if isinstance(run, str | Path):
+        folder, config = Path(run), read_config(Path(run))
+    else:
+        if run.get("run") is None:
+            raise ConfigError("this needs the folder of a trained run: run=runs/.../seed1")
+        folder, config = Path(str(run.run)), run
+    model = build_forecaster(config).load(saved_model(folder))
+    return OpenedRun(folder=folder, config=config, model=model)
 
 
 def causal_part(forecaster: Forecaster) -> Forecaster:
-    """The lanes' model inside a reconciled one: actions reach lanes, and sums follow.
+    """The model that actions reach: the coupled one inside a reconciled one, since sums follow.
 
-    ScenarioError where blocks of steps are forecast beside the steps: no action reaches a block.
+    ScenarioError for a calibrated one, whose shifts were learned where nobody acted, and where
+    blocks of steps are forecast beside the steps: no action reaches a block.
     """
+    from lanecast.models.calibration.forecaster import CalibratedForecaster
     from lanecast.models.hierarchy.forecaster import ReconciledForecaster
     from lanecast.models.hierarchy.temporal import TemporalForecaster
 
-    if not isinstance(forecaster, ReconciledForecaster):
-        return forecaster
-    if isinstance(forecaster.inner, TemporalForecaster):
+    if isinstance(forecaster, ReconciledForecaster):
+        forecaster = forecaster.inner
+    if isinstance(forecaster, TemporalForecaster):
         raise ScenarioError(
-            f"the run forecasts blocks of {list(forecaster.inner.blocks)} steps beside the steps,"
+            f"the run forecasts blocks of {list(forecaster.blocks)} steps beside the steps,"
             " which no action reaches; ask a run with hierarchy.blocks=[]"
         )
-    return forecaster.inner
+    if isinstance(forecaster, CalibratedForecaster):
+        raise ScenarioError(
+            f"{forecaster.name} is calibrated ({forecaster.method.name}), and what it missed"
+            " without an action says nothing of intervals under one; ask a run with"
+            " calibration=none"
+        )
+    return forecaster
 
 
 def coupled_part(forecaster: Forecaster) -> CoupledForecaster:
-    """As `causal_part`, of a run with a graph; ScenarioError where it has none."""
+    """As `causal_part`, of a model with a graph; ScenarioError where it has none."""
     from lanecast.whatif.coupled import CoupledForecaster
 
     coupled = causal_part(forecaster)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from lanecast.data.cutoffs import short_time
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
-from lanecast.errors import LanecastError, RunFolderError
+from lanecast.errors import LanecastError
 from lanecast.evaluation.metrics import INTERVALS
+from lanecast.report.canvas import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,35 +42,64 @@ def forecast_figure(
     ``series`` is a unique_id or its number; ``cutoff`` a step or a time; ``unit`` names the target
     on the axis; ``history`` is in steps (default: four horizons).
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     number = series if isinstance(series, int) else _series_number(panel, series)
     step = cutoff if isinstance(cutoff, int) else panel.step_of(cutoff)
+    with canvas(path, (9.0, 3.6), layout="constrained") as figure:
+        axes = figure.add_subplot()
+        _draw_window(axes, panel, forecasts, number, step, history=history)
+        _dress(axes, panel, step, unit)
+    return path
+
+
+def overview_figure(
+    panel: Panel, forecasts: Forecasts, series: Sequence[int], path: Path, *, unit: str = "y"
+) -> Path:
+    """Draw the total over all forecast series above some of them, from the one cutoff they have."""
+    step, horizon = int(forecasts.index.cutoff_W[0]), forecasts.point_WH.shape[1]
+    past, ahead = range(step - 4 * horizon + 1, step + 1), range(step + 1, step + horizon + 1)
+    total_T = panel.total(forecasts.index.series_W, past)
+    with canvas(path, (9.0, 3.0 * (1 + len(series))), layout="constrained") as figure:
+        rows = figure.subplots(1 + len(series), squeeze=False)[:, 0]
+        rows[0].plot(_times(panel, past), total_T, color=BLACK, linewidth=1.2, label="history")
+        total_H = forecasts.point_WH.sum(axis=0, dtype=np.float64)
+        rows[0].plot(_times(panel, ahead), total_H, color=BLUE, linewidth=1.6, label="forecast")
+        title = f"total of {len(forecasts.index)} series: {horizon} steps ahead"
+        rows[0].set_title(f"{title} from {short_time(panel.time_of(step))}", loc="left")
+        for axes, number in zip(rows[1:], series, strict=True):
+            _draw_window(axes, panel, forecasts, number, step, history=None)
+        for axes in rows:
+            _dress(axes, panel, step, unit)
+    return path
+
+
+def _draw_window(
+    axes: Axes,
+    panel: Panel,
+    forecasts: Forecasts,
+    number: int,
+    step: int,
+    *,
+    history: int | None,
+) -> None:
+    """One series at one cutoff, with its name and date."""
     window = _window(panel, forecasts.index, number, step)
     horizon = forecasts.point_WH.shape[1]
     back = 4 * horizon if history is None else history
-
-    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
     _draw_actuals(axes, panel, number, step, back=back, horizon=horizon)
     _draw_forecast(axes, panel, forecasts, window, step)
-    axes.axvline(_times(panel, [step])[0], color="0.5", linewidth=0.8, linestyle=":")
     name, date = panel.series[number], panel.time_of(step)
-    axes.set_title(f"{name}: {horizon} steps ahead from {_short(date)}", loc="left")
-    axes.set_ylabel(f"{unit} per {_step_name(panel.schema.freq)}")
-    axes.set_xlabel(_step_name(panel.schema.freq))
+    axes.set_title(f"{name}: {horizon} steps ahead from {short_time(date)}", loc="left")
+
+
+def _dress(axes: Axes, panel: Panel, cutoff: int, unit: str) -> None:
+    """Cutoff, names of the axes, spines, grid and legend."""
+    axes.axvline(_times(panel, [cutoff])[0], color="0.5", linewidth=0.8, linestyle=":")
+    axes.set_ylabel(f"{unit} per {step_name(panel.schema.freq)}")
+    axes.set_xlabel(step_name(panel.schema.freq))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=144)
-    except OSError as err:
-        raise RunFolderError(f"the figure cannot be written to {path}: {err}") from err
-    return path
 
 
 def _draw_actuals(
@@ -113,10 +145,10 @@ def _window(panel: Panel, index: WindowIndex, series: int, cutoff: int) -> int:
     found = np.flatnonzero((index.series_W == series) & (index.cutoff_W == cutoff))
     if not len(found):
         steps = np.unique(index.cutoff_W[index.series_W == series])
-        there = ", ".join(_short(panel.time_of(int(step))) for step in steps) or "no cutoff"
+        there = ", ".join(short_time(panel.time_of(int(step))) for step in steps) or "no cutoff"
         raise LanecastError(
             f"there is no forecast of {panel.series[series]!r} at cutoff"
-            f" {_short(panel.time_of(cutoff))}; this series was forecast at {there}"
+            f" {short_time(panel.time_of(cutoff))}; this series was forecast at {there}"
         )
     return int(found[0])
 
@@ -125,12 +157,8 @@ def _times(panel: Panel, steps: range | list[int]) -> np.ndarray:
     return np.array([panel.time_of(step) for step in steps], dtype="datetime64[ns]")
 
 
-def _step_name(freq: str) -> str:
+def step_name(freq: str) -> str:
     """``day`` for D, ``15 minutes`` for 15min, ``week`` for W-SUN."""
     offset = pd.tseries.frequencies.to_offset(freq)
     name = STEP_NAMES.get(offset.rule_code.split("-")[0], offset.rule_code)
     return name if offset.n == 1 else f"{offset.n} {name}s"
-
-
-def _short(time: pd.Timestamp) -> str:
-    return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lanecast.causal.graph.graph import Edge, Graph, Node, NodeKind
-from lanecast.errors import RunFolderError
+from lanecast.report.canvas import canvas
 from lanecast.report.figures import BLACK, BLUE, VERMILION
 from lanecast.report.graph_layout import Layout, Spot, label_spots, laid_out, sample
 
@@ -36,9 +36,6 @@ LOOP = 0.36  # height of the loop of a node's own lags
 
 def graph_figure(graph: Graph, path: Path) -> Path:
     """Draw the graph and write it to ``path``, whose suffix says the format."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     edges = [edge for edge in graph.causal if edge.source != edge.target]
     layout = laid_out(graph, [*((e.source, e.target) for e in edges), *graph.bidirected])
     x, y = np.array(list(layout.spots.values())).T
@@ -48,24 +45,18 @@ def graph_figure(graph: Graph, path: Path) -> Path:
     along = np.concatenate([y, *(sample(curve)[:, 1] for curve in layout.curves)])
     bottom = min((y - half).min(), along.min()) - 1.2
     top = max((y + half).max() + LOOP, along.max()) + 0.6
-    figure = Figure(figsize=(right - left, top - bottom))
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(left, right), ylim=(bottom, top))
-    axes.set_axis_off()
-    _draw_edges(axes, edges, layout)
-    for edge in graph.causal:
-        if edge.source == edge.target:
-            _draw_loop(axes, edge, layout)
-    for name, spot in layout.spots.items():
-        size = layout.wide, layout.tall[name]
-        _draw_node(axes, graph.nodes[name], spot, size, target=name == graph.target)
-    _draw_words(axes, graph, (left, top))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=144)
-    except OSError as err:
-        raise RunFolderError(f"the figure cannot be written to {path}: {err}") from err
+    with canvas(path, (right - left, top - bottom)) as figure:
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(left, right), ylim=(bottom, top))
+        axes.set_axis_off()
+        _draw_edges(axes, edges, layout)
+        for edge in graph.causal:
+            if edge.source == edge.target:
+                _draw_loop(axes, edge, layout)
+        for name, spot in layout.spots.items():
+            size = layout.wide, layout.tall[name]
+            _draw_node(axes, graph.nodes[name], spot, size, target=name == graph.target)
+        _draw_words(axes, graph, (left, top))
     return path
 
 

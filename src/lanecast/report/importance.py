@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lanecast.report.canvas import canvas
+
 log = logging.getLogger(__name__)
 
 
@@ -47,17 +49,12 @@ def importance_figure(study: Any, path: Path) -> Path | None:
     if not shares:
         log.warning("no %s: it takes four finished trials of different values", path.name)
         return None
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 1.2 + 0.4 * len(shares)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    bars = axes.barh(list(shares)[::-1], list(shares.values())[::-1], color="#0072B2")
-    axes.bar_label(bars, fmt="%.2f", padding=3)
-    axes.set_xlim(0, 1.1)
-    told = sum(trial.value is not None for trial in study.trials)
-    axes.set_xlabel(f"share of importance (PED-ANOVA, better half of {told} trials)")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
+    num_trials = sum(trial.value is not None for trial in study.trials)
+    with canvas(path, (6.4, 1.2 + 0.4 * len(shares)), layout="constrained") as figure:
+        axes = figure.add_subplot()
+        bars = axes.barh(list(shares)[::-1], list(shares.values())[::-1], color="#0072B2")
+        axes.bar_label(bars, fmt="%.2f", padding=3)
+        axes.set_xlim(0, 1.1)
+        axes.set_xlabel(f"share of importance (PED-ANOVA, better half of {num_trials} trials)")
+        axes.spines[["top", "right"]].set_visible(False)
     return path

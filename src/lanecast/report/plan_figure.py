@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanecast.errors import RunFolderError
 from lanecast.planning.contracts import COSTS, Outcome, Scenarios
 from lanecast.planning.parameters import Parameters
+from lanecast.report.canvas import canvas
 from lanecast.report.figures import BLACK, BLUE, VERMILION
 
 if TYPE_CHECKING:
@@ -35,40 +35,33 @@ def plan_figure(
     With two arms the second is what an action makes of the first; the fan is the second's, and the
     first arm's capacity is dashed.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11.5, 6.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(2, SHOWN + 1, width_ratios=[1.0] * SHOWN + [0.9], squeeze=False)
-    shown = list(made)[-1]
-    volume_WLT = arms[shown].volume_WLT
-    busiest = np.argsort(-volume_WLT.mean(axis=0).sum(axis=1))[:SHOWN]
-    for column, lane in enumerate(busiest):
-        capacities = {
-            arm: one.plan.trailers_LT[lane] * parameters.lanes.cube_pkg_per_trailer_L[lane]
-            for arm, one in made.items()
-        }
-        title = f"trailers on {parameters.lanes.name_L[lane]}"
-        _fan(grid[0, column], arms[shown], volume_WLT[:, lane], capacities, title)
-    arrived_WST = _arrivals(made[shown])
-    for column, site in enumerate(np.argsort(-arrived_WST.mean(axis=0).sum(axis=1))[:SHOWN]):
-        rate = parameters.sites.rate_pkg_per_hour_S[site] * parameters.rules.shift_hours
-        capacities = {arm: one.plan.heads_STK[site].sum(axis=1) * rate for arm, one in made.items()}
-        title = f"sorting at {parameters.sites.name_S[site]}"
-        _fan(grid[1, column], arms[shown], arrived_WST[:, site], capacities, title)
-    grid[0, 0].set_ylabel(f"{unit} per day")
-    grid[1, 0].set_ylabel(f"{unit} per day")
-    _costs(grid[0, SHOWN], made)
-    _changes(grid[1, SHOWN], made)
-    grid[0, 0].legend(loc="best", fontsize=8, frameon=False)
-    kind = made[shown].plan.kind
-    figure.suptitle(f"plan {kind}, {_span(arms[shown])}", x=0.01, ha="left", fontsize=12)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=144)
-    except OSError as err:
-        raise RunFolderError(f"the figure cannot be written to {path}: {err}") from err
+    with canvas(path, (11.5, 6.2), layout="constrained") as figure:
+        grid = figure.subplots(2, SHOWN + 1, width_ratios=[1.0] * SHOWN + [0.9], squeeze=False)
+        shown = list(made)[-1]
+        volume_WLT = arms[shown].volume_WLT
+        busiest = np.argsort(-volume_WLT.mean(axis=0).sum(axis=1))[:SHOWN]
+        for column, lane in enumerate(busiest):
+            capacities = {
+                arm: one.plan.trailers_LT[lane] * parameters.lanes.cube_pkg_per_trailer_L[lane]
+                for arm, one in made.items()
+            }
+            title = f"trailers on {parameters.lanes.name_L[lane]}"
+            _fan(grid[0, column], arms[shown], volume_WLT[:, lane], capacities, title)
+        arrived_WST = _arrivals(made[shown])
+        for column, site in enumerate(np.argsort(-arrived_WST.mean(axis=0).sum(axis=1))[:SHOWN]):
+            rate = parameters.sites.rate_pkg_per_hour_S[site] * parameters.rules.shift_hours
+            capacities = {
+                arm: one.plan.heads_STK[site].sum(axis=1) * rate for arm, one in made.items()
+            }
+            title = f"sorting at {parameters.sites.name_S[site]}"
+            _fan(grid[1, column], arms[shown], arrived_WST[:, site], capacities, title)
+        grid[0, 0].set_ylabel(f"{unit} per day")
+        grid[1, 0].set_ylabel(f"{unit} per day")
+        _costs(grid[0, SHOWN], made)
+        _changes(grid[1, SHOWN], made)
+        grid[0, 0].legend(loc="best", fontsize=8, frameon=False)
+        kind = made[shown].plan.kind
+        figure.suptitle(f"plan {kind}, {_span(arms[shown])}", x=0.01, ha="left", fontsize=12)
     return path
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from lanecast.data import visible
 from lanecast.data.panel import Panel
-from lanecast.errors import RunFolderError
-from lanecast.report.figures import BLACK, BLUE, VERMILION, _step_name, _times
+from lanecast.report.canvas import canvas
+from lanecast.report.figures import BLACK, BLUE, VERMILION, _times, step_name
 from lanecast.whatif.answers import Arms
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ def scenario_figure(
 
     ``acted`` [H] marks the steps of the action, which are shaded; ``column`` holds the history.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     worst = int(np.abs(arms.difference_SWH.mean(axis=0).sum(axis=1)).argmax())
     total = Arms(
         at=arms.at[:1],
@@ -47,32 +44,26 @@ def scenario_figure(
     horizon, cutoff = len(acted), int(arms.at.cutoff_W.max())
     past_WT = visible.visible(panel, arms.at, column, np.arange(1 - 2 * horizon, 1))
     name = str(panel.series[arms.at.series_W[worst]])
-    figure = Figure(figsize=(10.5, 5.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(2, 2, sharex=True, height_ratios=[1.6, 1.0])
-    pairs = [
-        (f"{name}, the most affected", arms.rows(np.array([worst])), past_WT[worst]),
-        (f"sum over {len(arms.at)} series", total, np.where(
-            np.isfinite(past_WT).any(axis=0), np.nansum(past_WT, axis=0), np.nan
-        )),
-    ]  # fmt: skip
-    for number, (words, shown, past_T) in enumerate(pairs):
-        upper, lower = grid[0, number], grid[1, number]
-        _draw_arms(upper, panel, shown, past_T, cutoff)
-        _draw_difference(lower, panel, shown, cutoff)
-        upper.set_title(words, loc="left", fontsize=10)
-        for axes in (upper, lower):
-            _dress(axes, panel, acted, cutoff)
-    grid[0, 0].set_ylabel(f"{node}, {unit} per {_step_name(panel.schema.freq)}")
-    grid[1, 0].set_ylabel("scenario - baseline")
-    _legend(grid[0, 1], grid[1, 1])
-    figure.autofmt_xdate(rotation=0, ha="center")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=144)
-    except OSError as err:
-        raise RunFolderError(f"the figure cannot be written to {path}: {err}") from err
+    with canvas(path, (10.5, 5.6), layout="constrained") as figure:
+        grid = figure.subplots(2, 2, sharex=True, height_ratios=[1.6, 1.0])
+        pairs = [
+            (f"{name}, the most affected", arms.rows(np.array([worst])), past_WT[worst]),
+            (f"sum over {len(arms.at)} series", total, np.where(
+                np.isfinite(past_WT).any(axis=0), np.nansum(past_WT, axis=0), np.nan
+            )),
+        ]  # fmt: skip
+        for number, (words, shown, past_T) in enumerate(pairs):
+            upper, lower = grid[0, number], grid[1, number]
+            _draw_arms(upper, panel, shown, past_T, cutoff)
+            _draw_difference(lower, panel, shown, cutoff)
+            upper.set_title(words, loc="left", fontsize=10)
+            for axes in (upper, lower):
+                _dress(axes, panel, acted, cutoff)
+        grid[0, 0].set_ylabel(f"{node}, {unit} per {step_name(panel.schema.freq)}")
+        grid[1, 0].set_ylabel("scenario - baseline")
+        _legend(grid[0, 1], grid[1, 1])
+        figure.autofmt_xdate(rotation=0, ha="center")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     return path
 
 

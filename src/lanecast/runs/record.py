@@ -10,7 +10,7 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from lanecast.config.recorded import effective_choices
 from lanecast.errors import RunFolderError
 from lanecast.runs.environment import device, git_state, versions
 from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
+from lanecast.runs.objective import Objective
 from lanecast.runs.stopping import RunInterrupted, signal_behind
 from lanecast.runs.wandb_mirror import Mirror, NoMirror
 
@@ -31,15 +32,6 @@ __all__ = ["Objective", "Run", "current_run", "finished_objective", "read_record
 log = logging.getLogger(__name__)
 
 _current: Run | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
-    """The one number a run is judged by, at the step where it was best."""
-
-    name: str
-    value: float
-    step: int | None = None
 
 
 def current_run() -> Run | None:
@@ -76,6 +68,7 @@ class Run:
         self.mirror = mirror
         self.keep: dict[str, Any] = record["config"].get("keep") or {}
         self.is_open = True
+        self.summary: str | None = None
         self._started = time.perf_counter()
 
     @classmethod
@@ -166,8 +159,9 @@ class Run:
         """Give the mirror a picture: the path of a file in the folder, or a matplotlib figure."""
         self.mirror.image(name, source)
 
-    def set_objective(self, objective: Objective) -> None:
-        """Record the number this run is judged by."""
+    def set_objective(self, objective: Objective, *, summary: str | None = None) -> None:
+        """Record the number this run is judged by; ``summary`` says more to whoever reads along."""
+        self.summary = summary
         self.note(objective=asdict(objective))
 
     def finish(self, status: str, *, error: BaseException | None = None) -> None:
@@ -195,7 +189,8 @@ class Run:
         self._save()
         self._bound()
         if self.leads and status == "completed":
-            log.info("completed%s; see %s", _told(record["objective"]), short(self.folder))
+            result = f": {self.summary}" if self.summary else _told(record["objective"])
+            log.info("completed%s; see %s", result, short(self.folder))
 
     def __enter__(self) -> Self:
         return self
@@ -216,7 +211,8 @@ class Run:
         if self.record["status"] == "completed":  # nothing is left to resume
             (self.folder / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
         if self.keep.get("forecasts") is False:
-            (self.folder / "forecasts.parquet").unlink(missing_ok=True)
+            for name in ("forecasts.parquet", "forecasts.csv"):
+                (self.folder / name).unlink(missing_ok=True)
         if self.keep.get("wandb") is False:
             shutil.rmtree(self.folder / "wandb", ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lanecast.errors import ConfigError
+from lanecast.errors import ConfigError, Faults
 from lanecast.sources import SourceTable
 
 ID = "unique_id"
@@ -32,17 +33,54 @@ class CsvTable:
     drop: Sequence[str] = ()
     statics: str | None = None
 
-    def load(self) -> SourceTable:
+    def load(self, faults: Faults | None = None) -> SourceTable:
         """Read the table and, where named, the statics."""
-        frame = self._tidy(self.path)
-        statics = None if self.statics is None else self._tidy(self.statics)
-        return SourceTable(frame=frame, statics=statics)
+        faults = faults or Faults()
+        frame = self._opened(self.path)
+        statics = None if self.statics is None else self._opened(self.statics)
+        self._check_names([*frame, *(() if statics is None else statics)], faults)
+        return SourceTable(
+            frame=self._tidy(frame, self.path),
+            statics=None if statics is None else self._tidy(statics, str(self.statics)),
+        )
+
+    def load_future(self) -> pd.DataFrame:
+        """Read a file that goes on where the table ends: it may lack the columns of the past."""
+        return self._tidy(self._opened(self.path), self.path)
+
+    def _opened(self, path: str) -> pd.DataFrame:
+        """The file as it is; ConfigError says in one line why it cannot be read."""
+        place = existing(path)
+        try:
+            return self._read(place)
+        except (ValueError, OSError) as broken:
+            reason = str(broken).strip().splitlines()[0]
+            raise ConfigError(
+                f"{path} cannot be read: {reason}; {_way_out(place, broken)}"
+            ) from broken
 
     def _read(self, path: Path) -> pd.DataFrame:
         return pd.read_csv(path, dtype=dict.fromkeys(self.id, "str"), low_memory=False)
 
-    def _tidy(self, path: str) -> pd.DataFrame:
-        frame = self._read(existing(path))
+    def _check_names(self, columns: list[str], faults: Faults) -> None:
+        """Every column that is renamed or dropped is in one of the files."""
+        renamed = [*columns, *(self.rename or {}).values()]
+        for option, names, there in (
+            ("rename", self.rename or {}, columns),
+            ("drop", self.drop, renamed),
+        ):
+            for name in names:
+                if name not in there:
+                    near = difflib.get_close_matches(str(name), columns, n=3, cutoff=0.5)
+                    hint = f"did you mean {' or '.join(near)}? it has" if near else "it has"
+                    faults.add(
+                        ConfigError(
+                            f"data.source.{option} names the column {name!r}, which {self.path}"
+                            f" does not have; {hint} {columns}"
+                        )
+                    )
+
+    def _tidy(self, frame: pd.DataFrame, path: str) -> pd.DataFrame:
         if missing := [name for name in self.id if name not in frame]:
             raise ConfigError(
                 f"data.source.id names {missing}, but {path} has the columns"
@@ -52,9 +90,10 @@ class CsvTable:
         joined = reduce(lambda left, right: left + ">" + right, ids)
         if not self.keep_id:
             frame = frame.drop(columns=list(self.id))
-        frame = frame.rename(columns=dict(self.rename or {})).drop(
-            columns=[name for name in self.drop if name in frame]
-        )
+        names = dict(self.rename or {})
+        dropped = {names.get(name, name) for name in self.drop}
+        frame = frame.rename(columns=names)
+        frame = frame.drop(columns=[name for name in frame if name in dropped])
         frame.insert(0, ID, joined)
         return frame
 
@@ -83,3 +122,19 @@ def _text(column: pd.Series) -> pd.Series:
     if pd.api.types.is_string_dtype(column.dtype):
         return column
     return column.astype("str").where(column.notna())
+
+
+def _way_out(path: Path, broken: Exception) -> str:
+    """What to do about a file that its reader refuses."""
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start == b"PAR1":
+            return "it is a Parquet file: use data=panel_parquet"
+        if start == b"PK\x03\x04" and path.suffix != ".zip":
+            return "it is an Excel file: save it as CSV"
+    if isinstance(broken, UnicodeDecodeError):
+        return "save it in UTF-8"
+    if isinstance(broken, pd.errors.ParserError):
+        return "give every line as many fields as the header has"
+    return "check that the file is whole and of the format of the data group"

@@ -27,12 +27,12 @@ def lesser(promised: str, audit: Mapping[str, Any] | None) -> str:
     return min(promised, measured, key=rank)
 
 
-def refuse_lesser(badge: str, mode: str, *, run: str, audited: bool) -> None:
-    """ScenarioError for a badge below do-valid."""
+def refuse_lesser(badge: str, mode: str, *, subject: str, audited: bool) -> None:
+    """ScenarioError for a badge below do-valid; ``subject`` names the model that has it."""
     if is_do_valid(badge):
         return
     raise ScenarioError(
-        f"run={run} is {badge} by {'its audit' if audited else 'construction'} (coupling={mode}):"
+        f"{subject} is {badge} by {'its audit' if audited else 'construction'} (coupling={mode}):"
         " asked about an action, it mixes what the action does with what led to it; train with"
         " coupling=delta, or set allow_associational=true, which the output then carries"
     )

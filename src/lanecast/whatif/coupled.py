@@ -137,7 +137,7 @@ class CoupledForecaster(Wrapping):
             windows=windows,
             policy_samples=self.policy_samples,
             seed=self.seed,
-            layer=CausalLayer(graph=self.graph, plan=self.layer.plan, seed=self.layer.seed),
+            layer=CausalLayer(graph=self.graph, budget=self.layer.budget, seed=self.layer.seed),
         )
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:

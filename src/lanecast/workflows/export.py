@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import CheckpointError, ConfigError
-from lanecast.pipeline.building import build_forecaster
-from lanecast.pipeline.opening import saved_model
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -33,23 +31,22 @@ def run(cfg: DictConfig) -> float:
     """
     import torch
 
-    from lanecast.config import instantiate
     from lanecast.data.gather import BY_WINDOW, Gatherer
-    from lanecast.data.ingest.loading import load_panel
     from lanecast.data.windows import windows_at
     from lanecast.deploy.programs import TensorModule, tensors_of
     from lanecast.models.deep.forecaster import DeepForecaster
+    from lanecast.pipeline.opening import open_run
 
     if cfg.get("run") is None:
         raise ConfigError("export.py needs the folder of a trained run: run=runs/.../seed1")
-    forecaster = build_forecaster(cfg)
+    opened = open_run(cfg)
+    forecaster = opened.model
     if not isinstance(forecaster, DeepForecaster):
         raise ConfigError(
             f"model={cfg.model.name} of run={cfg.run} is no plain network; only networks without"
             " coupling, calibration and hierarchy are exported"
         )
-    forecaster.load(saved_model(cfg.run))
-    panel, spec = load_panel(cfg.data), instantiate(cfg.windows)
+    panel, spec = opened.panel(), opened.windows
     at = windows_at(panel, [panel.last_step], spec)[: int(cfg.series)]
     forecaster.bind(panel)
     module = forecaster.module.eval()

@@ -21,6 +21,7 @@ def run(cfg: DictConfig) -> None:
     from lanecast.causal.falsification.tests import falsify
     from lanecast.causal.graph.graph import Graph
     from lanecast.causal.scm.fitting import FitBudget
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.ingest.loading import load_panel
     from lanecast.data.schema import Schema
 
@@ -30,7 +31,9 @@ def run(cfg: DictConfig) -> None:
     schema = Schema.from_config(plain_config(cfg.data.schema))
     graph.check(schema, context=int(cfg.windows.context), attributes=schema.static)
     panel = load_panel(cfg.data)
-    until = panel.last_step if cfg.cutoff is None else panel.step_of(cfg.cutoff)
+    until = panel.last_step
+    if cfg.cutoff is not None:
+        until = cutoff_step(panel, cfg.cutoff, key="cutoff")
     found = falsify(
         graph,
         panel,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from lanecast.errors import ConfigError, SchemaError
-from lanecast.pipeline.building import build_forecaster
-from lanecast.pipeline.facts import RunResult, model_facts, panel_facts, window_facts
-from lanecast.pipeline.opening import saved_model
+from lanecast.errors import ConfigError
+from lanecast.pipeline.facts import RunResult, panel_facts
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lanecast.data.forecasts import Forecasts
     from lanecast.data.panel import Panel
-    from lanecast.data.windows import WindowIndex, WindowSpec
     from lanecast.runs.record import Run
+
+CSV_ROWS = 1_000_000  # above, only Parquet is written
 
 
 def run(cfg: DictConfig) -> RunResult:
@@ -22,54 +23,67 @@ def run(cfg: DictConfig) -> RunResult:
 
     The objective is the number of series forecast: nothing can be scored yet.
     """
-    from lanecast.config import instantiate
-    from lanecast.data.forecast_frames import forecast_frame
-    from lanecast.data.ingest.layout import check_future
-    from lanecast.data.ingest.loading import load_panel
-    from lanecast.data.ingest.statics import vocabulary_of
-    from lanecast.data.schema import Schema
-    from lanecast.data.windows import windows_at
+    from lanecast.data.cutoffs import cutoff_step
+    from lanecast.pipeline.forecasting import forecast
+    from lanecast.pipeline.opening import open_run
+    from lanecast.report.forecast_summary import headline
     from lanecast.runs.record import Objective, Run
 
     if cfg.get("run") is None:
         raise ConfigError("forecast.py needs the folder of a trained run: run=runs/.../seed1")
     with Run.open(cfg) as folder:
-        forecaster = build_forecaster(cfg).load(saved_model(cfg.run))
-        encoded = forecaster.describe().static_names
-        vocabulary = vocabulary_of(Schema.from_config(cfg.data.schema), encoded)
-        panel = load_panel(cfg.data, vocabulary=vocabulary)
-        spec = instantiate(cfg.windows)
+        opened = open_run(cfg)
+        panel = opened.panel()
         last = cfg.get("cutoff") in (None, "last")
-        cutoff = panel.last_step if last else panel.step_of(cfg.cutoff)
-        at = windows_at(panel, [cutoff], spec)
-        _warn_of_silent_series(panel, at, spec, folder)
-        check_future(panel, at, spec)
-        folder.note(
-            data=panel_facts(panel),
-            split={"cutoff": str(panel.time_of(cutoff))},
-            windows=window_facts(panel, at, context=spec.context, num_cutoffs=1),
+        cutoff = panel.last_step if last else cutoff_step(panel, cfg.cutoff, key="cutoff")
+        folder.note(data=panel_facts(panel), split={"cutoff": str(panel.time_of(cutoff))})
+        ahead = forecast(
+            panel,
+            opened.model,
+            windows=opened.windows,
+            cutoff=cutoff,
+            quantiles=list(cfg.protocol.quantiles),
+            seed=int(cfg.seed),
+            strict=bool(cfg.strict),
+            reporter=folder,
         )
-        quantiles = list(cfg.protocol.quantiles)
-        forecasts = forecaster.predict(panel, at=at, quantiles=quantiles, seed=int(cfg.seed))
-        folder.note(model=model_facts(forecaster))  # after: it counts what it met on the way
-        frame = forecast_frame(forecasts, panel, cfg.model.name)
-        frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
-        objective = Objective(name="forecast/series", value=float(len(at)))
-        folder.set_objective(objective)
+        folder.note(windows=ahead.windows, model=ahead.facts)
+        _write(ahead.forecasts, panel, cfg.model.name, folder)
+        unit = str(cfg.data.get("unit") or "y")
+        _show(ahead.forecasts, panel, folder, unit=unit, plot=cfg.plot)
+        objective = Objective(name="forecast/series", value=float(len(ahead.forecasts.index)))
+        folder.set_objective(objective, summary=headline(panel, ahead.forecasts))
         return RunResult(objective=objective, folder=folder.folder, scores={})
 
 
-def _warn_of_silent_series(panel: Panel, at: WindowIndex, spec: WindowSpec, folder: Run) -> None:
-    """Name a series that is not forecast because it says too little; refuse if all do."""
-    import numpy as np
+def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
+    """forecasts.parquet and, for whoever opens it in a spreadsheet, forecasts.csv."""
+    from lanecast.data.forecast_frames import forecast_frame
 
-    silent = np.setdiff1d(np.arange(panel.num_series), at.series_W)
-    if len(silent):
-        message = (
-            f"{len(silent)} of {panel.num_series} series are not forecast, the first of them"
-            f" {str(panel.series[silent[0]])!r}: they have fewer than {spec.min_context} targets in"
-            f" the {spec.context} steps up to the cutoff (windows.min_context)"
+    frame = forecast_frame(forecasts, panel, name)
+    frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
+    if len(frame) <= CSV_ROWS:
+        frame.to_csv(folder.folder / "forecasts.csv", index=False)
+    else:
+        folder.warn(
+            f"no forecasts.csv: {len(frame):,} rows are more than {CSV_ROWS:,}; read"
+            " forecasts.parquet"
         )
-        if not len(at):
-            raise SchemaError(f"{message}; supply newer rows, or set an earlier cutoff=")
-        folder.warn(message)
+
+
+def _show(forecasts: Forecasts, panel: Panel, folder: Run, *, unit: str, plot: Any) -> None:
+    """The totals on the console and, with the series of ``plot=``, in a picture."""
+    from lanecast.report.figures import overview_figure
+    from lanecast.report.forecast_summary import pictured_series, total_lines
+    from lanecast.report.pictures import keep_picture
+
+    print("\n".join(total_lines(panel, forecasts, unit=unit)))
+    names = None
+    if plot is not None:
+        names = [str(name) for name in ([plot] if isinstance(plot, str | int) else plot)]
+
+    def draw(path: Path) -> None:
+        series = pictured_series(panel, forecasts, names, folder.warn)
+        overview_figure(panel, forecasts, series, path, unit=unit)
+
+    keep_picture(folder, "forecast", draw)

@@ -37,29 +37,31 @@ def subject_of(cfg: DictConfig) -> Subject:
     """The pipeline of a config."""
     from lanecast.audits.leakage import Subject
     from lanecast.config import instantiate
+    from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.ingest.loading import panel_of, read_tables
     from lanecast.pipeline.building import build_forecaster
+    from lanecast.pipeline.folds import history_of
     from lanecast.workflows.backtest import cutoffs_of
 
     spec: WindowSpec = instantiate(cfg.windows)
+    build_forecaster(cfg)  # what cannot be built is told before data are read
     table, future = read_tables(cfg.data)
     panel = panel_of(cfg.data, table, future)
     step = (
         cutoffs_of(panel, cfg.protocol, spec.horizon)[0]
         if cfg.cutoff is None
-        else panel.step_of(cfg.cutoff)
+        else cutoff_step(panel, cfg.cutoff, key="cutoff")
     )
-    window = str(cfg.protocol.window)
     return Subject(
         table=table,
         future=future,
         schema=panel.schema,
         lay_out=partial(panel_of, cfg.data),
-        make=partial(build_forecaster, cfg),
+        model=build_forecaster(cfg),
         spec=spec,
         cutoff=panel.time_of(step),
         season=int(cfg.protocol.season),
         quantiles=tuple(cfg.protocol.quantiles),
         seed=int(cfg.seed),
-        window=None if window == "expanding" else int(window),
+        window=history_of(cfg.protocol.window),
     )

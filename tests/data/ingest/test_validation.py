@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lanecast.data.ingest import validation
+from lanecast.data.ingest import validation, values
 from lanecast.data.ingest.validation import checked_rows
 from lanecast.data.schema import Schema
 from lanecast.errors import SchemaError
@@ -149,7 +149,7 @@ def test_a_table_without_any_target_value_is_refused():
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(validation, "CHECKED", 3)
+    monkeypatch.setattr(values, "CHECKED", 3)
     monkeypatch.setattr(validation, "BLOCK", 2)
 
 
@@ -159,7 +159,7 @@ def test_rows_do_not_depend_on_the_blocks_they_are_checked_in(shuffled, monkeypa
     if shuffled:
         frame = frame.sample(frac=1.0, random_state=1, ignore_index=True)
     whole = checked_rows(frame, schema())
-    monkeypatch.setattr(validation, "CHECKED", 3)
+    monkeypatch.setattr(values, "CHECKED", 3)
     monkeypatch.setattr(validation, "BLOCK", 2)
     rows = checked_rows(frame, schema())
     expected = frame.sort_values(["unique_id", "ds"], kind="stable")["y"].to_numpy(np.float32)

@@ -17,6 +17,7 @@ from lanecast.models.calibration.conformal import Method
 from lanecast.models.calibration.forecaster import LEVELS, CalibratedForecaster, moved_paths
 from lanecast.models.classical.naive import SeasonalNaive
 from lanecast.models.protocol import Capabilities, Forecaster
+from lanecast.pipeline.opening import causal_part
 
 SPEC = WindowSpec(context=28, horizon=7)
 UNTIL = 240
@@ -219,13 +220,8 @@ def test_options_without_meaning_are_refused(options, message):
         calibrated(**options)
 
 
-def test_a_calibrated_run_is_not_asked_what_if():
-    from omegaconf import OmegaConf
-
-    from lanecast.pipeline.opening import refuse_calibrated
-
-    refuse_calibrated(OmegaConf.create({"run": "r", "calibration": {}}))
-    with pytest.raises(ScenarioError, match=r"run=r is calibrated \(aci\).*calibration=none"):
-        refuse_calibrated(
-            OmegaConf.create({"run": "r", "calibration": {"method": {"name": "aci"}}})
-        )
+def test_a_calibrated_model_is_not_asked_what_if():
+    model = calibrated()
+    assert causal_part(model.inner) is model.inner
+    with pytest.raises(ScenarioError, match=r"is calibrated \(pid\).*calibration=none"):
+        causal_part(model)

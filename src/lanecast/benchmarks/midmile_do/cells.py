@@ -11,10 +11,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lanecast.benchmarks.midmile_do.protocol import ORACLE, Cell, Plan
 from lanecast.config import composed_roots, config_hash, instantiate
+
+if TYPE_CHECKING:
+    from lanecast.benchmarks.midmile_do.judging import Judge
+    from lanecast.data.panel import Panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,8 @@ def work(group: Group) -> int:
     from lanecast.causal.scm.layer import CausalLayer
     from lanecast.data.ingest.loading import load_panel
     from lanecast.pipeline.building import build_forecaster
+    from lanecast.pipeline.folds import fitted
+    from lanecast.workflows.backtest import cutoffs_of
 
     overrides = [task.overrides for task in group.tasks]
     configs = composed_roots(Path(group.conf), "backtest", overrides)
@@ -92,19 +98,21 @@ def work(group: Group) -> int:
     judge = None
     for task, cfg in zip(group.tasks, configs, strict=True):
         started = time.perf_counter()
-        forecaster: Any = build_forecaster(cfg, layer=layer)
-        layer = layer or forecaster.layer
+        model: Any = build_forecaster(cfg, layer=layer)
         if judge is None:
-            judge = _judge(group.plan, cfg, panel, forecaster, instantiate(cfg.data.source).world)
+            cutoffs = cutoffs_of(panel, cfg.protocol, model.windows.horizon)
+            world = instantiate(cfg.data.source).world
+            judge = _judge(group.plan, world, panel, model, cutoffs)
         if task.cell.network == ORACLE:
-            found, seconds = judge.floor(), {"fit": 0.0}
+            scores, seconds = judge.floor(), {"fit": 0.0}
         else:
-            forecaster.fit(panel, until=judge.cutoffs[0])
+            entrant: Any = fitted(panel, model, until=judge.cutoffs[0])
+            layer = entrant.layer
             seconds = {"fit": time.perf_counter() - started}
-            found = judge.score(forecaster, badge=_badge(forecaster, panel, judge.cutoffs[0]))
+            scores = judge.score(entrant, badge=_badge(entrant, panel, judge.cutoffs[0]))
         seconds["all"] = time.perf_counter() - started
-        found |= {"facts": task.facts, "seconds": seconds, "cell": task.cell.name}
-        _keep(Path(group.folder) / task.path, found)
+        scores |= {"facts": task.facts, "seconds": seconds, "cell": task.cell.name}
+        _keep(Path(group.folder) / task.path, scores)
         print(f"{task.cell.name}: {seconds['all']:.0f} s", flush=True)
     return len(group.tasks)
 
@@ -114,32 +122,30 @@ def _composable(cell: Cell) -> Cell:
     return Cell(cell.policy, cell.seed, "linear", "no_future") if cell.network == ORACLE else cell
 
 
-def _badge(forecaster: Any, panel: Any, cutoff: int) -> str:
+def _badge(forecaster: Any, panel: Panel, cutoff: int) -> str:
     """What an audit measures on some windows of the first cutoff."""
     from lanecast.audits.do_validity import audit
 
     return audit(forecaster, panel, cutoff=cutoff, max_series=32, samples=8).badge
 
 
-def _judge(plan: Plan, cfg: Any, panel: Any, forecaster: Any, world: Any) -> Any:
+def _judge(plan: Plan, world: Any, panel: Panel, model: Any, cutoffs: Sequence[int]) -> Judge:
     from lanecast.benchmarks.midmile_do.judging import Judge
-    from lanecast.workflows.backtest import cutoffs_of
 
-    spec = forecaster.windows
     return Judge(
         world=world,
         panel=panel,
-        graph=forecaster.graph,
-        spec=spec,
-        cutoffs=tuple(cutoffs_of(panel, cfg.protocol, spec.horizon)),
+        graph=model.graph,
+        spec=model.windows,
+        cutoffs=tuple(cutoffs),
         branches=plan.branches,
         paths=plan.paths,
         path_cutoffs=plan.path_cutoffs,
     )
 
 
-def _keep(path: Path, found: dict[str, Any]) -> None:
+def _keep(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(found, indent=1) + "\n")
+    draft.write_text(json.dumps(content, indent=1) + "\n")
     os.replace(draft, path)

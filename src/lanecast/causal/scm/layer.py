@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -173,6 +173,27 @@ class CausalLayer:
         self._references: WeakKeyDictionary[Panel, tuple[ref[Prepared], Tensor]] = (
             WeakKeyDictionary()
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: without what was made of the panels of this one."""
+        made = ("_newcomers", "_prepared", "_references")
+        kept = {name: value for name, value in vars(self).items() if name not in made}
+        return kept | {"_fitted_on": None}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Take up what `__getstate__` kept."""
+        vars(self).update(state)
+        self._forget()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CausalLayer:
+        """A layer of its own that knows what this one was fitted on and has made of panels."""
+        twin = CausalLayer.__new__(CausalLayer)
+        twin.__setstate__(deepcopy(self.__getstate__(), memo))
+        twin._fitted_on = self._fitted_on
+        twin._newcomers, twin._references = self._newcomers.copy(), self._references.copy()
+        for panel, held in self._prepared.items():  # a preparation is never changed
+            twin._prepared[panel] = dict(held)
+        return twin
 
     def reference_levels(self) -> dict[str, float | None]:
         """Each treatment's value of no action; None is the series' own typical level."""

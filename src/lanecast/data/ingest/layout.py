@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lanecast.data.cutoffs import moment_of
 from lanecast.data.ingest.calendar import calendar_features
 from lanecast.data.ingest.statics import Vocabulary, encode_statics, gather_statics
 from lanecast.data.ingest.validation import Rows, checked_rows, heads
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
 from lanecast.data.windows import WindowIndex, WindowSpec
-from lanecast.errors import ConfigError, SchemaError
+from lanecast.errors import ConfigError, Faults, SchemaError
 from lanecast.sources import SourceTable
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ class Keep:
     busiest: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a choice of series that would look at all rows."""
+        """Refuse a choice of series that would look at all rows, or up to no date."""
         if self.until is None and (self.min_rows is not None or self.busiest is not None):
             raise ConfigError(
                 "data.keep.min_rows and data.keep.busiest need data.keep.until, the last time they"
                 " may look at; set it to the first cutoff or earlier"
             )
+        if self.until is not None:
+            moment_of(self.until, key="data.keep.until")
 
 
 def panel_from_table(
@@ -57,21 +60,26 @@ def panel_from_table(
     keep: Keep | None = None,
     future: pd.DataFrame | None = None,
     vocabulary: Vocabulary | None = None,
+    faults: Faults | None = None,
 ) -> Panel:
     """The one way from a table into lanecast; what it did is in ``Panel.counts``.
 
     ``future`` holds rows after the last target with the known_future columns.  ``vocabulary``
-    encodes the text statics as in another panel (`statics.vocabulary_of`).
+    encodes the text statics as in another panel (`statics.vocabulary_of`).  With ``faults`` that
+    are kept, the panel is that of the rows and columns in which nothing is wrong.
     """
-    frame, strangers = _with_future(table.frame, future, schema)
-    rows = checked_rows(frame, schema)
+    faults = faults or Faults()
+    frame, strangers = _with_future(table.frame, future, schema, faults)
+    rows = checked_rows(frame, schema, faults)
     last_N = _last_targets(rows, schema)
-    _refuse_future_inside(rows, last_N, len(table.frame), schema)
-    kept = _kept(rows, schema, keep or Keep())
+    if len(frame) > len(table.frame):
+        _check_future_is_ahead(rows, last_N, len(table.frame), schema, faults)
+    kept = _kept(rows, schema, keep or Keep(), faults)
     ids = rows.ids_N[kept]
     store, counts = _lay_out(rows, kept, last_N, schema)
     counts["future_rows_of_unknown_series"] = strangers
-    statics = encode_statics(gather_statics(table.frame, table.statics, schema, ids), vocabulary)
+    described = gather_statics(table.frame, table.statics, schema, ids, faults)
+    statics = encode_statics(described, vocabulary)
 
     steps = int(rows.step_R.max()) + 1 + CALENDAR_AHEAD
     step = pd.to_timedelta(np.arange(steps) * step_length(schema.freq).value)
@@ -92,7 +100,7 @@ def panel_from_table(
 
 
 def _with_future(
-    frame: pd.DataFrame, future: pd.DataFrame | None, schema: Schema
+    frame: pd.DataFrame, future: pd.DataFrame | None, schema: Schema, faults: Faults
 ) -> tuple[pd.DataFrame, int]:
     """The table with the future rows behind it, and how many of those have no history."""
     if future is None or future.empty:
@@ -101,17 +109,24 @@ def _with_future(
         if name not in future:
             place = f", first needed for series {future[ID].iloc[0]!r}" if ID in future else ""
             when = f" at {future[TIME].iloc[0]}" if TIME in future else ""
-            raise SchemaError(
-                f"column {name!r} is known_future but missing from the future table{place}{when};"
-                f" supply it for every step of the horizon, or declare {name} observed and refit"
+            faults.add(
+                SchemaError(
+                    f"column {name!r} is known_future but missing from the future"
+                    f" table{place}{when}; supply it for every step of the horizon, or declare"
+                    f" {name} observed and refit"
+                )
             )
+    if not {ID, TIME, *schema.known} <= {*future} or ID not in frame:
+        return frame, 0  # without it, what is wrong in the table can still be told
     for name in schema.past:
         if name in future and (given := future[name].notna().to_numpy()).any():
             row = int(np.flatnonzero(given)[0])
-            raise SchemaError(
-                f"the future table holds a value of {name!r} for series {future[ID].iloc[row]!r} at"
-                f" {future[TIME].iloc[row]}; only known_future columns have a future: remove it,"
-                " or move the row to the table"
+            faults.add(
+                SchemaError(
+                    f"the future table holds a value of {name!r} for series"
+                    f" {future[ID].iloc[row]!r} at {future[TIME].iloc[row]}; only known_future"
+                    " columns have a future: remove it, or move the row to the table"
+                )
             )
     known = future[ID].isin(frame[ID].unique())
     ahead = future.loc[known].drop(columns=[name for name in schema.past if name in future])
@@ -131,28 +146,31 @@ def _last_targets(rows: Rows, schema: Schema) -> np.ndarray:
     return last_N if schema.absent == "missing" else np.full_like(last_N, last_N.max())
 
 
-def _refuse_future_inside(rows: Rows, last_N: np.ndarray, num_history: int, schema: Schema) -> None:
-    if len(rows) == num_history:
-        return
+def _check_future_is_ahead(
+    rows: Rows, last_N: np.ndarray, num_history: int, schema: Schema, faults: Faults
+) -> None:
     row_R = np.arange(len(rows)) if rows.row_R is None else rows.row_R
     inside = (row_R >= num_history) & (rows.step_R <= last_N[rows.series_R])
     if inside.any():
         row = int(np.flatnonzero(inside)[0])
         number, length = rows.series_R[row], step_length(schema.freq)
-        raise SchemaError(
-            f"the future table has a row of series {rows.ids_N[number]!r} at"
-            f" {rows.first + rows.step_R[row] * length}, but the table has targets until"
-            f" {rows.first + last_N[number] * length}; let the future table begin after that"
+        faults.add(
+            SchemaError(
+                f"the future table has a row of series {rows.ids_N[number]!r} at"
+                f" {rows.first + rows.step_R[row] * length}, but the table has targets until"
+                f" {rows.first + last_N[number] * length}; let the future table begin after that"
+            )
         )
 
 
-def _kept(rows: Rows, schema: Schema, keep: Keep) -> np.ndarray:
+def _kept(rows: Rows, schema: Schema, keep: Keep, faults: Faults) -> np.ndarray:
     """Numbers of the series that stay, in order."""
     everyone = np.arange(len(rows.ids_N))
     if keep.until is None or (keep.min_rows is None and keep.busiest is None):
         return everyone
     y_R = rows.values_RX[:, 0]
-    last = (pd.Timestamp(keep.until) - rows.first) // step_length(schema.freq)
+    until = moment_of(keep.until, key="data.keep.until")
+    last = (until - rows.first) // step_length(schema.freq)
     counted = np.isfinite(y_R) & (rows.step_R <= last)
     if schema.absent == "zero":
         counted &= y_R != 0
@@ -163,10 +181,13 @@ def _kept(rows: Rows, schema: Schema, keep: Keep) -> np.ndarray:
         volume = np.bincount(owner, weights=np.abs(y_R[counted]), minlength=len(everyone))[kept]
         kept = np.sort(kept[np.argsort(-volume, kind="stable")[: keep.busiest]])
     if not kept.size:
-        raise SchemaError(
-            f"data.keep leaves no series: {rows.ids_N[count.argmax()]!r} has the most rows up to"
-            f" {keep.until}, {count.max()}; lower data.keep.min_rows or move data.keep.until"
+        faults.add(
+            SchemaError(
+                f"data.keep leaves no series: {rows.ids_N[count.argmax()]!r} has the most rows up"
+                f" to {keep.until}, {count.max()}; lower data.keep.min_rows or move data.keep.until"
+            )
         )
+        return everyone
     return kept
 
 
@@ -225,24 +246,36 @@ def _target_unit(schema: Schema) -> list[int]:
     ]
 
 
-def check_future(panel: Panel, index: WindowIndex, spec: WindowSpec) -> None:
-    """SchemaError unless every known_future cell that the windows would see is there."""
+def future_holes(panel: Panel, index: WindowIndex, spec: WindowSpec) -> dict[str, np.ndarray]:
+    """By known_future column, the first step ahead that a window would see and that is missing.
+
+    [W], 0 where nothing is missing; a column that is there in every window is left out.
+    """
     ahead_H = np.arange(1, spec.horizon + 1)
     series_W1 = index.series_W[:, None]
     step_WH = index.cutoff_W[:, None] + ahead_H
     cell_WH = panel.offsets[series_W1] + step_WH - panel.start[series_W1]
     inside_WH = (step_WH < panel.end[series_W1]) & (step_WH >= panel.start[series_W1])
     cell_WH = np.where(inside_WH, cell_WH, 0)
+    holes = {}
     for name in panel.schema.known:
         needed_H = ahead_H <= panel.schema.last_visible(name)
         there_WH = inside_WH & torch.isfinite(panel.column(name)).numpy()[cell_WH]
-        if (lacking := ~there_WH & needed_H).any():
-            window = int(np.flatnonzero(lacking.any(axis=1))[0])
-            step = int(step_WH[window, lacking[window].argmax()])
-            raise SchemaError(
-                f"column {name!r} is known_future but missing for series"
-                f" {panel.series[index.series_W[window]]!r} from {panel.time_of(step)} on"
-                f" ({int(lacking.any(axis=1).sum())} of {len(index)} windows lack some of it);"
-                f" supply it in the future table (data.future_path) up to {spec.horizon} steps"
-                f" after the cutoff, or declare {name} observed and refit"
-            )
+        missing_WH = ~there_WH & needed_H
+        if missing_WH.any():
+            holes[name] = np.where(missing_WH.any(axis=1), missing_WH.argmax(axis=1) + 1, 0)
+    return holes
+
+
+def check_future(panel: Panel, index: WindowIndex, spec: WindowSpec) -> None:
+    """SchemaError unless every known_future cell that the windows would see is there."""
+    for name, step_W in future_holes(panel, index, spec).items():
+        window = int(np.flatnonzero(step_W)[0])
+        raise SchemaError(
+            f"column {name!r} is known_future but missing for series"
+            f" {panel.series[index.series_W[window]]!r} from"
+            f" {panel.time_of(int(index.cutoff_W[window] + step_W[window]))} on"
+            f" ({np.count_nonzero(step_W)} of {len(index)} windows lack some of it);"
+            f" supply it in the future table (data.future_path) up to {spec.horizon} steps"
+            f" after the cutoff, or declare {name} observed and refit"
+        )

@@ -14,6 +14,7 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
 from lanecast.errors import ConfigError, SchemaError
 from lanecast.sources import SourceTable
+from lanecast.sources.tables import CsvTable
 
 
 def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = None) -> Panel:
@@ -51,7 +52,9 @@ def read_tables(config: Mapping[str, Any]) -> tuple[SourceTable, pd.DataFrame | 
     table = instantiate(config["source"]).load()
     future = None
     if path is not None:
-        future = instantiate(config["source"], path=path).load().frame
+        source = instantiate(config["source"], path=path)
+        is_table = isinstance(source, CsvTable)
+        future = source.load_future() if is_table else source.load().frame
     return table, future
 
 

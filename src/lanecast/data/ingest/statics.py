@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lanecast.data.schema import ID, Schema
-from lanecast.errors import SchemaError
+from lanecast.errors import Faults, SchemaError
 
 MAX_LEVELS = 64  # a text column with more levels is kept for slices but not encoded
 
@@ -30,39 +30,55 @@ class Statics:
 
 
 def gather_statics(
-    frame: pd.DataFrame, statics: pd.DataFrame | None, schema: Schema, ids_N: np.ndarray
+    frame: pd.DataFrame,
+    statics: pd.DataFrame | None,
+    schema: Schema,
+    ids_N: np.ndarray,
+    faults: Faults,
 ) -> pd.DataFrame:
     """The declared static columns in the order of ``ids_N``, from either table.
 
-    In the long table a static column must not vary within a series.
+    In the long table a static column must not vary within a series.  Where faults are kept, the
+    columns that have none.
     """
     table = pd.DataFrame(index=pd.Index(ids_N, name=ID))
     if statics is not None:
-        table = table.join(_one_row_per_series(statics, schema))
+        table = table.join(_one_row_per_series(statics, schema, faults))
     for name in schema.static:
         if name in table:
             continue
         if name not in frame:
-            raise SchemaError(
-                f"static column {name!r} is declared, but neither the table nor its statics have"
-                " it; supply it or remove its declaration"
+            faults.add(
+                SchemaError(
+                    f"static column {name!r} is declared, but neither the table nor its statics"
+                    " have it; supply it or remove its declaration"
+                )
             )
+            continue
         pairs = frame[[ID, name]].drop_duplicates()
         if (varies := pairs[ID].duplicated()).any():
             series = pairs.loc[varies, ID].iloc[0]
             seen = pairs.loc[pairs[ID] == series, name].tolist()[:2]
-            raise SchemaError(
-                f"static column {name!r} varies within series {series!r} ({seen[0]!r},"
-                f" {seen[1]!r}); declare it observed or known_future, or keep one value"
+            faults.add(
+                SchemaError(
+                    f"static column {name!r} varies within series {series!r} ({seen[0]!r},"
+                    f" {seen[1]!r}; {pairs.loc[varies, ID].nunique()} such series in all); declare"
+                    " it observed or known_future, or keep one value"
+                )
             )
+            continue
         table[name] = pairs.set_index(ID)[name]
-    for name in schema.static:
+    there = [name for name in schema.static if name in table]
+    for name in there.copy():
         if (absent := table[name].isna().to_numpy()).any():
-            raise SchemaError(
-                f"static column {name!r} is missing for series {ids_N[absent][0]!r}"
-                f" ({int(absent.sum())} in all); supply it or remove its declaration"
+            faults.add(
+                SchemaError(
+                    f"static column {name!r} is missing for series {ids_N[absent][0]!r}"
+                    f" ({int(absent.sum())} in all); supply it or remove its declaration"
+                )
             )
-    return table[list(schema.static)]
+            there.remove(name)
+    return table[there]
 
 
 def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) -> Statics:
@@ -135,19 +151,24 @@ def vocabulary_of(
     return vocabulary
 
 
-def _one_row_per_series(statics: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+def _one_row_per_series(statics: pd.DataFrame, schema: Schema, faults: Faults) -> pd.DataFrame:
     if ID not in statics:
         raise SchemaError(
             f"the statics table has no {ID} column, only {list(statics.columns)}; add it"
         )
-    if undeclared := [name for name in statics if name not in (ID, *schema.static)]:
-        raise SchemaError(
-            f"column {undeclared[0]!r} of the statics table is not declared; declare it under"
-            " data.schema.columns with role static, or drop it with data.source.drop"
+    undeclared = [name for name in statics if name not in (ID, *schema.static)]
+    for name in undeclared:
+        faults.add(
+            SchemaError(
+                f"column {name!r} of the statics table is not declared; declare it under"
+                " data.schema.columns with role static, or drop it with data.source.drop"
+            )
         )
     if (twice := statics[ID].duplicated()).any():
-        raise SchemaError(
-            f"series {statics.loc[twice, ID].iloc[0]!r} has more than one row in the statics"
-            " table; keep one"
+        faults.add(
+            SchemaError(
+                f"series {statics.loc[twice, ID].iloc[0]!r} has more than one row in the statics"
+                " table; keep one"
+            )
         )
-    return statics.set_index(ID)
+    return statics[~twice].drop(columns=undeclared).set_index(ID)

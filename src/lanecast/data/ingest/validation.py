@@ -1,25 +1,22 @@
 """The border of data: a long table is checked here once, and trusted everywhere after.
 
-Every refusal is a SchemaError that names the column, the series, the time and the way out.
+Every fault is a SchemaError that names the column, the series, the time and the way out.  The first
+is raised; where `Faults` keeps them, each check goes on with the rows and columns that are sound.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from lanecast.data.schema import ID, TIME, Column, Role, Schema, step_length
-from lanecast.errors import SchemaError
-
-if TYPE_CHECKING:
-    import pandera.pandas as rules
+from lanecast.data.ingest.values import clean_values, such
+from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
+from lanecast.errors import Faults, SchemaError
 
 BLOCK = 1 << 20  # rows whose times or order are looked at at once
-CHECKED = 1 << 21  # values of a column that are validated at once
-FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +47,32 @@ def heads(series_R: np.ndarray, num: int) -> np.ndarray:
     return np.searchsorted(series_R, wanted)
 
 
-def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
+def checked_rows(frame: pd.DataFrame, schema: Schema, faults: Faults | None = None) -> Rows:
     """Rows of a table that keeps the contract; rows out of order are sorted, and counted."""
     import pyarrow as pa
 
-    check_columns(frame, schema)
+    faults = faults or Faults()
+    check_columns(frame, schema, faults)
     if frame.empty:
         raise SchemaError("the table has no rows; check the path and the filters of data.source")
-    ids, times = text_ids(frame[ID]), clean_times(frame[TIME], frame[ID])
+    ids, times = text_ids(frame[ID], faults), clean_times(frame[TIME], frame[ID], faults)
+    first, step_R = steps_on_grid(ids, times, schema.freq, faults)
+    stood_R = None
+    if faults.keep:
+        stood_R = np.flatnonzero((step_R >= 0) & ids.notna().to_numpy())
+        frame, ids, times = frame.iloc[stood_R], ids.iloc[stood_R], times.iloc[stood_R]
+        step_R = step_R[stood_R]
+        if not stood_R.size:
+            faults.end()
     codes_R, names = pd.factorize(ids, sort=True)
     ids_N = np.asarray(names, dtype=object)
+    if not ids_N[0].strip():  # the first in order
+        faults.add(
+            SchemaError(f"{ID} is empty text in some row; give every row the name of its series")
+        )
     series_R = codes_R.astype(np.int32)
     del codes_R
     pa.default_memory_pool().release_unused()  # what encoding the ids took
-    first, step_R = steps_on_grid(ids, times, schema.freq)
     row_R, backward = None, 0
     in_order, twice = _order(series_R, step_R)
     if not in_order:
@@ -72,81 +81,105 @@ def checked_rows(frame: pd.DataFrame, schema: Schema) -> Rows:
         series_R, step_R = series_R[row_R], step_R[row_R]
         row_R = row_R.astype(np.min_scalar_type(len(row_R)))
         _, twice = _order(series_R, step_R)
-    length = step_length(schema.freq)
     if twice.size:
         row = twice[0]
-        raise SchemaError(
-            f"series {ids_N[series_R[row]]!r} has more than one row at"
-            f" {first + step_R[row] * length} ({twice.size} such rows in all); keep one row per"
-            f" ({ID}, {TIME}), for instance by summing y"
+        faults.add(
+            SchemaError(
+                f"series {ids_N[series_R[row]]!r} has more than one row at"
+                f" {first + step_R[row] * step_length(schema.freq)} ({twice.size} such rows in"
+                f" all); keep one row per ({ID}, {TIME}), for instance by summing y"
+            )
         )
+        row_R = np.delete(np.arange(len(series_R)) if row_R is None else row_R, twice + 1)
+        series_R, step_R = np.delete(series_R, twice + 1), np.delete(step_R, twice + 1)
     if schema.absent == "missing":
-        refuse_coarser_series(ids_N, series_R, step_R, first=first, freq=schema.freq)
+        check_frequency(ids_N, series_R, step_R, faults, first=first, freq=schema.freq)
+    values_RX = clean_values(frame, schema, faults, ids=ids, times=times, row_R=row_R)
+    if stood_R is not None:
+        row_R = stood_R if row_R is None else stood_R[row_R]
     return Rows(
         ids_N=ids_N,
         series_R=series_R,
         step_R=step_R,
-        values_RX=clean_values(frame, schema, ids=ids, times=times, row_R=row_R),
+        values_RX=values_RX,
         row_R=row_R,
         first=first,
         out_of_order=backward,
     )
 
 
-def check_columns(frame: pd.DataFrame, schema: Schema) -> None:
+def check_columns(frame: pd.DataFrame, schema: Schema, faults: Faults) -> None:
     """Every column declared and every declared column there (statics may come apart)."""
     have, need = list(frame.columns), [ID, TIME, *schema.stored]
-    if missing := [name for name in need if name not in have]:
-        raise SchemaError(
-            f"column {missing[0]!r} is declared but the table has only {have};"
-            " rename a column to it (data.source.rename) or remove its declaration"
+    for name in dict.fromkeys(have):
+        if have.count(name) > 1:
+            raise SchemaError(
+                f"{have.count(name)} columns of the table are called {name!r}; leave one of them"
+                " out (data.source.drop), or rename it"
+            )
+    absent = [name for name in need if name not in have]
+    for name in absent:
+        faults.add(
+            SchemaError(
+                f"column {name!r} is declared but the table has only {have};"
+                " rename a column to it (data.source.rename) or remove its declaration"
+            )
         )
-    if undeclared := [name for name in have if name not in (*need, *schema.static)]:
-        raise SchemaError(
-            f"column {undeclared[0]!r} of the table is not declared; declare it under"
-            " data.schema.columns with a role, or drop it with data.source.drop"
-        )
+    for name in have:
+        if name not in (*need, *schema.static):
+            faults.add(
+                SchemaError(
+                    f"column {name!r} of the table is not declared; declare it under"
+                    " data.schema.columns with a role, or drop it with data.source.drop"
+                )
+            )
+    if not {ID, TIME, TARGET}.isdisjoint(absent):
+        faults.end()
 
 
-def text_ids(ids: pd.Series) -> pd.Series:
-    """Ids, all of them text."""
+def text_ids(ids: pd.Series, faults: Faults) -> pd.Series:
+    """Ids, all of them text; where faults are kept, a missing id stays missing."""
     if (absent := ids.isna().to_numpy()).any():
-        raise SchemaError(
-            f"{ID} is missing in row {int(np.flatnonzero(absent)[0])} of the table;"
-            " give every row the name of its series"
+        faults.add(
+            SchemaError(
+                f"{ID} is missing in row {int(np.flatnonzero(absent)[0])} of the table"
+                f"{such(int(absent.sum()), 'rows')}; give every row the name of its series"
+            )
         )
     if not pd.api.types.is_string_dtype(ids.dtype):
         other = next((value for value in ids if not isinstance(value, str)), ids.iloc[0])
-        raise SchemaError(
-            f"{ID} holds {other!r} ({type(other).__name__}), but ids are text;"
-            f' convert them: frame["{ID}"] = frame["{ID}"].astype(str)'
+        faults.add(
+            SchemaError(
+                f"{ID} holds {other!r} ({type(other).__name__}), but ids are text;"
+                f' convert them: frame["{ID}"] = frame["{ID}"].astype(str)'
+            )
         )
+        return ids.astype(str).where(~absent)
     return ids
 
 
-def clean_times(times: pd.Series, ids: pd.Series) -> pd.Series:
-    """Naive datetimes; UTC is taken as it is, other time zones are refused."""
+def clean_times(times: pd.Series, ids: pd.Series, faults: Faults | None = None) -> pd.Series:
+    """Naive datetimes; UTC is taken as it is, other time zones are refused.
 
-    def refuse(row: int, what: str) -> SchemaError:
+    Where faults are kept, a time that is none stays missing.
+    """
+    faults = faults or Faults()
+
+    def refusal(row: int, what: str) -> SchemaError:
         return SchemaError(f"{TIME} of series {ids.iloc[row]!r}, row {row}: {what}")
 
     if times.dtype == "datetime64[ns]" and not times.isna().any():
         return times
     if pd.api.types.is_numeric_dtype(times.dtype):
-        raise refuse(0, f"{times.iloc[0]!r} is a number; give dates such as 2024-06-18")
+        raise refusal(0, f"{times.iloc[0]!r} is a number; give dates such as 2024-06-18")
+    if (absent := times.isna().to_numpy()).any():
+        what = f"the time is missing; remove the row{such(int(absent.sum()), 'rows')}"
+        faults.add(refusal(int(np.flatnonzero(absent)[0]), what))
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         try:
             times = pd.to_datetime(times)
-        except (ValueError, TypeError) as err:
-            parsed = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
-            bad = np.flatnonzero(parsed.isna().to_numpy() & times.notna().to_numpy())
-            if bad.size:
-                what = (
-                    f"{times.iloc[bad[0]]!r} is no date; write it as 2024-06-18 or 2024-06-18 14:00"
-                )
-                raise refuse(int(bad[0]), what) from err
-            what = f"the table mixes time zones or formats ({err}); write all times in UTC"
-            raise refuse(0, what) from err
+        except (ValueError, TypeError):
+            times = _sound_times(times, refusal, faults)
     zone = times.dt.tz
     if zone is not None:
         if str(zone) not in ("UTC", "UTC+00:00"):
@@ -154,104 +187,58 @@ def clean_times(times: pd.Series, ids: pd.Series) -> pd.Series:
                 f"times are in {zone}, where hours can repeat or vanish; convert the column to UTC"
                 f' (dt.tz_convert("UTC")) or to local time without a zone (dt.tz_localize(None))'
             )
-            raise refuse(0, what)
+            faults.add(refusal(0, what))
         times = times.dt.tz_localize(None)
-    if (absent := times.isna().to_numpy()).any():
-        raise refuse(int(np.flatnonzero(absent)[0]), "the time is missing; remove the row")
+    low, high = pd.Timestamp.min.as_unit("us"), pd.Timestamp.max.as_unit("us")
+    if times.min() < low or times.max() > high:
+        beyond = ((times < low) | (times > high)).to_numpy()
+        row = int(np.flatnonzero(beyond)[0])
+        what = (
+            f"{times.iloc[row]:%F} is no time that a table can hold; correct it, or remove the row"
+        )
+        faults.add(refusal(row, what))
+        times = times.where(~beyond)
     return times.astype("datetime64[ns]")
 
 
-def clean_values(
-    frame: pd.DataFrame,
-    schema: Schema,
-    *,
-    ids: pd.Series,
-    times: pd.Series,
-    row_R: np.ndarray | None = None,
-) -> np.ndarray:
-    """The stored columns as float32 [R, X], validated by pandera; NaN means missing.
+def _sound_times(
+    times: pd.Series, refusal: Callable[[int, str], SchemaError], faults: Faults
+) -> pd.Series:
+    """Times of a column that pandas cannot read as one: what is no date, or written otherwise."""
+    parsed = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
+    if (none := np.flatnonzero((parsed.isna() & times.notna()).to_numpy())).size:
+        what = f"{times.iloc[none[0]]!r} is no date; write it as 2024-06-18 or 2024-06-18 14:00"
+        faults.add(refusal(int(none[0]), what + such(none.size, "rows")))
+    try:
+        alike = pd.to_datetime(times.where(parsed.notna()), errors="coerce")
+    except ValueError:
+        what = "the table mixes time zones; write all times in UTC"
+        faults.add(refusal(0, what))
+        return parsed
+    if (other := np.flatnonzero((alike.isna() & parsed.notna()).to_numpy())).size:
+        usual = times[parsed.notna()].iloc[0]
+        what = (
+            f"{times.iloc[other[0]]!r} is written otherwise than {usual!r}; write all times alike"
+        )
+        faults.add(refusal(int(other[0]), what + such(other.size, "rows")))
+    return alike
 
-    ``row_R`` are the rows of the table in the order of the result (None: as they stand).  One
-    column after the other, block by block: no second copy of the table is held, and a block's
-    memory serves the next one.
+
+def steps_on_grid(
+    ids: pd.Series, times: pd.Series, freq: str, faults: Faults
+) -> tuple[pd.Timestamp, np.ndarray]:
+    """The first time of the table, and every row's number of steps after it.
+
+    Where faults are kept, a row at no step has number -1.
     """
-    import pandera.errors
-    import pandera.pandas as rules
-
-    values_RX = np.empty((len(frame), len(schema.stored)), dtype=np.float32)
-    for position, name in enumerate(schema.stored):
-        numbers = as_numbers(frame[name], ids=ids, times=times)
-        kind = np.float32 if numbers.dtype == np.float32 else np.float64
-        rule = rules.DataFrameSchema({name: _rule(schema.columns[name], kind, numbers.dtype)})
-        for low in range(0, len(numbers), CHECKED):
-            block = slice(low, low + CHECKED)
-            column = pd.DataFrame({name: numbers[block].astype(kind, copy=False)}, copy=False)
-            try:
-                rule.validate(column, inplace=True)
-            except pandera.errors.SchemaError as err:
-                case = err.failure_cases.iloc[0]
-                row = low + int(case["index"])
-                what = getattr(err.check, "name", None) or (
-                    "is missing, but its role is known_future; supply it for every row, or declare"
-                    f" {name} observed"
-                )
-                raise SchemaError(
-                    f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
-                    f" {case['failure_case']} {what}"
-                ) from err
-            in_place = numbers[block if row_R is None else row_R[block]]
-            values_RX[block, position] = in_place.astype(kind, copy=False)
-    return values_RX
-
-
-def _rule(column: Column, kind: type[np.floating], given: np.dtype) -> rules.Column:
-    """What the values of a column have to keep; ``given`` is their type in the table."""
-    import pandera.pandas as rules
-
-    checks = []
-    if given in (np.float32, np.float64):  # whole numbers and flags are finite as they are
-        checks += [
-            rules.Check(_not_infinite, name="is infinite; correct it, or leave it empty"),
-            rules.Check(_in_float32, name="is beyond the range of float32; change its unit"),
-        ]
-    if column.non_negative:
-        rule = rules.Check.ge(0, name="is negative; correct it, or remove non_negative: true")
-        checks.append(rule)
-    if column.integer:
-        name_of_check = "is no whole number; correct it, or remove integer: true"
-        checks.append(rules.Check(lambda x: x.isna() | (x % 1 == 0), name=name_of_check))
-    return rules.Column(kind, checks, nullable=column.role is not Role.KNOWN_FUTURE)
-
-
-def as_numbers(column: pd.Series, *, ids: pd.Series, times: pd.Series) -> np.ndarray:
-    """A numeric or boolean column (or one without any value) as an array; text is refused."""
-    if pd.api.types.is_numeric_dtype(column.dtype) or bool(column.isna().all()):
-        if isinstance(column.dtype, np.dtype) and (
-            column.dtype.kind in "iub" or column.dtype == np.float32
-        ):
-            return column.to_numpy()
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    numbers = pd.to_numeric(column, errors="coerce")
-    text = np.array([isinstance(value, str) for value in column])
-    bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy() | text)
-    if not bad.size:  # flags or decimals with missing values among them
-        return numbers.to_numpy(dtype=np.float64)
-    row = int(np.flatnonzero(numbers.isna() & column.notna())[0]) if text.all() else int(bad[0])
-    raise SchemaError(
-        f"column {column.name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
-        f" {column.iloc[row]!r} is {type(column.iloc[row]).__name__}, not a number; convert the"
-        " column, declare it static if it describes the series, or drop it with data.source.drop"
-    )
-
-
-def steps_on_grid(ids: pd.Series, times: pd.Series, freq: str) -> tuple[pd.Timestamp, np.ndarray]:
-    """The first time of the table, and every row's number of steps after it."""
     length, first = step_length(freq), times.min()
     anchor = pd.tseries.frequencies.to_offset(freq)
     if isinstance(anchor, pd.offsets.Week) and not anchor.is_on_offset(first):
-        raise SchemaError(
-            f"the first time, {first}, is a {first.day_name()}, which {freq} does not contain;"
-            f" set data.schema.freq to W-{first.day_name()[:3].upper()}"
+        faults.add(
+            SchemaError(
+                f"the first time, {first}, is a {first.day_name()}, which {freq} does not contain;"
+                f" set data.schema.freq to W-{first.day_name()[:3].upper()}"
+            )
         )
     step_R, off_R = np.empty(len(times), dtype=np.int32), np.zeros(len(times), dtype=bool)
     moment_R, origin = times.to_numpy("datetime64[ns]"), first.to_datetime64().astype("M8[ns]")
@@ -259,20 +246,27 @@ def steps_on_grid(ids: pd.Series, times: pd.Series, freq: str) -> tuple[pd.Times
         block = slice(low, low + BLOCK)
         step_R[block], rest = np.divmod((moment_R[block] - origin).astype(np.int64), length.value)
         off_R[block] = rest != 0
+    if faults.keep:
+        absent = times.isna().to_numpy()
+        step_R[absent | off_R] = -1
+        off_R &= ~absent
     if (off := np.flatnonzero(off_R)).size:
         row = int(off[0])
-        raise SchemaError(
-            f"series {ids.iloc[row]!r} has a row at {times.iloc[row]}, off the {freq} grid that"
-            f" starts at {first} ({off.size} such rows: frequencies are mixed or times are not"
-            f" rounded); floor the times, aggregate to {freq}, or set data.schema.freq"
+        faults.add(
+            SchemaError(
+                f"series {ids.iloc[row]!r} has a row at {times.iloc[row]}, off the {freq} grid that"
+                f" starts at {first} ({off.size} such rows: frequencies are mixed or times are not"
+                f" rounded); floor the times, aggregate to {freq}, or set data.schema.freq"
+            )
         )
     return first, step_R
 
 
-def refuse_coarser_series(
+def check_frequency(
     ids_N: np.ndarray,
     series_R: np.ndarray,
     step_R: np.ndarray,
+    faults: Faults,
     *,
     first: pd.Timestamp,
     freq: str,
@@ -286,10 +280,12 @@ def refuse_coarser_series(
     most = np.maximum.reduceat(gap_R, head_N[:-1])
     if (other := np.flatnonzero((count >= 3) & (least == most) & (least > 1))).size:
         at = first + step_R[head_N[other[0]]] * step_length(freq)
-        raise SchemaError(
-            f"series {ids_N[other[0]]!r} has a row only every {least[other[0]]} steps of {freq}"
-            f" from {at} on: the table mixes frequencies; bring all series to one frequency, or"
-            " set data.schema.absent to zero if a missing row means 0"
+        faults.add(
+            SchemaError(
+                f"series {ids_N[other[0]]!r} has a row only every {least[other[0]]} steps of {freq}"
+                f" from {at} on: the table mixes frequencies; bring all series to one frequency, or"
+                " set data.schema.absent to zero if a missing row means 0"
+            )
         )
 
 
@@ -317,11 +313,3 @@ def _out_of_order(series_R: np.ndarray, step_R: np.ndarray) -> int:
     order = np.argsort(series_R, kind="stable")
     same = np.diff(series_R[order]) == 0
     return int(((np.diff(step_R[order]) < 0) & same).sum())
-
-
-def _not_infinite(column: pd.Series) -> pd.Series:
-    return column.abs() != np.inf
-
-
-def _in_float32(column: pd.Series) -> pd.Series:
-    return column.between(-FLOAT32_MAX, FLOAT32_MAX) | column.isna()

@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lanecast.config.packages import require_package
 from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
@@ -70,6 +71,8 @@ class LightGBM(Baseline):
         origins: int = 6,
         stride: int = 7,
     ) -> None:
+        for package in ("lightgbm", "mlforecast"):
+            require_package(package, extra="baselines", needed_by=f"model={name}")
         super().__init__(windows=windows, name=name, origins=origins, stride=stride)
         if not lags or min(lags) < 1:
             raise ConfigError(f"model.lags={list(lags)} must be a list of steps >= 1")

@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import ndtri
 
+from lanecast.config.packages import require_package
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
@@ -61,6 +62,7 @@ class Statistical(Forecaster):
         n_jobs: int = 2,
         progress: bool = True,
     ) -> None:
+        require_package("statsforecast", extra="baselines", needed_by=f"model={name}")
         if kind not in KINDS:
             raise ConfigError(f"model.kind={kind!r} is not one of {', '.join(KINDS)}")
         if not 1 <= min_history <= max_history:

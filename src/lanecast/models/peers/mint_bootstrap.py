@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lanecast.config.packages import require_package
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.hierarchy import Structure
@@ -45,6 +46,8 @@ class MinTBootstrap(Forecaster):
         options: Mapping[str, Any] | None = None,
         n_jobs: int = 2,
     ) -> None:
+        require_package("hierarchicalforecast", extra="hierarchy", needed_by=f"model={name}")
+        require_package("statsforecast", extra="baselines", needed_by=f"model={name}")
         if structure is None:
             raise ConfigError("model=mint_bootstrap needs to know what adds up: hierarchy=as_is")
         self.windows, self.season, self.structure, self.name = windows, season, structure, name

@@ -1,0 +1,91 @@
+"""Cutoffs that a user asked for: a date becomes a step of the panel, or an error that leads out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from lanecast.data.panel import Panel
+from lanecast.data.schema import TARGET
+from lanecast.errors import ConfigError
+
+
+def cutoff_step(panel: Panel, time: Any, *, key: str, horizon: int | None = None) -> int:
+    """The step of a cutoff given as ``key``; ConfigError names the key and what it may be.
+
+    With ``horizon``, every step of the window must have its target.  Without, the cutoff may lie
+    as far ahead as rows do, or as the target's delay: what is late is then forecast as well.
+    """
+    first, last = int(panel.start.min()), panel.last_step
+    if horizon is None:
+        delay = panel.schema.delay_steps(TARGET)
+        last = max(last + delay, int(panel.end.max()) - 1)
+    else:
+        last -= horizon
+    step = _step_or_none(panel, moment_of(time, key=key))
+    if step is not None and first <= step <= last:
+        return step
+    target = f"the table's last target is {panel.time_of(panel.last_step)}"
+    if last < first:
+        raise ConfigError(
+            f"{key}={time} leaves no window: {target}, its first row {panel.time_of(first)}, and"
+            f" a window needs {horizon} steps after its cutoff; lower windows.horizon, or supply"
+            " more rows"
+        )
+    between = f"{panel.time_of(first)} to {panel.time_of(last)}, in steps of {panel.schema.freq}"
+    after = "" if horizon is None else f" and a window needs {horizon} steps after its cutoff"
+    raise ConfigError(f"{key}={time} is no cutoff of this table: {target}{after}; choose {between}")
+
+
+def rolling_cutoffs(
+    panel: Panel, *, first: Any, step: int, count: int | None, horizon: int
+) -> list[int]:
+    """``count`` cutoffs, ``step`` apart, from ``first`` on; ConfigError if they overrun.
+
+    Without ``first`` they are the last ones: the last window ends with the last target.  Without
+    ``count`` they are all that fit after ``first``.
+    """
+    last = panel.last_step - horizon
+    if first is None:
+        if count is None:
+            raise ConfigError(
+                "protocol.first_cutoff and protocol.count are both null, so nothing says where"
+                " the test begins; set one of them"
+            )
+        begin = last - (count - 1) * step
+        room = (last - int(panel.start.min())) // step + 1
+    else:
+        begin = cutoff_step(panel, first, key="protocol.first_cutoff", horizon=horizon)
+        room = (last - begin) // step + 1
+        count = room if count is None else count
+    if not 1 <= count <= room:
+        raise ConfigError(
+            f"protocol.count={count} windows, {step} steps apart, do not fit between"
+            f" {panel.time_of(int(panel.start.min())) if first is None else first} and the last"
+            f" target, {panel.time_of(panel.last_step)}: with a horizon of {horizon} there is room"
+            f" for {max(room, 0)}; set protocol.count, protocol.step or protocol.first_cutoff"
+        )
+    return [begin + number * step for number in range(count)]
+
+
+def short_time(time: pd.Timestamp) -> str:
+    """The date, with the time of the day where there is one."""
+    return f"{time:%Y-%m-%d}" if time == time.normalize() else f"{time:%Y-%m-%d %H:%M}"
+
+
+def moment_of(time: Any, *, key: str) -> pd.Timestamp:
+    """``time`` as a moment; a number is none, since it would mean nanoseconds after 1970."""
+    try:
+        moment = pd.NaT if isinstance(time, int | float) else pd.Timestamp(time)
+    except (ValueError, TypeError):
+        moment = pd.NaT
+    if not isinstance(moment, pd.Timestamp):
+        raise ConfigError(f"{key}={time} is no date; write it as 2024-06-18 or '2024-06-18 14:00'")
+    return moment if moment.tz is None else moment.tz_convert(None)
+
+
+def _step_or_none(panel: Panel, moment: pd.Timestamp) -> int | None:
+    step = int(panel.times.searchsorted(moment.to_datetime64()))
+    inside = step < len(panel.times) and panel.times[step] == moment.to_datetime64()
+    return step if inside else None

@@ -1,0 +1,161 @@
+"""Values at the border: the stored columns of a checked table as numbers, rule by rule.
+
+Axes: ``R`` rows, ``X`` columns.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lanecast.data.schema import Column, Role, Schema
+from lanecast.errors import Faults, SchemaError
+
+if TYPE_CHECKING:
+    import pandera.pandas as rules
+
+CHECKED = 1 << 21  # values of a column that are validated at once
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def clean_values(
+    frame: pd.DataFrame,
+    schema: Schema,
+    faults: Faults,
+    *,
+    ids: pd.Series,
+    times: pd.Series,
+    row_R: np.ndarray | None = None,
+) -> np.ndarray:
+    """The stored columns as float32 [R, X], validated by pandera; NaN means missing.
+
+    ``row_R`` are the rows of the table in the order of the result (None: as they stand).  One
+    column after the other, block by block: no second copy of the table is held, and a block's
+    memory serves the next one.
+    """
+    num_rows = len(frame) if row_R is None else len(row_R)
+    values_RX = np.full((num_rows, len(schema.stored)), np.nan, dtype=np.float32)
+    for position, name in enumerate(schema.stored):
+        if name not in frame:
+            continue
+        numbers, is_sound = as_numbers(frame[name], faults, ids=ids, times=times)
+        column = schema.columns[name]
+        for row, value, what in _failures(numbers, name, column, holes=not is_sound):
+            faults.add(
+                SchemaError(
+                    f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
+                    f" {value} {what}"
+                )
+            )
+        kind = _kind(numbers)
+        for low in range(0, num_rows, CHECKED):
+            block = slice(low, low + CHECKED)
+            in_place = numbers[block if row_R is None else row_R[block]]
+            values_RX[block, position] = in_place.astype(kind, copy=False)
+    return values_RX
+
+
+def such(count: int, what: str) -> str:
+    """``(3 such rows in all)``; nothing for a single one."""
+    return "" if count == 1 else f" ({count} such {what} in all)"
+
+
+def _kind(numbers: np.ndarray) -> type[np.floating]:
+    return np.float32 if numbers.dtype == np.float32 else np.float64
+
+
+def _failures(
+    numbers: np.ndarray, name: str, column: Column, *, holes: bool
+) -> Iterator[tuple[int, object, str]]:
+    """Of every rule that a column breaks: its first row and value, and what is wrong.
+
+    ``holes``: values were taken out, so that a missing one breaks no rule.
+    """
+    import pandera.errors
+    import pandera.pandas as rules
+
+    kind = _kind(numbers)
+    rule = rules.DataFrameSchema({name: _rule(column, kind, numbers.dtype, holes=holes)})
+    first: dict[str, tuple[int, object]] = {}
+    count: Counter[str] = Counter()
+    for low in range(0, len(numbers), CHECKED):
+        values = numbers[low : low + CHECKED].astype(kind, copy=False)
+        try:
+            rule.validate(pd.DataFrame({name: values}, copy=False), inplace=True, lazy=True)
+        except pandera.errors.SchemaErrors as err:
+            for what, cases in err.failure_cases.groupby("check", sort=False):
+                case = cases.sort_values("index").iloc[0]
+                first.setdefault(str(what), (low + int(case["index"]), case["failure_case"]))
+                count[str(what)] += len(cases)
+    for what, (row, value) in first.items():
+        words = what
+        if what == "not_nullable":
+            words = (
+                "is missing, but its role is known_future; supply it for every row, or declare"
+                f" {name} observed"
+            )
+        yield row, value, words + such(count[what], "values")
+
+
+def _rule(column: Column, kind: type[np.floating], given: np.dtype, *, holes: bool) -> rules.Column:
+    """What the values of a column have to keep; ``given`` is their type in the table."""
+    import pandera.pandas as rules
+
+    checks = []
+    if given in (np.float32, np.float64):  # whole numbers and flags are finite as they are
+        checks += [
+            rules.Check(_not_infinite, name="is infinite; correct it, or leave it empty"),
+            rules.Check(_in_float32, name="is beyond the range of float32; change its unit"),
+        ]
+    if column.non_negative:
+        name_of_check = "is negative; correct it, or remove non_negative: true"
+        checks.append(rules.Check(lambda x: x >= 0, name=name_of_check))
+    if column.integer:
+        name_of_check = "is no whole number; correct it, or remove integer: true"
+        checks.append(rules.Check(lambda x: x.isna() | (x % 1 == 0), name=name_of_check))
+    may_miss = holes or column.role is not Role.KNOWN_FUTURE
+    return rules.Column(kind, checks, nullable=may_miss)
+
+
+def as_numbers(
+    column: pd.Series, faults: Faults, *, ids: pd.Series, times: pd.Series
+) -> tuple[np.ndarray, bool]:
+    """A numeric or boolean column (or one without any value) as an array; text is refused.
+
+    False where faults are kept and text was among the values: what is no number is then missing.
+    """
+    if pd.api.types.is_numeric_dtype(column.dtype) or bool(column.isna().all()):
+        if isinstance(column.dtype, np.dtype) and (
+            column.dtype.kind in "iub" or column.dtype == np.float32
+        ):
+            return column.to_numpy(), True
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), True
+    numbers = pd.to_numeric(column, errors="coerce")
+    text = np.array([isinstance(value, str) for value in column])
+    bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy() | text)
+    if not bad.size:  # flags or decimals with missing values among them
+        return numbers.to_numpy(dtype=np.float64), True
+    if text.all() and (numbers.isna() & column.notna()).any():
+        bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
+    row = int(bad[0])
+    faults.add(
+        SchemaError(
+            f"column {column.name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
+            f" {column.iloc[row]!r} is {type(column.iloc[row]).__name__}, not a number"
+            f"{such(bad.size, 'values')}; convert the column, declare it static if it describes"
+            " the series, or drop it with data.source.drop"
+        )
+    )
+    return numbers.to_numpy(dtype=np.float64), False
+
+
+def _not_infinite(column: pd.Series) -> pd.Series:
+    return column.abs() != np.inf
+
+
+def _in_float32(column: pd.Series) -> pd.Series:
+    return column.between(-FLOAT32_MAX, FLOAT32_MAX) | ~np.isfinite(column)

@@ -1,0 +1,127 @@
+"""The core of a forecast: a fitted model asked at one cutoff; no target is needed after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lanecast.data.cutoffs import short_time
+from lanecast.data.forecasts import Forecasts
+from lanecast.data.ingest.layout import check_future, future_holes
+from lanecast.data.panel import Panel
+from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
+from lanecast.errors import SchemaError
+from lanecast.models.protocol import Forecaster, Reporter
+from lanecast.pipeline.facts import model_facts, window_facts
+
+NAMED = 5  # series that a warning names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """Forecasts from one cutoff.
+
+    ``left_out``: series that say too little to be forecast, or whose known future is not all there,
+    as warnings say.  ``windows`` counts windows, ``facts`` is what a record says of the
+    model.
+    """
+
+    forecasts: Forecasts
+    cutoff: int
+    left_out: tuple[str, ...]
+    windows: Mapping[str, int]
+    facts: Mapping[str, Any]
+
+
+def forecast(
+    panel: Panel,
+    model: Forecaster,
+    *,
+    windows: WindowSpec,
+    cutoff: int | None = None,
+    quantiles: Sequence[float] = (),
+    samples: int | None = None,
+    seed: int = 1,
+    strict: bool = False,
+    reporter: Reporter | None = None,
+) -> Ahead:
+    """Forecast every series from ``cutoff``, the last step with a target where it is None.
+
+    Series that say too little, or whose known-future columns end before the horizon, are left out:
+    ``reporter`` is warned, SchemaError where none is left.  ``strict`` refuses the latter.
+    """
+    step = panel.last_step if cutoff is None else cutoff
+    heard = _heard(panel, windows_at(panel, [step], windows), windows, reporter)
+    at = _with_known_future(panel, heard, windows, reporter, strict=strict)
+    forecasts = model.predict(
+        panel, at=at, quantiles=list(quantiles), samples=samples or None, seed=seed
+    )
+    left_out = np.setdiff1d(np.arange(panel.num_series), at.series_W)
+    return Ahead(
+        forecasts=forecasts,
+        cutoff=step,
+        left_out=tuple(str(name) for name in panel.series[left_out]),
+        windows=window_facts(panel, at, context=windows.context, num_cutoffs=1),
+        facts=model_facts(model),  # after: it counts what it met on the way
+    )
+
+
+def _heard(
+    panel: Panel, at: WindowIndex, windows: WindowSpec, reporter: Reporter | None
+) -> WindowIndex:
+    """The windows, after the series without one were named; SchemaError if there is none."""
+    silent = np.setdiff1d(np.arange(panel.num_series), at.series_W)
+    if not len(silent):
+        return at
+    names = [repr(str(name)) for name in panel.series[silent[:NAMED]]]
+    message = (
+        f"{len(silent)} of {panel.num_series} series are not forecast, as they have fewer than"
+        f" {windows.min_context} targets in the {windows.context} steps up to the cutoff"
+        f" (windows.min_context): {_listed(names, len(silent))}"
+    )
+    if not len(at):
+        raise SchemaError(f"{message}; supply newer rows, or set an earlier cutoff=")
+    if reporter is not None:
+        reporter.warn(message)
+    return at
+
+
+def _with_known_future(
+    panel: Panel,
+    at: WindowIndex,
+    windows: WindowSpec,
+    reporter: Reporter | None,
+    *,
+    strict: bool,
+) -> WindowIndex:
+    """The windows whose known future is all there; the others are named, or refused if strict."""
+    holes = future_holes(panel, at, windows)
+    lacking_W = np.zeros(len(at), dtype=bool)
+    for step_W in holes.values():
+        lacking_W |= step_W > 0
+    if lacking_W.all() or (strict and lacking_W.any()):
+        check_future(panel, at, windows)
+    lacking = np.flatnonzero(lacking_W)
+    if not len(lacking):
+        return at
+    names = []
+    for window in lacking[:NAMED]:
+        column, step_W = next((name, step_W) for name, step_W in holes.items() if step_W[window])
+        since = short_time(panel.time_of(int(at.cutoff_W[window] + step_W[window])))
+        names.append(f"{str(panel.series[at.series_W[window]])!r} ({column} from {since})")
+    if reporter is not None:
+        reporter.warn(
+            f"{len(lacking)} of {panel.num_series} series are not forecast, as their known_future"
+            f" is missing: {_listed(names, len(lacking))}; supply it in the future table"
+            " (data.future_path) up to the last step, or set strict=true to refuse"
+        )
+    return at[~lacking_W]
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    """The first names, and how many there are besides."""
+    more = f" and {count - len(names)} more" if count > len(names) else ""
+    return ", ".join(names) + more
