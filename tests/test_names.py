@@ -42,9 +42,6 @@ TO_DO = {
     "runs",
     "data",
     "planning",
-    "report",
-    "lanecast.benchmarks",
-    "benchmarks.plan_demo",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lanecast.report.table import Comparison
-from lanecast.runs.reading import Run
+from lanecast.runs.reading import CompletedRun
 
 LANES = 8  # busiest series that can be looked at
 CUTOFFS = 2  # latest cutoffs of each
@@ -26,9 +26,9 @@ AXES = {
 Plain = dict[str, Any]
 
 
-def payload(comparison: Comparison, runs: Sequence[Run]) -> Plain:
+def payload(comparison: Comparison, runs: Sequence[CompletedRun]) -> Plain:
     """Everything `lanecast.report.page` shows, ready for JSON; nan is null."""
-    by_hash: dict[str, list[Run]] = {}
+    by_hash: dict[str, list[CompletedRun]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         by_hash.setdefault(run.config_hash, []).append(run)
     rows = [_row(row, by_hash[row["hash"]]) for row in comparison.table.to_dict("records")]
@@ -57,7 +57,7 @@ def flat(config: Any, prefix: str = "") -> dict[str, str]:
     return {prefix: str(config)}
 
 
-def _row(row: Mapping[Any, Any], members: Sequence[Run]) -> Plain:
+def _row(row: Mapping[Any, Any], members: Sequence[CompletedRun]) -> Plain:
     record = members[0].record
     return {
         **{str(key): value for key, value in row.items()},
@@ -70,7 +70,7 @@ def _row(row: Mapping[Any, Any], members: Sequence[Run]) -> Plain:
     }
 
 
-def _run(run: Run) -> Plain:
+def _run(run: CompletedRun) -> Plain:
     record = run.record
     git, mirror = record.get("git") or {}, record.get("wandb") or {}
     return {
@@ -90,12 +90,12 @@ def _run(run: Run) -> Plain:
     }
 
 
-def run_id(run: Run) -> str:
+def run_id(run: CompletedRun) -> str:
     """Name of a run in the page: ``<config hash>-seed<k>``."""
     return f"{run.config_hash}-seed{run.seed}"
 
 
-def _slices(members: Sequence[Run]) -> dict[str, dict[str, float | None]]:
+def _slices(members: Sequence[CompletedRun]) -> dict[str, dict[str, float | None]]:
     """Metric by slice, mean over seeds: ``{"h01-07": {"wape": ...}}``."""
     means: dict[str, dict[str, float | None]] = {}
     for name in members[0].values:
@@ -105,7 +105,7 @@ def _slices(members: Sequence[Run]) -> dict[str, dict[str, float | None]]:
     return means
 
 
-def _cutoffs(members: Sequence[Run]) -> list[Plain]:
+def _cutoffs(members: Sequence[CompletedRun]) -> list[Plain]:
     tables = [run.record.get("by_cutoff") or [] for run in members]
     return [
         {
@@ -128,7 +128,7 @@ def curves(path: Path) -> dict[str, list[list[float]]]:
     return {name: rows for name, rows in thinned.items() if len(rows) > 1}
 
 
-def fans(runs: Sequence[Run]) -> Plain:
+def fans(runs: Sequence[CompletedRun]) -> Plain:
     """Forecasts with their bands of the busiest series at the latest cutoffs, by config hash."""
     read = {run.config_hash: _forecasts(run) for run in runs}
     frames = {name: frame for name, frame in read.items() if frame is not None}
@@ -156,7 +156,7 @@ def fans(runs: Sequence[Run]) -> Plain:
     return fan
 
 
-def _forecasts(run: Run) -> pd.DataFrame | None:
+def _forecasts(run: CompletedRun) -> pd.DataFrame | None:
     path = run.folder / "forecasts.parquet"
     if not path.is_file():
         return None
@@ -169,7 +169,7 @@ def _forecasts(run: Run) -> pd.DataFrame | None:
     return frame[["unique_id", "ds", "cutoff", *present]].rename(columns=wanted)
 
 
-def _actual(runs: Sequence[Run], lanes: Sequence[str]) -> Plain:
+def _actual(runs: Sequence[CompletedRun], lanes: Sequence[str]) -> Plain:
     for run in runs:
         path = run.folder / "actuals.parquet"
         if path.is_file():

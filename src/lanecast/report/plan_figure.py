@@ -24,7 +24,7 @@ SHOWN = 2  # lanes and sites, the busiest first
 
 def plan_figure(
     parameters: Parameters,
-    made: Mapping[str, Outcome],
+    outcomes: Mapping[str, Outcome],
     arms: Mapping[str, Scenarios],
     path: Path,
     *,
@@ -37,30 +37,31 @@ def plan_figure(
     """
     with canvas(path, (11.5, 6.2), layout="constrained") as figure:
         grid = figure.subplots(2, SHOWN + 1, width_ratios=[1.0] * SHOWN + [0.9], squeeze=False)
-        shown = list(made)[-1]
+        shown = list(outcomes)[-1]
         volume_WLT = arms[shown].volume_WLT
         busiest = np.argsort(-volume_WLT.mean(axis=0).sum(axis=1))[:SHOWN]
         for column, lane in enumerate(busiest):
             capacities = {
-                arm: one.plan.trailers_LT[lane] * parameters.lanes.cube_pkg_per_trailer_L[lane]
-                for arm, one in made.items()
+                arm: outcome.plan.trailers_LT[lane] * parameters.lanes.cube_pkg_per_trailer_L[lane]
+                for arm, outcome in outcomes.items()
             }
             title = f"trailers on {parameters.lanes.name_L[lane]}"
             _fan(grid[0, column], arms[shown], volume_WLT[:, lane], capacities, title)
-        arrived_WST = _arrivals(made[shown])
+        arrived_WST = _arrivals(outcomes[shown])
         for column, site in enumerate(np.argsort(-arrived_WST.mean(axis=0).sum(axis=1))[:SHOWN]):
             rate = parameters.sites.rate_pkg_per_hour_S[site] * parameters.rules.shift_hours
             capacities = {
-                arm: one.plan.heads_STK[site].sum(axis=1) * rate for arm, one in made.items()
+                arm: outcome.plan.heads_STK[site].sum(axis=1) * rate
+                for arm, outcome in outcomes.items()
             }
             title = f"sorting at {parameters.sites.name_S[site]}"
             _fan(grid[1, column], arms[shown], arrived_WST[:, site], capacities, title)
         grid[0, 0].set_ylabel(f"{unit} per day")
         grid[1, 0].set_ylabel(f"{unit} per day")
-        _costs(grid[0, SHOWN], made)
-        _changes(grid[1, SHOWN], made)
+        _costs(grid[0, SHOWN], outcomes)
+        _changes(grid[1, SHOWN], outcomes)
         grid[0, 0].legend(loc="best", fontsize=8, frameon=False)
-        kind = made[shown].plan.kind
+        kind = outcomes[shown].plan.kind
         figure.suptitle(f"plan {kind}, {_span(arms[shown])}", x=0.01, ha="left", fontsize=12)
     return path
 
@@ -106,9 +107,9 @@ def _fan(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
+def _costs(axes: Axes, outcomes: Mapping[str, Outcome]) -> None:
     """Expected cost of every arm, split by kind."""
-    for row, outcome in enumerate(made.values()):
+    for row, outcome in enumerate(outcomes.values()):
         left = 0.0
         for kind in COSTS:
             value = _expected(outcome, kind) / 1e3
@@ -116,7 +117,7 @@ def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
             axes.barh(row, value, left=left, color=COLORS[kind], label=words)
             left += value
         axes.text(left, row, f" {left:,.0f} k", va="center", fontsize=8)
-    axes.set_yticks(range(len(made)), list(made))
+    axes.set_yticks(range(len(outcomes)), list(outcomes))
     axes.invert_yaxis()
     axes.set_title("expected cost, k USD", loc="left", fontsize=10)
     axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
@@ -124,11 +125,11 @@ def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
     axes.margins(x=0.18)
 
 
-def _changes(axes: Axes, made: Mapping[str, Outcome]) -> None:
+def _changes(axes: Axes, outcomes: Mapping[str, Outcome]) -> None:
     """Of one arm: what a bad day costs; of two: what the action changes, kind by kind."""
     axes.spines[["top", "right"]].set_visible(False)
-    if len(made) == 1:
-        (outcome,) = made.values()
+    if len(outcomes) == 1:
+        (outcome,) = outcomes.values()
         axes.hist(
             outcome.costs.total_W / 1e3, bins=20, weights=outcome.weight_W, color=BLUE, alpha=0.6
         )
@@ -136,7 +137,7 @@ def _changes(axes: Axes, made: Mapping[str, Outcome]) -> None:
         axes.set_title("cost over the paths, k USD", loc="left", fontsize=10)
         axes.set_ylabel("probability")
         return
-    before, after = made.values()
+    before, after = outcomes.values()
     change = [(_expected(after, kind) - _expected(before, kind)) / 1e3 for kind in COSTS]
     axes.barh(range(len(COSTS)), change, color=[COLORS[kind] for kind in COSTS])
     axes.set_yticks(range(len(COSTS)), list(COSTS))

@@ -21,7 +21,7 @@ from lanecast.evaluation.significance import (
     model_confidence_set,
     overlapping,
 )
-from lanecast.runs.reading import Run, read_runs
+from lanecast.runs.reading import CompletedRun, read_runs
 
 METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90", "seconds")
 MORE = ("leakage", "plan_regret")  # in the CSV where a run has them: the review page shows them
@@ -51,7 +51,7 @@ class Comparison:
     shown: tuple[str, ...]
     num_keys: int
     notes: tuple[str, ...]
-    runs: tuple[Run, ...] = ()
+    runs: tuple[CompletedRun, ...] = ()
 
 
 def compare(
@@ -77,7 +77,7 @@ def compare(
     ]
     _check_same_labels(kept)
     columns, notes = _factor_columns(factors or {}, kept)
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[CompletedRun]] = {}
     for run in sorted(kept, key=lambda run: run.seed):
         groups.setdefault(run.config_hash, []).append(run)
     more = [name for name in MORE if name not in metrics and any(map(_has(name), kept))]
@@ -106,11 +106,11 @@ def compare(
     )
 
 
-def _has(name: str) -> Callable[[Run], bool]:
+def _has(name: str) -> Callable[[CompletedRun], bool]:
     return lambda run: not math.isnan(run.values.get(name, math.nan))
 
 
-def _check_metrics(metrics: Sequence[str], runs: Sequence[Run]) -> None:
+def _check_metrics(metrics: Sequence[str], runs: Sequence[CompletedRun]) -> None:
     """A column that no run has is nan if it is a metric of ours, and a typo otherwise."""
     if not metrics:
         raise ConfigError("metrics=[] leaves nothing to compare; name at least one metric")
@@ -122,7 +122,7 @@ def _check_metrics(metrics: Sequence[str], runs: Sequence[Run]) -> None:
             raise ConfigError(f"metrics: no run has {name!r}; {hint}")
 
 
-def _check_same_labels(runs: Sequence[Run]) -> None:
+def _check_same_labels(runs: Sequence[CompletedRun]) -> None:
     """ConfigError if two runs were scored on different labels: their numbers do not compare."""
     if not runs:
         raise ConfigError("none of the runs holds one of the metrics; backtest them, or ask others")
@@ -135,7 +135,7 @@ def _check_same_labels(runs: Sequence[Run]) -> None:
         )
 
 
-def _scored_on(run: Run) -> str:
+def _scored_on(run: CompletedRun) -> str:
     if run.scored is None:
         return f"{run.folder} (trained, not backtested)"
     cutoffs = [row["cutoff"] for row in run.record["by_cutoff"]]
@@ -146,7 +146,7 @@ def _scored_on(run: Run) -> str:
 
 
 def _factor_columns(
-    factors: Mapping[str, str], runs: Sequence[Run]
+    factors: Mapping[str, str], runs: Sequence[CompletedRun]
 ) -> tuple[dict[str, str], list[str]]:
     """The factors that at least one run has, and a note for each of the others."""
     columns, notes = {}, []
@@ -167,13 +167,15 @@ def _at(config: Any, path: str) -> Any:
     return config
 
 
-def _factor(run: Run, factor: str) -> Any:
+def _factor(run: CompletedRun, factor: str) -> Any:
     path, equals, wanted = factor.partition("=")
     value = _at(run.record["config"], path)
     return str(value) == wanted if equals else value
 
 
-def _row(members: list[Run], factors: Mapping[str, str], metrics: Sequence[str]) -> dict[str, Any]:
+def _row(
+    members: list[CompletedRun], factors: Mapping[str, str], metrics: Sequence[str]
+) -> dict[str, Any]:
     row: dict[str, Any] = {"model": members[0].model}
     row |= {name: _factor(members[0], factor) for name, factor in factors.items()}
     for name in metrics:
@@ -198,7 +200,9 @@ def _how_paired(metric: str, baseline: str, confidence: float) -> str:
     )
 
 
-def _run_row(run: Run, factors: Mapping[str, str], metrics: Sequence[str]) -> dict[str, Any]:
+def _run_row(
+    run: CompletedRun, factors: Mapping[str, str], metrics: Sequence[str]
+) -> dict[str, Any]:
     row: dict[str, Any] = {"model": run.model}
     row |= {name: _factor(run, factor) for name, factor in factors.items()}
     row["seed"] = run.seed
@@ -247,7 +251,7 @@ def _baseline_of(
 def _add_differences(
     rows: list[dict[str, Any]],
     bases: list[dict[str, Any]],
-    groups: Mapping[str, list[Run]],
+    groups: Mapping[str, list[CompletedRun]],
     metric: str,
     confidence: float,
 ) -> tuple[str, ...]:
@@ -276,7 +280,7 @@ def _add_differences(
 
 
 def _best_set(
-    rows: list[dict[str, Any]], groups: Mapping[str, list[Run]], metric: str
+    rows: list[dict[str, Any]], groups: Mapping[str, list[CompletedRun]], metric: str
 ) -> Sequence[float]:
     """p-value of each row in the model confidence set; nan with fewer than `MCS_CUTOFFS`."""
     members = [groups[row["hash"]] for row in rows]
@@ -291,7 +295,9 @@ def _best_set(
     return p_values
 
 
-def _contrast(runs: list[Run], base: list[Run], metric: str, confidence: float) -> Contrast:
+def _contrast(
+    runs: list[CompletedRun], base: list[CompletedRun], metric: str, confidence: float
+) -> Contrast:
     """The labels are the same, hence the cutoffs and the weights are too."""
     weight_C = _by_cutoff(base, PAIRED[metric]).mean(axis=0)
     return contrast(
@@ -303,14 +309,14 @@ def _contrast(runs: list[Run], base: list[Run], metric: str, confidence: float) 
     )
 
 
-def _lags(run: Run) -> int:
+def _lags(run: CompletedRun) -> int:
     """How many later cutoffs share days with one, by the run's own config."""
     horizon = _at(run.record["config"], "windows.horizon")
     step = _at(run.record["config"], "protocol.step")
     return 0 if horizon is None or step is None else overlapping(int(horizon), int(step))
 
 
-def _by_cutoff(runs: list[Run], column: str) -> np.ndarray:
+def _by_cutoff(runs: list[CompletedRun], column: str) -> np.ndarray:
     """One number per seed and cutoff, [S, C]; nan where the metric is undefined or missing."""
     rows = [sorted(run.record["by_cutoff"], key=lambda row: str(row["cutoff"])) for run in runs]
     return np.array([[row.get(column) for row in scored] for scored in rows], dtype=np.float64)

@@ -65,12 +65,12 @@ class CsvTable:
     def _check_names(self, columns: list[str], faults: Faults) -> None:
         """Every column that is renamed or dropped is in one of the files."""
         renamed = [*columns, *(self.rename or {}).values()]
-        for option, names, there in (
+        for option, names, present in (
             ("rename", self.rename or {}, columns),
             ("drop", self.drop, renamed),
         ):
             for name in names:
-                if name not in there:
+                if name not in present:
                     near = difflib.get_close_matches(str(name), columns, n=3, cutoff=0.5)
                     hint = f"did you mean {' or '.join(near)}? it has" if near else "it has"
                     faults.add(

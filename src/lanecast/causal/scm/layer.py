@@ -176,8 +176,8 @@ class CausalLayer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: without what was made of the panels of this one."""
-        made = ("_newcomers", "_prepared", "_references")
-        kept = {name: value for name, value in vars(self).items() if name not in made}
+        caches = ("_newcomers", "_prepared", "_references")
+        kept = {name: value for name, value in vars(self).items() if name not in caches}
         return kept | {"_fitted_on": None}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
