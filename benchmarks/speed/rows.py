@@ -160,14 +160,14 @@ def _rounds(cfg: DictConfig, setting: Setting) -> int:
 def _backtest_rows(
     cfg: DictConfig, case: Case, network: str, windows: Sequence[int]
 ) -> Iterator[Row]:
-    from benchmarks.speed.backtests import Backtest
+    from benchmarks.speed.backtests import TimedBacktest
     from benchmarks.speed.incumbent import Incumbent
     from benchmarks.speed.rounds import figure, interleaved
 
     setting, panel = setting_of(cfg, network), case.panel()
     incumbent = Incumbent(panel, setting)
     for number in windows:
-        backtest = Backtest.of(panel, setting, windows=number, stride=1)
+        backtest = TimedBacktest.of(panel, setting, windows=number, stride=1)
         incumbent_backtest = incumbent.backtest(windows=number, stride=1)
         clocks = {
             "floor": backtest.floor(),

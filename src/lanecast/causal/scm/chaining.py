@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.causal.scm.noise import standardized, uniforms
-from lanecast.causal.scm.prepared import Cut, Prepared, cut
+from lanecast.causal.scm.prepared import CutWindows, Prepared, cut
 from lanecast.causal.scm.rollout import Hooks, Override, roll
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
@@ -73,7 +73,7 @@ class Rolled:
 
 
 # (prepared, windows of the chunk, their cut, number of samples) -> override of one node
-Overriding = Callable[[Prepared, WindowIndex, Cut, int], Override]
+Overriding = Callable[[Prepared, WindowIndex, CutWindows, int], Override]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +224,7 @@ def _hooks(
     layer: CausalLayer,
     prepared: Prepared,
     at: WindowIndex,
-    window: Cut,
+    window: CutWindows,
     action: Action,
     how: Chain,
 ) -> Hooks:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lanecast.causal.scm.layer import CausalLayer
-from lanecast.causal.scm.prepared import Cut, Prepared, cut
+from lanecast.causal.scm.prepared import CutWindows, Prepared, cut
 from lanecast.causal.scm.rollout import Hooks, roll
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
@@ -27,7 +27,7 @@ class Unrolled:
     layer: CausalLayer
     prepared: Prepared
     at: WindowIndex
-    window: Cut
+    window: CutWindows
     horizon: int
 
     @classmethod
