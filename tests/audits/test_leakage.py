@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lanecast.audits.leakage import Subject, plain_layout, probe, refuse
+from lanecast.audits.leakage import Subject, probe, refuse
 from lanecast.audits.perturbed_tables import hidden_changed, known_changed, shuffled
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
-from lanecast.data.ingest.layout import Keep
+from lanecast.data.ingest.layout import Keep, panel_from_table
+from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
 from lanecast.data.windows import WindowSpec
 from lanecast.errors import LeakageError
@@ -77,11 +79,16 @@ class Constant(SeasonalNaive):
         return Forecasts(index=at, point_WH=np.full((len(at), self.windows.horizon), 7.0))
 
 
+def laid_out(**options) -> Callable[..., Panel]:
+    """Lay a table out by the schema alone."""
+    return lambda table, future=None: panel_from_table(table, SCHEMA, future=future, **options)
+
+
 def subject(make=SeasonalNaive, **options) -> Subject:
     values = {
         "table": table(),
         "schema": SCHEMA,
-        "lay_out": plain_layout(SCHEMA),
+        "lay_out": laid_out(),
         "model": make(windows=SPEC, season=7),
         "spec": SPEC,
         "cutoff": CUTOFF,
@@ -107,8 +114,8 @@ def test_a_planted_leak_is_caught_and_refused(leaky):
 
 
 def test_a_choice_of_series_that_looks_past_the_cutoff_is_a_leak():
-    late = plain_layout(SCHEMA, keep=Keep(busiest=3, until="2024-05-05"))
-    early = plain_layout(SCHEMA, keep=Keep(busiest=3, until=CUTOFF))
+    late = laid_out(keep=Keep(busiest=3, until="2024-05-05"))
+    early = laid_out(keep=Keep(busiest=3, until=CUTOFF))
     assert probe(subject(lay_out=early), controls=False).told == "clean"
     found = probe(subject(lay_out=late), controls=False)
     assert found.told == "leak"

@@ -6,9 +6,7 @@ from scipy import stats
 
 from lanecast.evaluation.significance import (
     block_rows,
-    bootstrap_interval,
     contrast,
-    diebold_mariano,
     holm,
     mean_variance,
     model_confidence_set,
@@ -64,26 +62,6 @@ def test_hac_variance_widens_for_overlapping_windows():
     assert mean_variance(x, 6) > 1.5 * mean_variance(x)
 
 
-def test_diebold_mariano_at_one_step_is_a_t_test():
-    d = np.random.default_rng(2).normal(0.2, 1.0, 25)
-    statistic, p = diebold_mariano(d)
-    expected = stats.ttest_1samp(d, 0.0)
-    assert (statistic, p) == pytest.approx((expected.statistic, expected.pvalue))
-
-
-def test_diebold_mariano_keeps_its_level_on_overlapping_windows():
-    rng = np.random.default_rng(3)
-    called = sum(
-        diebold_mariano(np.convolve(rng.normal(size=202), np.ones(3), "valid"), horizon=3)[1] < 0.05
-        for _ in range(300)
-    )
-    assert called / 300 < 0.09
-
-
-def test_diebold_mariano_of_equal_forecasts_calls_nothing():
-    assert diebold_mariano(np.zeros(8)) == (0.0, 1.0)
-
-
 def test_groups_of_one_configuration_are_called_different_at_most_5_times_in_100():
     rng = np.random.default_rng(4)
     found = [contrast(_seeds(rng, 0.2), _seeds(rng, 0.2), np.ones(20)) for _ in range(100)]
@@ -113,14 +91,6 @@ def test_block_rows_keep_neighbours_together():
     rows = block_rows(12, block=4, draws=5, seed=0)
     steps = np.diff(rows.reshape(5, 3, 4), axis=-1) % 12
     assert (steps == 1).all()
-
-
-def test_bootstrap_interval_agrees_with_student_t_on_independent_cutoffs():
-    d = np.random.default_rng(7).normal(0.5, 1.0, 60)
-    mean, low, high = bootstrap_interval(d, np.ones(60))
-    _, expected_low, expected_high = paired_interval(d, np.ones(60))
-    assert mean == pytest.approx(d.mean())
-    assert (low, high) == pytest.approx((expected_low, expected_high), abs=0.08)
 
 
 def test_model_confidence_set_keeps_the_best_and_drops_the_clearly_worse():

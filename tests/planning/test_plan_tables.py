@@ -49,16 +49,6 @@ def test_samples_that_lack_a_lane_day_or_a_day_are_refused_by_place():
     refused(frame, "lane 'A>B' on 2024-03-06 in sample 1 is -1")
 
 
-def test_sums_that_disagree_with_their_lanes_are_refused_by_place():
-    paths = tables.scenarios_from(sample_frame(), column="nhits", days=3, unit="parcels")
-    total_WT = paths.volume_WLT.sum(axis=1)
-    members = {"network": np.array([0, 1])}
-    tables.require_sums(paths, {"network": total_WT}, members)
-    total_WT[1, 2] += 5
-    with pytest.raises(PlanError, match=r"'network' on 2024-03-07 in sample 1 .* reconcile"):
-        tables.require_sums(paths, {"network": total_WT}, members)
-
-
 def test_a_plan_is_read_back_as_it_was_with_the_hashes_of_its_sources(tmp_path):
     parameters = small_network()
     volumes = small_volumes(parameters)

@@ -25,7 +25,6 @@ from lanecast.planning.regret import (
     over_origins,
     ratio_error,
     realized,
-    value_of_stochastic,
 )
 from small_plans import small_network, small_volumes
 from small_tables import load, long_table
@@ -71,10 +70,15 @@ def test_the_optimum_of_the_yardstick_has_no_excess(case):
 
 
 def test_the_ladder_of_information_holds(case):
+    """Birge 1982: on the paths a plan was made on, the order is a theorem and no estimate."""
     parameters, seen, _, _ = case
-    rungs = value_of_stochastic(parameters, seen)
-    assert rungs["perfect"] <= rungs["stochastic"] <= rungs["mean_plan"]
-    assert rungs["vss"] >= 0
+    yardstick = Yardstick.of(parameters, seen)
+    stochastic, mean = (
+        yardstick.measure(parameters, policy.plan(parameters, seen, options=PLAIN).plan)
+        for policy in (Stochastic(), OnePath())
+    )
+    assert 0 <= stochastic.regret <= mean.regret
+    assert stochastic.excess == pytest.approx(0.0, abs=1e-9)
 
 
 def test_policies_are_named_for_what_they_do():

@@ -29,7 +29,7 @@ from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Schema
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
-from lanecast.errors import ConfigError, LeakageError, SchemaError
+from lanecast.errors import ConfigError, LeakageError
 from lanecast.models.protocol import Forecaster
 from lanecast.pipeline.folds import History, fitted
 from lanecast.sources import SourceTable
@@ -229,15 +229,3 @@ def skill_of(found: PanelForecasts, subject: Subject) -> float:
     if not seen_WH.any() or min(errors[1:]) == 0:
         return float("nan")
     return 1 - errors[0] / min(errors[1:])
-
-
-def plain_layout(schema: Schema, **options: Any) -> Callable[..., Panel]:
-    """Lay a table out by a schema alone, for pipelines that no config describes."""
-    from lanecast.data.ingest.layout import panel_from_table
-
-    def lay_out(table: SourceTable, future: pd.DataFrame | None = None) -> Panel:
-        if table.frame.empty:
-            raise SchemaError("the table has no rows to probe; check the source")
-        return panel_from_table(table, schema, future=future, **options)
-
-    return lay_out

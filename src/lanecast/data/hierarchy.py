@@ -93,14 +93,6 @@ class Hierarchy:
         flat = np.asarray(bottom_NX).reshape(self.num_bottom, -1)
         return np.asarray(self.sums_MN @ flat).reshape(-1, *np.shape(bottom_NX)[1:])
 
-    def incoherence(self, values_MX: np.ndarray) -> tuple[float, str]:
-        """Largest gap between a node and the sum of its series, relative to it, and which node."""
-        told = np.asarray(values_MX, dtype=np.float64)
-        summed = self.aggregate(told[-self.num_bottom :])
-        gap = np.abs(told - summed) / np.maximum(np.abs(summed), 1.0)
-        worst = int(gap.reshape(len(gap), -1).max(axis=1).argmax())
-        return float(gap.max()), self.names[worst]
-
 
 def lane_hierarchy(
     panel: Panel, levels: Sequence[Sequence[str]] = ((), ("origin",), ("dest",))

@@ -84,27 +84,6 @@ def mean_variance(block_C: np.ndarray, lags: int = 0) -> float:
     return max(equal, bartlett, 0.0) / (count * max(count - 1, 1))
 
 
-def diebold_mariano(difference_C: np.ndarray, *, horizon: int = 1) -> tuple[float, float]:
-    """Statistic and two-sided p-value of equal accuracy; ``difference_C`` is loss minus loss.
-
-    ``horizon``: steps ahead in units of the distance of cutoffs, hence ``horizon - 1`` lags.
-    Small-sample factor and Student-t of Harvey, Leybourne and Newbold (1997).  Differences that
-    are all zero give (0, 1); fewer than two cutoffs give nan.
-    """
-    from scipy.stats import t
-
-    d = np.asarray(difference_C, dtype=np.float64)
-    count = len(d)
-    if count < 2:
-        return math.nan, math.nan
-    variance = mean_variance(d, horizon - 1) * (count - 1) / count
-    if variance <= 0:
-        return (0.0, 1.0) if not d.any() else (math.copysign(math.inf, d.mean()), 0.0)
-    factor = (count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count
-    statistic = float(d.mean() / math.sqrt(variance)) * math.sqrt(max(factor, 0.0))
-    return statistic, float(2 * t.sf(abs(statistic), count - 1))
-
-
 def contrast(
     mine_SC: np.ndarray,
     base_SC: np.ndarray,
@@ -166,27 +145,6 @@ def block_rows(num: int, *, block: int, draws: int, seed: int) -> np.ndarray:
     starts = rng.integers(0, num, size=(draws, -(-num // length)))
     rows: np.ndarray = (starts[..., None] + np.arange(length)).reshape(draws, -1)[:, :num] % num
     return rows
-
-
-def bootstrap_interval(
-    difference_C: np.ndarray,
-    weight_C: np.ndarray,
-    *,
-    block: int = 1,
-    draws: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float, float]:
-    """Mean of a paired difference with the percentile interval of a moving-block bootstrap.
-
-    Each draw is a ratio of resampled sums, so weights are resampled with their cutoffs.
-    """
-    weight = np.asarray(weight_C, dtype=np.float64)
-    product = np.asarray(difference_C, dtype=np.float64) * weight
-    rows_DC = block_rows(len(weight), block=block, draws=draws, seed=seed)
-    drawn_D = product[rows_DC].sum(axis=1) / weight[rows_DC].sum(axis=1)
-    low, high = np.quantile(drawn_D, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return float(product.sum() / weight.sum()), float(low), float(high)
 
 
 def model_confidence_set(

@@ -152,11 +152,6 @@ class Costs:
         """Contracted trailers and rostered heads, the same in every scenario."""
         return float(self.by_kind["contract"][0] + self.by_kind["labor"][0])
 
-    @property
-    def recourse_W(self) -> np.ndarray:
-        """What the plan leaves to the day itself."""
-        return self.total_W - self.first_stage
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flows:

@@ -85,27 +85,6 @@ def realized(
     return told.costs.total_W
 
 
-def value_of_stochastic(
-    parameters: Parameters, scenarios: Scenarios, *, state: State | None = None
-) -> dict[str, float]:
-    """The ladder ``perfect <= stochastic <= mean_plan`` in US dollars, and ``vss``, its last rung.
-
-    All on the same scenarios, so that the order is a theorem (Birge 1982) and not an estimate.
-    """
-    from lanecast.planning.policies import alone
-
-    mean_LT = np.tensordot(scenarios.weight_W, scenarios.volume_WLT, axes=1)
-    expected = solve_decomposed(parameters, alone(scenarios, mean_LT), state=state, kind="mean")
-    best = solve_decomposed(parameters, scenarios, state=state, kind="stochastic")
-    weight_W = scenarios.weight_W
-    rungs = {
-        "perfect": float(weight_W @ perfect(parameters, scenarios, state=state)),
-        "stochastic": float(weight_W @ realized(parameters, best.plan, scenarios, state=state)),
-        "mean_plan": float(weight_W @ realized(parameters, expected.plan, scenarios, state=state)),
-    }
-    return {**rungs, "vss": rungs["mean_plan"] - rungs["stochastic"]}
-
-
 def ratio_error(
     cost_W: np.ndarray, other_W: np.ndarray, scale_W: np.ndarray, weight_W: np.ndarray
 ) -> float:

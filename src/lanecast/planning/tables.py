@@ -64,24 +64,6 @@ def scenarios_from(
     )
 
 
-def require_sums(
-    scenarios: Scenarios, totals: Mapping[str, np.ndarray], members: Mapping[str, np.ndarray]
-) -> None:
-    """PlanError unless totals [W, T] of groups of lanes (sites, the network) are their sums.
-
-    ``members``: lane numbers by group.  A plan of lanes and a figure of sites must not disagree.
-    """
-    for name, total_WT in totals.items():
-        sum_WT = scenarios.volume_WLT[:, members[name]].sum(axis=1)
-        off_WT = np.abs(total_WT - sum_WT) > 1e-6 * np.maximum(np.abs(sum_WT), 1.0)
-        if len(bad := np.argwhere(off_WT)):
-            w, t = bad[0]
-            raise PlanError(
-                f"{name!r} on {_day(scenarios.days[t])} in sample {w} is {total_WT[w, t]:g}, but"
-                f" its lanes add up to {sum_WT[w, t]:g}; reconcile the forecast (hierarchy=)"
-            )
-
-
 def trailer_frame(plan: Plan) -> pd.DataFrame:
     """``plan, lane, ds, trailers``: contracted trailers per lane and day."""
     import pandas as pd

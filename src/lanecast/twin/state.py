@@ -36,15 +36,6 @@ class DayState:
     moving: tuple[np.ndarray, np.ndarray]  # shipments, likewise
     held: np.ndarray  # due, but kept back by a storm
 
-    def on_the_way(self, *, whole: bool) -> np.ndarray:
-        """Parcels released that have not arrived; ``whole`` as the world's counts."""
-        last, before = self.released
-        unsent = (
-            last - part(last, LAGS[0], whole=whole) + before - part(before, LAGS[1], whole=whole)
-        )
-        moving = self.moving[0] + self.moving[1] - part(self.moving[1], TRANSIT, whole=whole)
-        return unsent + moving + self.held
-
 
 def part(volume: np.ndarray, share: np.float32, *, whole: bool) -> np.ndarray:
     """``share`` of a volume, in whole parcels or not.

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from lanecast.data.hierarchy import Hierarchy, lane_hierarchy, table_hierarchy
 from lanecast.errors import ConfigError, LanecastError
-from lanecast.models.hierarchy.projection import METHODS, Past, coherent_do, projection, reconcile
+from lanecast.models.hierarchy.projection import METHODS, Past, projection, reconcile
 
 
 @pytest.fixture
@@ -42,6 +42,12 @@ def past_of(lanes, errors=None):
     )
 
 
+def incoherence(lanes, values):
+    """Largest gap between a node and the sum of its series, relative to it."""
+    summed = lanes.aggregate(values[-lanes.num_bottom :])
+    return float((np.abs(values - summed) / np.maximum(np.abs(summed), 1.0)).max())
+
+
 def test_a_lane_counts_at_its_origin_at_its_destination_and_in_the_total(lanes):
     summed = dict(zip(lanes.names, lanes.aggregate(np.array([1.0, 2.0, 4.0, 8.0])), strict=True))
     assert summed["total"] == 15.0
@@ -52,11 +58,11 @@ def test_a_lane_counts_at_its_origin_at_its_destination_and_in_the_total(lanes):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_reconciled_paths_add_up(lanes, base, method):
-    assert lanes.incoherence(base)[0] > 0.1
+    assert incoherence(lanes, base) > 0.1
     matrix = projection(lanes, method, past=past_of(lanes))
     found = reconcile(lanes, matrix, base)
     assert found.shape == base.shape
-    assert lanes.incoherence(found)[0] < 1e-6
+    assert incoherence(lanes, found) < 1e-6
 
 
 @pytest.mark.parametrize("method", sorted({*METHODS} - {"top_down", "erm", "erm_lasso"}))
@@ -81,16 +87,6 @@ def test_weighted_least_squares_equals_its_closed_form(lanes, base):
     )
     found = reconcile(lanes, projection(lanes, "wls_var", past=past_of(lanes, errors)), base)
     np.testing.assert_allclose(found.reshape(len(base), -1), expected, rtol=1e-5)
-
-
-def test_an_action_moves_the_sums_above_it_and_no_other_bit(lanes, base):
-    matrix = projection(lanes, "ols")
-    effect = np.zeros((4, *base.shape[1:]))
-    effect[1] = 3.0  # the lane from A to Y
-    before, after = reconcile(lanes, matrix, base), coherent_do(lanes, matrix, base, effect)
-    moved = {lanes.names[at] for at in np.flatnonzero((after != before).any(axis=(1, 2)))}
-    assert moved == {"total", "origin=A", "dest=Y", lanes.names[-3]}
-    assert lanes.incoherence(after)[0] < 1e-6
 
 
 def test_top_down_gives_every_lane_its_past_share_of_the_total(lanes, base):
@@ -157,12 +153,6 @@ def test_a_summing_matrix_without_a_series_is_refused(panel):
         table_hierarchy(frame, panel)
 
 
-def test_incoherence_names_the_node(lanes):
-    values = lanes.aggregate(np.ones((4, 2)))
-    values[2] *= 1.5
-    assert lanes.incoherence(values) == (pytest.approx(0.5), lanes.names[2])
-
-
 def test_a_level_without_its_column_is_refused(panel):
     with pytest.raises(ConfigError, match=r"needs the static column 'region'.*role static"):
         lane_hierarchy(panel, [("region",)])
@@ -209,5 +199,5 @@ def test_50_000_lanes_are_reconciled_in_bounded_memory(panel):
     seconds = time.perf_counter() - started
     extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(f"50,000 lanes, {len(lanes.names)} nodes, 14 steps: {seconds:.1f} s, {extra:.0f} MB more")
-    assert lanes.incoherence(found)[0] < 1e-6
+    assert incoherence(lanes, found) < 1e-6
     assert extra < 500

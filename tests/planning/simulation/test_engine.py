@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lanecast.errors import PlanError
@@ -16,7 +17,11 @@ from lanecast.planning.simulation import SimulationOptions, replicate, simulate
 from lanecast.planning.simulation import ledger as ledgers
 from small_plans import small_network, small_state, small_volumes
 
-FLUID = SimulationOptions.fluid()
+# What the program assumes: all at once, nothing uncertain, no queue at doors.
+FLUID = SimulationOptions(
+    batches_per_day=1, release_hours=0.0, transit_cv=0.0, unload_hours=0.0,
+    unload_random=False, dock_use=0.0, sort_batch_pkg=25.0,
+)  # fmt: skip
 
 
 def network(seed: int = 0, *, hub: bool = False) -> Parameters:
@@ -113,7 +118,7 @@ def test_two_plans_meet_the_same_delays_under_the_same_seed():
     arrivals = []
     for one in (plan, more):
         run = simulate(parameters, one, volumes.volume_WLT[0], seed=5, trace=True)
-        frame = run.trace_frame()
+        frame = pd.DataFrame(run.trace)
         arrived = frame.loc[frame["event"] == "arrive", ["hour", "where", "packages"]]
         arrivals.append(arrived.reset_index(drop=True))
     assert arrivals[0].equals(arrivals[1])  # heads do not move trailers
@@ -159,7 +164,7 @@ def test_a_trailer_leaves_when_full_and_the_rest_at_the_cut_off():
     volumes = small_volumes(parameters)
     plan = solve(parameters, volumes).plan
     run = simulate(parameters, plan, volumes.volume_WLT[0], trace=True)
-    frame = run.trace_frame()
+    frame = pd.DataFrame(run.trace)
     leaving = frame[frame["event"] == "leave"]
     hour = leaving["hour"] % 24
     cube = parameters.lanes.cube_pkg_per_trailer_L[0]

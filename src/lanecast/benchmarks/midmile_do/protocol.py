@@ -11,7 +11,6 @@ from lanecast.twin.catalogue import FLOW, PRICE, PROMO
 from lanecast.twin.world import VERSION as WORLD
 
 VERSION = 1
-BRANCHES = 256  # futures behind each expectation
 FACTUAL = ("factual", "as_known")
 DO: dict[str, tuple[Intervention, ...]] = {
     "do_off": PROMO["promo_off"],

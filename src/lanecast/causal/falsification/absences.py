@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
-import torch
-
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.graph.identify import unroll
 from lanecast.causal.scm.wiring import Wiring
@@ -172,9 +170,3 @@ def _instant_descendants(graph: Graph) -> dict[str, frozenset[str]]:
     instant.add_nodes_from(graph.order)
     instant.add_edges_from((e.source, e.target) for e in graph.causal if 0 in e.lags)
     return {name: frozenset(nx.descendants(instant, name)) for name in graph.order}
-
-
-def slot_columns(wiring: Wiring, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Column of ``x`` and lag of every real slot of a node, [E] each."""
-    mask = wiring.mask_JE[number]
-    return wiring.source_JE[number][mask], wiring.lag_JE[number][mask]

@@ -168,16 +168,3 @@ def reconcile(hierarchy: Hierarchy, matrix_NM: Any, base_MX: np.ndarray) -> np.n
     flat = base.reshape(base.shape[0], -1)
     bottom = np.asarray(matrix_NM @ flat)
     return hierarchy.aggregate(bottom.reshape(hierarchy.num_bottom, *base.shape[1:]))
-
-
-def coherent_do(
-    hierarchy: Hierarchy, matrix_NM: Any, base_MX: np.ndarray, effect_NX: np.ndarray
-) -> np.ndarray:
-    """A scenario that adds up: ``S P y_base + S effect``, [M, ...].
-
-    The baseline is reconciled once and the effect added from the bottom, so that a node none of
-    whose series is acted on keeps every bit (reconciling each scenario apart would move it).
-    """
-    baseline = reconcile(hierarchy, matrix_NM, base_MX)
-    effect = hierarchy.aggregate(np.asarray(effect_NX, dtype=np.float64))
-    return np.where(effect == 0.0, baseline, baseline + effect)

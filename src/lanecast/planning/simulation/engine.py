@@ -23,7 +23,7 @@ from lanecast.planning.simulation.stations import SMALL, Docks, Queue, work
 from lanecast.planning.simulation.yards import Yards
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 DAY = 24.0
 
@@ -53,12 +53,6 @@ class Run:
     def cost(self) -> float:
         """US dollars in all."""
         return float(sum(self.by_kind.values()))
-
-    def trace_frame(self) -> pd.DataFrame:
-        """``hour, event, where`` and what the event moved; empty unless traced."""
-        import pandas as pd
-
-        return pd.DataFrame(self.trace)
 
 
 def simulate(

@@ -47,14 +47,6 @@ class SimulationOptions:
                 f" cutoff_hour={self.cutoff_hour:g}, which lies before 24"
             )
 
-    @classmethod
-    def fluid(cls) -> SimulationOptions:
-        """The limit that the program assumes: all at once, nothing uncertain, no queue at doors."""
-        return cls(
-            batches_per_day=1, release_hours=0.0, transit_cv=0.0, unload_hours=0.0,
-            unload_random=False, dock_use=0.0, sort_batch_pkg=25.0,
-        )  # fmt: skip
-
 
 def drawn(seed: int, kind: str, *place: int) -> np.random.Generator:
     """Random numbers of one event of one place: the same for every plan under the same seed."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lanecast.errors import PlanError
-from lanecast.planning.contracts import COSTS, Plan, Scenarios
+from lanecast.planning.contracts import Plan, Scenarios
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.simulation.engine import Run, simulate
 from lanecast.planning.simulation.options import SimulationOptions
@@ -83,8 +83,3 @@ def wilson(hits: int, trials: int, *, confidence: float = 0.95) -> tuple[float, 
     middle = (share + z * z / (2 * trials)) / scale
     half = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
     return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
-
-
-def mean_costs(runs: Sequence[Run]) -> dict[str, float]:
-    """Mean US dollars by kind."""
-    return {kind: float(np.mean([run.by_kind[kind] for run in runs])) for kind in COSTS}
