@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lanecast.data.panel import Panel
-    from lanecast.planning.network import Network
+    from lanecast.planning.network import PricedNetwork
     from lanecast.twin.world import World
     from lanecast.workflows.sample_paths import SamplePaths
 
@@ -110,7 +110,7 @@ def run_folder(pattern: str) -> Path:
 
 
 def origins_of(
-    paths: SamplePaths, panel: Panel, world: World, network: Network, size: Size
+    paths: SamplePaths, panel: Panel, world: World, network: PricedNetwork, size: Size
 ) -> list[Origin]:
     """The first cutoffs of a run, each with its paths and with draws from the truth."""
     cutoffs = paths.cutoffs[: size.cutoffs]

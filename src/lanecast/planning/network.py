@@ -18,7 +18,7 @@ from lanecast.planning.defaults import default_parameters
 from lanecast.planning.parameters import Parameters
 
 
-class Network(Protocol):
+class PricedNetwork(Protocol):
     """What ``conf/network/*.yaml`` builds; ``unit`` is that of volumes it is priced in."""
 
     unit: str
@@ -62,11 +62,11 @@ class TableNetwork:
             raise PlanError(f"network.path={self.path} does not exist")
         read: Any = pd.read_parquet if self.path.endswith(".parquet") else pd.read_csv
         frame = read(self.path) if read is pd.read_parquet else read(self.path, dtype=str)
-        found = parameters_from(frame)
-        if missing := sorted(set(map(str, lanes)) - set(found.lanes.name_L.tolist())):
+        table = parameters_from(frame)
+        if missing := sorted(set(map(str, lanes)) - set(table.lanes.name_L.tolist())):
             raise PlanError(f"{self.path} has no lane {missing[0]!r} ({len(missing)} are missing)")
-        place = {name: at for at, name in enumerate(found.lanes.name_L.tolist())}
-        return found.restricted(np.array([place[str(name)] for name in lanes]))
+        place = {name: at for at, name in enumerate(table.lanes.name_L.tolist())}
+        return table.restricted(np.array([place[str(name)] for name in lanes]))
 
 
 def mean_volume(panel: Panel, lanes: np.ndarray, *, as_of: int, days: int) -> np.ndarray:
