@@ -152,8 +152,8 @@ def _quiet() -> Any:
 def _explained(subject: str, status: str, stopped: bool) -> str:
     if stopped:
         return (
-            f"{subject}: no plan was found within the time limit; raise planning.time_limit_s, or plan"
-            " fractions with planning.integer=false"
+            f"{subject}: no plan was found within the time limit; raise planning.time_limit_s, or"
+            " plan fractions with planning.integer=false"
         )
     return (
         f"{subject}: the solver says {status!r}. Rolling and backlog make every volume feasible and"
