@@ -27,7 +27,7 @@ LATENT = ("level", "break", "drift", "residual", "rate", "released", "arrived")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class PartitionJob:
     """One partition to make; without a folder it is simulated and forgotten."""
 
     world: World
@@ -53,7 +53,7 @@ class FinishedPartition:
     peak_bytes: int
 
 
-def make(job: Job) -> FinishedPartition:
+def make(job: PartitionJob) -> FinishedPartition:
     """Simulate a partition and write its files; in a process of its own."""
     network_of(job.world)  # drawn once per process: not part of the rate
     clock = time.perf_counter()
@@ -70,14 +70,14 @@ def make(job: Job) -> FinishedPartition:
     )
 
 
-def _measured(job: Job) -> None:
+def _measured(job: PartitionJob) -> None:
     lanes = network_of(job.world).lanes.part(*job.lanes)
     for chunk in chunks(lanes):
         for _ in factual(job.world, chunk):
             pass
 
 
-def _written(job: Job, folder: Path) -> np.ndarray:
+def _written(job: PartitionJob, folder: Path) -> np.ndarray:
     world, (first, last) = job.world, job.lanes
     network = network_of(world)
     lanes = network.lanes.part(first, last)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lanecast.twin import World
-    from lanecast.twin.partitions import FinishedPartition, Job
+    from lanecast.twin.partitions import FinishedPartition, PartitionJob
 
 MANIFEST, TOTALS = "world.json", ".arrivals.npz"
 
@@ -56,7 +56,7 @@ class Tally:
 def run(cfg: DictConfig) -> float:
     """Generate ``cfg.preset``; the result is the rate in lane-days per second and worker."""
     from lanecast.twin import World
-    from lanecast.twin.partitions import PARTITION, Job
+    from lanecast.twin.partitions import PARTITION, PartitionJob
 
     if not 0 < cfg.fraction <= 1 or cfg.workers < 1:
         raise ConfigError(
@@ -69,7 +69,7 @@ def run(cfg: DictConfig) -> float:
     folder = Folder.claim(Path(cfg.out), _key(world, last, cfg)) if cfg.write else None
     todo = [number for number in range(count) if folder is None or number not in folder.done]
     out, truth = str(cfg.out) if folder else None, bool(cfg.truth)
-    jobs = [Job(world=world, number=n, last=last, folder=out, truth=truth) for n in todo]
+    jobs = [PartitionJob(world=world, number=n, last=last, folder=out, truth=truth) for n in todo]
     tally, start = Tally(), time.perf_counter()
     try:
         for job, done in _made(jobs, workers=int(cfg.workers)):
@@ -155,7 +155,9 @@ class Folder:
         os.replace(draft, self.path / MANIFEST)
 
 
-def _made(jobs: Sequence[Job], *, workers: int) -> Iterator[tuple[Job, FinishedPartition]]:
+def _made(
+    jobs: Sequence[PartitionJob], *, workers: int
+) -> Iterator[tuple[PartitionJob, FinishedPartition]]:
     """Each partition when it is finished; on Ctrl-C, those that are running come to their end."""
     from lanecast.twin.partitions import make
 
