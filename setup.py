@@ -1,6 +1,6 @@
 """What pyproject.toml cannot say: ``conf/`` of the checkout is ``lanecast/conf`` of the wheel.
 
-A second package directory would say it too, but then an editable install needs an import hook, which
+A second package directory would say it too, but then an editable install needs an import hook, that
 type checkers and editors do not see; so the folder is copied when a wheel is built, and only then.
 """
 

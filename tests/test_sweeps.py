@@ -78,6 +78,7 @@ def test_all_four_launchers_give_the_same_table_bit_for_bit(tmp_path: Path) -> N
             sweep(tmp_path, *JOBS, *ROLLING, f"name={name}", *launcher, verb="backtest")
         )
         assert code == 0, told
+        assert "24 completed, 0 failed; compare with: python" in told
         print(f"{name}: 24 jobs in {time.monotonic() - started:.0f} s")
         assert len(finished(tmp_path, name)) == 24
         assert len(mirrors(tmp_path, name)) == 24

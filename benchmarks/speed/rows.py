@@ -13,14 +13,14 @@ from lanecast.pipeline.building import plain_config
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from benchmarks.speed.cases import Case
+    from benchmarks.speed.cases import SpeedCase
     from benchmarks.speed.rounds import Figure
     from benchmarks.speed.steps import Setting
 
 
 def rows(cfg: DictConfig) -> Iterator[Row]:
     """Measure one row after the other."""
-    from benchmarks.speed.cases import Case
+    from benchmarks.speed.cases import SpeedCase
 
     wanted = list(cfg.figures)
     if "startup" in wanted:
@@ -28,15 +28,17 @@ def rows(cfg: DictConfig) -> Iterator[Row]:
     for name, measure in BY_CASE.items():
         for network in _networks(cfg, name) if name in wanted else ():
             for text in plain_config(cfg.cases)[network]:
-                yield from measure(cfg, Case.of(text), network)
+                yield from measure(cfg, SpeedCase.of(text), network)
     if "backtest" in wanted:
         for network in cfg.networks:
             for entry in plain_config(cfg.backtests).get(network, []):
-                yield from _backtest_rows(cfg, Case.of(entry["case"]), network, entry["windows"])
+                yield from _backtest_rows(
+                    cfg, SpeedCase.of(entry["case"]), network, entry["windows"]
+                )
     if "prepare" in wanted:
         from benchmarks.speed.preparing import prepare_rows
 
-        yield from prepare_rows([Case.of(text) for text in cfg.prepared], int(cfg.slow_rounds))
+        yield from prepare_rows([SpeedCase.of(text) for text in cfg.prepared], int(cfg.slow_rounds))
     if "sweep" in wanted:
         from benchmarks.speed.sweeping import sweep_rows
 
@@ -85,7 +87,7 @@ def setting_of(cfg: DictConfig, network: str) -> Setting:
     )
 
 
-def _step_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+def _step_rows(cfg: DictConfig, case: SpeedCase, network: str) -> Iterator[Row]:
     """One row for each of ``cfg.precisions``; the floor of all is the bare network at fp32."""
     from benchmarks.speed import steps
     from benchmarks.speed.incumbent import Incumbent
@@ -117,7 +119,7 @@ def at_precision(setting: Setting, name: str) -> Setting:
     return replace(setting, hardware=hardware)
 
 
-def _roofline_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+def _roofline_rows(cfg: DictConfig, case: SpeedCase, network: str) -> Iterator[Row]:
     """Our steps beside what their arithmetic or traffic takes at the device's best."""
     from benchmarks.speed import roofline, steps
     from benchmarks.speed.rounds import figure, interleaved
@@ -135,7 +137,7 @@ def _roofline_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
         yield _row(case, network, windows, "roofline", medians, precision=str(name))
 
 
-def _seeds_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+def _seeds_rows(cfg: DictConfig, case: SpeedCase, network: str) -> Iterator[Row]:
     """``cfg.seeds`` seeds in one pass, per seed; the floor is a fit of one seed alone."""
     from benchmarks.speed import seeds, steps
     from benchmarks.speed.incumbent import Incumbent
@@ -158,7 +160,7 @@ def _rounds(cfg: DictConfig, setting: Setting) -> int:
 
 
 def _backtest_rows(
-    cfg: DictConfig, case: Case, network: str, windows: Sequence[int]
+    cfg: DictConfig, case: SpeedCase, network: str, windows: Sequence[int]
 ) -> Iterator[Row]:
     from benchmarks.speed.backtests import TimedBacktest
     from benchmarks.speed.incumbent import Incumbent
@@ -200,7 +202,7 @@ def _startup_rows(rounds: int) -> Iterator[Row]:
 
 
 def _row(
-    case: Case, network: str, windows: int, name: str, medians: Figure, precision: str = "fp32"
+    case: SpeedCase, network: str, windows: int, name: str, medians: Figure, precision: str = "fp32"
 ) -> Row:
     return {
         "case": case.size,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import NoReturn
 
 
@@ -71,11 +70,23 @@ class Faults:
         """Nothing further can be checked: raise the last fault that is kept."""
         raise self.kept[-1]
 
-    @contextmanager
-    def kept_from(self) -> Iterator[None]:
-        """Keep what the block raises as well."""
-        try:
-            yield
-        except LanecastError as fault:
-            if fault not in self.kept:
-                self.add(fault)
+    def kept_from(self) -> _KeptFrom:
+        """``with faults.kept_from():`` adds what the block raises as well."""
+        return _KeptFrom(self)
+
+
+class _KeptFrom:
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        if not self._faults.keep or not isinstance(fault, LanecastError):
+            return False
+        if fault not in self._faults.kept:
+            self._faults.add(fault)
+        return True

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.speed import steps
-from benchmarks.speed.cases import Case, synthetic_panel
+from benchmarks.speed.cases import SpeedCase, synthetic_panel
 from benchmarks.speed.rounds import Round, figure, interleaved
 from benchmarks.speed.steps import Setting, floor_of, ours_of
 from benchmarks.speed.table import markdown, merged
@@ -87,9 +87,9 @@ def test_a_figure_without_a_steady_round_claims_nothing() -> None:
 
 
 def test_a_case_is_read_from_its_name() -> None:
-    assert Case.of("30000x200+") == Case(series=30000, steps=200, covariates=True)
+    assert SpeedCase.of("30000x200+") == SpeedCase(series=30000, steps=200, covariates=True)
     with pytest.raises(ConfigError, match="1000x1000"):
-        Case.of("many")
+        SpeedCase.of("many")
 
 
 def test_rows_of_the_same_case_replace_older_ones(tmp_path) -> None:

@@ -104,10 +104,18 @@ def test_sigterm_leaves_an_interrupted_record_and_its_exit_code(toy):
     assert "0.25" in (record["folder"] / "metrics.csv").read_text()
 
 
-def test_sigterm_ends_a_sweep(toy):
-    assert toy("-m", "job=sigterm", "seed=1,2,3", "name=stopped") == 128 + signal.SIGTERM
-    assert len(toy.records("stopped")) == 1
-    assert not list((toy.folder / "runs" / "stopped").glob(".jobs-*"))
+def test_sigterm_ends_a_sweep_which_says_how_it_goes_on(toy, capfd):
+    assert toy("-m", "job=well,sigterm", "seed=1", "name=stopped") == 128 + signal.SIGTERM
+    assert toy("-m", "job=sigterm", "seed=1,2,3", "name=alone") == 128 + signal.SIGTERM
+    assert len(toy.records("alone")) == 1
+    summed_up = [line for line in capfd.readouterr().out.splitlines() if "interrupted;" in line]
+    goes_on = "the same command with skip_finished=true goes on"
+    assert summed_up == [
+        f"1 completed, 0 failed, 1 interrupted; {goes_on}; compare with: python scripts/compare.py"
+        " runs=runs/stopped 'metrics=[objective,seconds]'",
+        f"0 completed, 0 failed, 1 interrupted; {goes_on}",
+    ]
+    assert not list((toy.folder / "runs").glob("*/.sweep-*"))
 
 
 @pytest.fixture

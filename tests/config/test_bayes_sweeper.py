@@ -45,7 +45,10 @@ def test_failed_job_is_a_failed_trial_and_the_search_goes_on(hill, capfd):
     assert len(rows) == 4
     assert 0 < len(failed) < 4
     assert all(float(row["data.size"]) >= 50 and row["value"] == "" for row in failed)
-    assert "jobs failed" in capfd.readouterr().err
+    streams = capfd.readouterr()
+    assert "failed: runs/sweep/" in streams.err
+    counts = f"{4 - len(failed)} completed, {len(failed)} failed; compare with: python scripts"
+    assert streams.out.splitlines()[-1].startswith(counts)
 
 
 @pytest.mark.slow

@@ -31,7 +31,9 @@ def test_root_composes_with_allowed_targets_and_a_hash(root, tmp_path):
     assert len(config_hash(cfg)) == 8
 
 
-@pytest.mark.parametrize("root", ["audit", "falsify", "explain", "generate", "midmile_do"])
+@pytest.mark.parametrize(
+    "root", ["audit", "check", "falsify", "explain", "generate", "midmile_do", "runs"]
+)
 def test_a_root_that_makes_no_run_composes(root):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose(root)

@@ -10,9 +10,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from golden_losses import FOLDER, GOLDEN, losses_of
 
-from conftest import build_panel
+from lanecast.testing import example_panel
 
 if __name__ == "__main__":
     for network in GOLDEN:
-        found = losses_of(network, build_panel())
+        found = losses_of(network, example_panel())
         (FOLDER / f"{network}.json").write_text(json.dumps(found, indent=1) + "\n")

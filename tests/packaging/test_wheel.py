@@ -1,4 +1,4 @@
-"""What is in the wheel: the modules, all YAML, Hydra's plugins, and nothing that users do not run."""
+"""What is in the wheel: the modules, all YAML, Hydra's plugins, and nothing else."""
 
 import zipfile
 from configparser import ConfigParser

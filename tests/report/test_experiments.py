@@ -19,6 +19,7 @@ from lanecast.workflows.record import (
     with_table,
     write_record,
 )
+from script_runner import scripts_in
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted(path.parent for path in (ROOT / "experiments").glob("*/README.md"))
@@ -67,6 +68,18 @@ def test_a_number_that_was_touched_is_named(compared, tmp_path):
     assert re.search(
         r"wape of d0aaaaaa is 0\.1\d+ in results.csv and 0\.0999", disagreements(folder)[0]
     )
+
+
+def test_the_script_refuses_an_index_over_a_record_that_was_touched(
+    compared, tmp_path, monkeypatch, capfd
+):
+    readme = tmp_path / "experiments" / "2026-03-it" / "README.md"
+    write_record(readme.parent, compared, prose=PROSE)
+    with scripts_in(tmp_path, monkeypatch) as script:
+        assert script("record", "index_only=true") == 0
+        readme.write_text(re.sub(r"0\.1\d\d\d", "0.0999", readme.read_text(), count=1))
+        assert script("record", "index_only=true") == 2
+    assert "and 0.0999 in README.md; renew what stands" in capfd.readouterr().err
 
 
 def test_renewing_a_record_keeps_what_a_person_wrote(compared, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,21 @@ def test_forecast_ends_with_what_it_forecast(
     assert (
         warning == "plot names 'A>D', which is no series that is forecast; did you mean A>C or A>B?"
     )
+
+
+def test_sweep_ends_with_the_command_that_compares_it(
+    script: Script, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert script("train", "-m", *TABLE, *SMALL, "model=linear,dlinear", "name=sweep") == 0
+    last = capfd.readouterr().out.splitlines()[-1]
+    counts, _, command = last.partition("; compare with: ")
+    assert counts == "2 completed, 0 failed"
+    python, program, *argv = shlex.split(command)
+    assert (python, Path(program).name) == ("python", "compare.py")
+    assert script("compare", *argv) == 0
+    table = pd.read_csv("runs/sweep/compare.csv")
+    assert set(table["model"]) == {"linear", "dlinear"}
+    assert np.isfinite(table["objective"]).all()
 
 
 def test_same_command_gives_the_same_losses(script: Script) -> None:

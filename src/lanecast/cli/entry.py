@@ -26,6 +26,7 @@ from lanecast.config.threads import calm_threads, one_thread_per_worker
 from lanecast.config.trust import trusting
 from lanecast.errors import ConfigError, LanecastError
 from lanecast.runs.stopping import RunInterrupted, interruptible, signal_behind, sigterm_raises
+from lanecast.runs.sweep import SweepJob, end_of_sweep, failed_jobs, summary
 
 if TYPE_CHECKING:
     from lanecast.runs.record import Objective
@@ -59,6 +60,9 @@ class Job:
                 return self._run(cfg)
         except Exception as failure:
             self.failures.append(failure)
+            settings = invocation().hydra
+            if isinstance(failure, LanecastError) and settings and not settings.callbacks:
+                return None  # no record is to be closed, and Hydra would print the overrides
             raise
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,8 +104,13 @@ def objective_of(result: object) -> float | None:
     return float(result) if isinstance(result, (int, float)) else None
 
 
-def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFolders) -> int:
-    """Run the verb on ``conf/<root>.yaml`` under these overrides; return the exit code."""
+def launch(
+    run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFolders, compare: str
+) -> int:
+    """Run the verb on ``conf/<root>.yaml`` under these overrides; return the exit code.
+
+    ``compare``: how the verb *compare* is called from where this one was.
+    """
     calm_threads()
     one_thread_per_worker(list(argv))
     words = sys.argv[1:]
@@ -117,15 +126,39 @@ def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFold
         return 2
     sys.argv[1:] = overrides
     job = Job(root, run, trust=trust, argv=words)
+    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        return _launched(job, overrides, root=root, folders=folders)
+        code = _run_hydra(job, overrides, root=root, folders=folders, full=full)
     finally:
         sys.argv[1:] = words
+    sweep = end_of_sweep()
+    if sweep is not None:
+        return _sum_up(sweep, code, compare=compare)
+    if code is not None or not job.failures:
+        return code or 0
+    if not full:
+        return _report(job.failures[-1])
+    traceback.print_exception(job.failures[-1])
+    return 1
 
 
-def _launched(job: Job, overrides: list[str], *, root: str, folders: ConfFolders) -> int:
-    """Run Hydra; return the exit code. Hydra would print and exit itself, but for this variable."""
-    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+def _sum_up(sweep: list[SweepJob], code: int | None, *, compare: str) -> int:
+    """Say how a sweep ended, whatever ran its jobs; return the exit code."""
+    failed = failed_jobs(sweep)
+    if failed:
+        _say(failed)
+    if line := summary(sweep, compare=compare):
+        print(line, flush=True)
+    return int(failed is not None) if code is None else code
+
+
+def _run_hydra(
+    job: Job, overrides: list[str], *, root: str, folders: ConfFolders, full: bool
+) -> int | None:
+    """Run Hydra; return the exit code of what went wrong outside the jobs, or None.
+
+    Hydra would print and exit itself, but for this variable.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with sigterm_raises():
@@ -147,10 +180,7 @@ def _launched(job: Job, overrides: list[str], *, root: str, folders: ConfFolders
     finally:
         if not full:
             os.environ.pop("HYDRA_FULL_ERROR", None)
-    if job.failures and full:
-        traceback.print_exception(job.failures[-1])
-        return 1
-    return _report(job.failures[-1]) if job.failures else 0
+    return None
 
 
 def _function(run: str | Verb) -> Verb:

@@ -54,6 +54,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "replan": (f"replan run={FOLDER}", f"replan run={FOLDER} plan=mean loop.roster_days=3"),
     "audit": (f"audit run={FOLDER}",),
+    "check": (
+        "check data=panel_csv data.path=orders.csv 'data.source.rename={date: ds, orders: y}'",
+        f"check run={FOLDER} data.path=newer.csv data.future_path=future.csv",
+    ),
     "probe": ("probe model=nhits optim.max_steps=10", f"probe run={FOLDER}"),
     "mutation": ("mutation", "mutation clean=10 out=runs/mutation-short"),
     "falsify": ("falsify data=midmile dag=midmile", f"falsify run={FOLDER}"),
@@ -65,6 +69,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "record": (
         "record runs='runs/calibration/**' slug=calibration-costs-nothing question='...'",
         "record index_only=true",
+    ),
+    "runs": (
+        "runs model=nhits sort=size",
+        "runs status=[failed,interrupted] older_than=P7D delete=true",
     ),
     "explain": (
         f"explain run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",

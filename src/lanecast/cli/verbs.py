@@ -52,6 +52,9 @@ HEADINGS: Mapping[str, Mapping[str, Verb]] = {
         "replan": Verb("replan", "lanecast.workflows.replan:run", "how often to plan again?"),
     },
     "Data": {
+        "check": Verb(
+            "check", "lanecast.workflows.check:run", "all faults of a table and config at once"
+        ),
         "prepare": Verb(
             "prepare", "lanecast.workflows.prepare:run", "tables larger than memory, as a store"
         ),
@@ -64,6 +67,7 @@ HEADINGS: Mapping[str, Mapping[str, Verb]] = {
     },
     "House": {
         "models": Verb("models", "lanecast.workflows.models:run", "every model, and what it reads"),
+        "runs": Verb("runs", "lanecast.workflows.runs:run", "list run folders, delete some"),
         "record": Verb(
             "record", "lanecast.workflows.record:run", "write down an experiment from its runs"
         ),

@@ -19,6 +19,7 @@ from lanecast.data.windows import (
     Split,
     WindowIndex,
     WindowSpec,
+    require_training_windows,
     training_windows,
     windows_at,
 )
@@ -83,11 +84,7 @@ class ForecastDataModule(pl.LightningDataModule):
         self.eval_batch_size, self.whole_cutoffs = eval_batch_size, whole_cutoffs
         self.train_windows = training_windows(panel, until=split.train_until, spec=spec)
         self.cutoffs = np.zeros(0, np.int64)
-        if not len(self.train_windows):
-            raise SchemaError(
-                f"no training window: no series has {spec.min_context} + {spec.horizon} steps up"
-                f" to {panel.time_of(split.train_until)}; move the cutoff later or shorten windows"
-            )
+        require_training_windows(self.train_windows, panel, spec, split.train_until)
         if whole_cutoffs:
             count = np.diff(self.train_windows.before_N)
             first_N = self.train_windows.first_N[count > 0]

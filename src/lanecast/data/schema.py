@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from lanecast.errors import SchemaError
+from lanecast.errors import Faults, SchemaError
 
 ID, TIME, TARGET = "unique_id", "ds", "y"
 DURATION = re.compile(
@@ -59,6 +59,8 @@ class Column:
 
     def __post_init__(self) -> None:
         """Refuse combinations that have no meaning."""
+        if self.role not in list(Role):
+            raise SchemaError(f"role={self.role!r} is not one of {', '.join(Role)}")
         object.__setattr__(self, "role", Role(self.role))
         if self.lead is not None and self.role is not Role.KNOWN_FUTURE:
             raise SchemaError(f"lead={self.lead!r} needs role known_future, not {self.role}")
@@ -102,14 +104,20 @@ class Schema:
             self.lead_steps(name)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Schema:
-        """Build a schema from plain mappings; SchemaError names the column that is wrong."""
+    def from_config(cls, config: Mapping[str, Any], faults: Faults | None = None) -> Schema:
+        """Build a schema from plain mappings; SchemaError names the column that is wrong.
+
+        Where faults are kept, such a column is one that nothing is known of.
+        """
+        faults = faults or Faults()
         columns = {}
         for name, options in config["columns"].items():
             try:
                 columns[str(name)] = Column(**dict(options))
             except (TypeError, ValueError) as err:
-                raise SchemaError(f"column {name!r}: {err}") from err
+                faults.add(SchemaError(f"column {name!r}: {err}"))
+                role = Role.TARGET if name == TARGET else Role.OBSERVED
+                columns[str(name)] = Column(role=role)
         return cls(freq=config["freq"], columns=columns, absent=config.get("absent", "missing"))
 
     def identity(self) -> str:

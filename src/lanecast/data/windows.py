@@ -112,6 +112,18 @@ def windows_at(panel: Panel, cutoffs: Sequence[int], spec: WindowSpec) -> Window
     return WindowIndex(series_W=np.concatenate(all_series), cutoff_W=np.concatenate(all_times))
 
 
+def require_training_windows(
+    windows: WindowRange, panel: Panel, spec: WindowSpec, until: int
+) -> None:
+    """SchemaError where no series is long enough to train on."""
+    if not len(windows):
+        raise SchemaError(
+            f"no training window: no series has {spec.min_context} + {spec.horizon} steps up"
+            f" to {panel.time_of(until)}; move the cutoff later, lower protocol.count, or"
+            " shorten windows"
+        )
+
+
 def training_windows(panel: Panel, *, until: int, spec: WindowSpec) -> WindowRange:
     """Every window whose whole label is known at ``until``: ``cutoff + horizon + delay <= until``.
 

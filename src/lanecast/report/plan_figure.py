@@ -15,10 +15,12 @@ from lanecast.report.figures import BLACK, BLUE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLORS = dict(
     zip(COSTS, (BLUE, "#56B4E9", VERMILION, "#E69F00", "#CC79A7", "#009E73", BLACK), strict=True)
 )
+SIZE = (11.5, 6.2)  # inches
 SHOWN = 2  # lanes and sites, the busiest first
 
 
@@ -30,40 +32,52 @@ def plan_figure(
     *,
     unit: str,
 ) -> Path:
+    """Write the picture of a plan to ``path``; see `draw_plan`."""
+    with canvas(path, SIZE, layout="constrained") as figure:
+        draw_plan(figure, parameters, outcomes, arms, unit=unit)
+    return path
+
+
+def draw_plan(
+    figure: Figure,
+    parameters: Parameters,
+    outcomes: Mapping[str, Outcome],
+    arms: Mapping[str, Scenarios],
+    *,
+    unit: str,
+) -> None:
     """Draw the busiest lanes and sites of the last arm, and the expected cost of every arm.
 
     With two arms the second is what an action makes of the first; the fan is the second's, and the
     first arm's capacity is dashed.
     """
-    with canvas(path, (11.5, 6.2), layout="constrained") as figure:
-        grid = figure.subplots(2, SHOWN + 1, width_ratios=[1.0] * SHOWN + [0.9], squeeze=False)
-        shown = list(outcomes)[-1]
-        volume_WLT = arms[shown].volume_WLT
-        busiest = np.argsort(-volume_WLT.mean(axis=0).sum(axis=1))[:SHOWN]
-        for column, lane in enumerate(busiest):
-            capacities = {
-                arm: outcome.plan.trailers_LT[lane] * parameters.lanes.cube_pkg_per_trailer_L[lane]
-                for arm, outcome in outcomes.items()
-            }
-            title = f"trailers on {parameters.lanes.name_L[lane]}"
-            _fan(grid[0, column], arms[shown], volume_WLT[:, lane], capacities, title)
-        arrived_WST = _arrivals(outcomes[shown])
-        for column, site in enumerate(np.argsort(-arrived_WST.mean(axis=0).sum(axis=1))[:SHOWN]):
-            rate = parameters.sites.rate_pkg_per_hour_S[site] * parameters.rules.shift_hours
-            capacities = {
-                arm: outcome.plan.heads_STK[site].sum(axis=1) * rate
-                for arm, outcome in outcomes.items()
-            }
-            title = f"sorting at {parameters.sites.name_S[site]}"
-            _fan(grid[1, column], arms[shown], arrived_WST[:, site], capacities, title)
-        grid[0, 0].set_ylabel(f"{unit} per day")
-        grid[1, 0].set_ylabel(f"{unit} per day")
-        _costs(grid[0, SHOWN], outcomes)
-        _changes(grid[1, SHOWN], outcomes)
-        grid[0, 0].legend(loc="best", fontsize=8, frameon=False)
-        kind = outcomes[shown].plan.kind
-        figure.suptitle(f"plan {kind}, {_span(arms[shown])}", x=0.01, ha="left", fontsize=12)
-    return path
+    grid = figure.subplots(2, SHOWN + 1, width_ratios=[1.0] * SHOWN + [0.9], squeeze=False)
+    shown = list(outcomes)[-1]
+    volume_WLT = arms[shown].volume_WLT
+    busiest = np.argsort(-volume_WLT.mean(axis=0).sum(axis=1))[:SHOWN]
+    for column, lane in enumerate(busiest):
+        capacities = {
+            arm: outcome.plan.trailers_LT[lane] * parameters.lanes.cube_pkg_per_trailer_L[lane]
+            for arm, outcome in outcomes.items()
+        }
+        title = f"trailers on {parameters.lanes.name_L[lane]}"
+        _fan(grid[0, column], arms[shown], volume_WLT[:, lane], capacities, title)
+    arrived_WST = _arrivals(outcomes[shown])
+    for column, site in enumerate(np.argsort(-arrived_WST.mean(axis=0).sum(axis=1))[:SHOWN]):
+        rate = parameters.sites.rate_pkg_per_hour_S[site] * parameters.rules.shift_hours
+        capacities = {
+            arm: outcome.plan.heads_STK[site].sum(axis=1) * rate
+            for arm, outcome in outcomes.items()
+        }
+        title = f"sorting at {parameters.sites.name_S[site]}"
+        _fan(grid[1, column], arms[shown], arrived_WST[:, site], capacities, title)
+    grid[0, 0].set_ylabel(f"{unit} per day")
+    grid[1, 0].set_ylabel(f"{unit} per day")
+    _costs(grid[0, SHOWN], outcomes)
+    _changes(grid[1, SHOWN], outcomes)
+    grid[0, 0].legend(loc="best", fontsize=8, frameon=False)
+    kind = outcomes[shown].plan.kind
+    figure.suptitle(f"plan {kind}, {_span(arms[shown])}", x=0.01, ha="left", fontsize=12)
 
 
 def _arrivals(outcome: Outcome) -> np.ndarray:

@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -68,13 +69,31 @@ def compare(
     path (its value), or ``path=value`` (whether it has that value).  ``baseline``: a model's name
     or a config hash.  ConfigError if the runs were not scored on the same labels.
     """
-    completed = read_runs(runs)
-    _check_metrics(metrics, completed.runs)
+    read = read_runs(runs)
+    return compare_runs(
+        read.runs,
+        factors=factors,
+        metrics=metrics,
+        baseline=baseline,
+        confidence=confidence,
+        skipped=read.skipped,
+    )
+
+
+def compare_runs(
+    runs: Sequence[CompletedRun],
+    *,
+    factors: Mapping[str, str] | None = None,
+    metrics: Sequence[str] = METRICS,
+    baseline: str | None = None,
+    confidence: float = 0.95,
+    skipped: Sequence[tuple[Path, str]] = (),
+) -> Comparison:
+    """As `compare`, of runs that are read already, or that never had a folder."""
+    _check_metrics(metrics, runs)
     wanted = {name for name in metrics if name != "seconds"} or {"seconds"}
-    kept = [run for run in completed.runs if wanted & set(run.values)]
-    blank = [
-        (run.folder, "it holds none of the metrics") for run in completed.runs if run not in kept
-    ]
+    kept = [run for run in runs if wanted & set(run.values)]
+    blank = [(run.folder, "it holds none of the metrics") for run in runs if run not in kept]
     _check_same_labels(kept)
     columns, notes = _factor_columns(factors or {}, kept)
     groups: dict[str, list[CompletedRun]] = {}
@@ -89,7 +108,7 @@ def compare(
         bases = [_baseline_of(row, rows, baseline, tuple(columns)) for row in rows]
         difference = _add_differences(rows, bases, groups, paired, confidence)
         notes.append(_how_paired(paired, baseline, confidence))
-    notes += [f"Left out: {folder}: {why}." for folder, why in (*completed.skipped, *blank)]
+    notes += [f"Left out: {folder}: {why}." for folder, why in (*skipped, *blank)]
     deviations = tuple(f"{name}_sd" for name in metrics if name != "seconds")
     keys = ("model", *columns)
     order = (*keys, *metrics, *more, "num_runs", *deviations, *difference, "seeds", "hash", "runs")

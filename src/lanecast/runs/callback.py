@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,78 +13,65 @@ from omegaconf import DictConfig, OmegaConf
 
 from lanecast.errors import LanecastError
 from lanecast.runs.folder import short
-from lanecast.runs.stopping import RunInterrupted, Stop
+from lanecast.runs.stopping import RunInterrupted, Stop, status_after
+from lanecast.runs.sweep import Sweep, is_finished
 
 log = logging.getLogger(__name__)
 
 
 class RunRecord(Callback):
-    """Closes the record after each job, lets a sweep outlive a failed job, and sums up at its end.
+    """Closes the record after each job, and lets a sweep outlive a failed job.
 
-    Each job writes one line to a journal in the sweep's folder: with a launcher that starts other
-    processes this is how the first process learns what failed.
+    It travels to the processes that a launcher starts, and notes there how the sweep's jobs stand.
     """
 
     def __init__(self) -> None:
-        self.journal: Path | None = None
+        self.sweep: Sweep | None = None
+        self._finished_before = False
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Open the journal of this sweep."""
-        folder = Path(str(config.hydra.sweep.dir)).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        self.journal = folder / f".jobs-{os.getpid()}.jsonl"
-        self.journal.touch()
+        """Open the list of this sweep's jobs; the entry closes it and sums up."""
+        self.sweep = Sweep.begin(Path(str(config.hydra.sweep.dir)).absolute())
+
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        """Note a sweep's job before anything can kill it."""
+        if self.sweep is not None:
+            self._finished_before = is_finished(_folder(config))
+            self._note(config, "running")
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
         """Close the job's run with the status that is true; stop everything if it was stopped."""
         # The property would print Hydra's own line and raise.
         failure = job_return._return_value if job_return.status is not JobStatus.COMPLETED else None
-        # job_return.working_dir is the current directory, not the run folder.
-        folder = Path(str(config.hydra.runtime.output_dir))
+        folder = _folder(config)
         _close(config, folder, failure)
-        sweep = config.hydra.mode == RunMode.MULTIRUN
-        if sweep:
-            self._write(folder, failure)
+        if self.sweep is not None:
+            skipped = failure is None and self._finished_before
+            self._note(config, "skipped" if skipped else status_after(failure))
         if isinstance(failure, RunInterrupted):
-            if self.journal is not None:
-                self.journal.unlink(missing_ok=True)
             # Only a BaseException gets past Hydra; the next jobs of a sweep must not start.
             raise Stop(failure.signum)
         if failure is not None:
-            if sweep:
+            if config.hydra.mode == RunMode.MULTIRUN:
                 _announce(job_return, folder, failure)
-            # Hydra's sweeper raises at the first failed job, without on_multirun_end and without
-            # the batches to come; the failure is in the record, and the exit code tells of it.
+            # Hydra's sweeper raises at the first failed job, without the batches to come; the
+            # failure is in the record, and the exit code tells of it.
             job_return.status = JobStatus.COMPLETED
             job_return.return_value = float("nan")
 
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:  # noqa: ARG002
-        """Say which jobs failed, and exit with 1 if any did."""
-        if self.journal is None:
-            return
-        jobs = [json.loads(line) for line in self.journal.read_text(encoding="utf-8").splitlines()]
-        self.journal.unlink()
-        failed = [job["folder"] for job in jobs if job["failed"]]
-        if failed:
-            print(
-                f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)} "
-                "(each record.json holds the trace)",
-                file=sys.stderr,
-                flush=True,
-            )
-            raise SystemExit(1)
+    def _note(self, config: DictConfig, status: str) -> None:
+        if self.sweep is not None:
+            self.sweep.note(int(config.hydra.job.num), _folder(config), status)
 
-    def _write(self, folder: Path, failure: Exception | None) -> None:
-        if self.journal is None:
-            return
-        line = json.dumps({"folder": short(folder), "failed": failure is not None})
-        with self.journal.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+
+def _folder(config: DictConfig) -> Path:
+    """The job's run folder; ``job_return.working_dir`` is the current directory."""
+    return Path(str(config.hydra.runtime.output_dir))
 
 
 def _close(config: DictConfig, folder: Path, failure: Exception | None) -> None:
     # Imported late: the callback is built before the job, also where the job only skips.
-    from lanecast.runs.record import current_run, status_after
+    from lanecast.runs.record import current_run
 
     run = current_run()
     try:

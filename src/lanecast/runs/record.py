@@ -24,7 +24,7 @@ from lanecast.errors import RunFolderError
 from lanecast.runs.environment import device, git_state, versions
 from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
 from lanecast.runs.objective import Objective
-from lanecast.runs.stopping import RunInterrupted, signal_behind
+from lanecast.runs.stopping import status_after
 from lanecast.runs.wandb_mirror import Mirror, NoMirror
 
 __all__ = ["Objective", "Run", "current_run", "finished_objective", "read_record"]
@@ -218,16 +218,6 @@ class Run:
 
 
 NO_MIRROR = {"_target_": "lanecast.runs.wandb_mirror.NoMirror"}
-
-
-def status_after(error: BaseException | None) -> str:
-    """Return the status of a run that ended with ``error``."""
-    if error is None:
-        return "completed"
-    stopped = isinstance(error, RunInterrupted) or (
-        isinstance(error, (KeyboardInterrupt, SystemExit)) and signal_behind(error) is not None
-    )
-    return "interrupted" if stopped else "failed"
 
 
 def _told(objective: Mapping[str, Any] | None) -> str:

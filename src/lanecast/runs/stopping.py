@@ -79,3 +79,13 @@ def signal_behind(stop: BaseException) -> int | None:
             return int(getattr(at, "signum", signal.SIGINT))
         at = at.__cause__ or at.__context__
     return None
+
+
+def status_after(error: BaseException | None) -> str:
+    """Return the status of a run that ended with ``error``."""
+    if error is None:
+        return "completed"
+    stopped = isinstance(error, RunInterrupted) or (
+        isinstance(error, (KeyboardInterrupt, SystemExit)) and signal_behind(error) is not None
+    )
+    return "interrupted" if stopped else "failed"

@@ -66,7 +66,9 @@ def run(cfg: DictConfig) -> float:
     world = World.preset(str(cfg.preset), **changes)
     last = max(1, math.ceil(world.lanes * cfg.fraction))
     count = -(-last // PARTITION)
-    folder = Folder.claim(Path(cfg.out), _key(world, last, cfg)) if cfg.write else None
+    folder = (
+        Folder.claim(Path(cfg.out), _key(world, last, truth=bool(cfg.truth))) if cfg.write else None
+    )
     todo = [number for number in range(count) if folder is None or number not in folder.done]
     out, truth = str(cfg.out) if folder else None, bool(cfg.truth)
     jobs = [PartitionJob(world=world, number=n, last=last, folder=out, truth=truth) for n in todo]
@@ -88,8 +90,8 @@ def run(cfg: DictConfig) -> float:
     return tally.rate
 
 
-def _key(world: World, last: int, cfg: DictConfig) -> dict[str, Any]:
-    return {"world": world.key, "hash": world.hash, "lanes": last, "truth": bool(cfg.truth)}
+def _key(world: World, last: int, *, truth: bool) -> dict[str, Any]:
+    return {"world": world.key, "hash": world.hash, "lanes": last, "truth": truth}
 
 
 @dataclass(slots=True)

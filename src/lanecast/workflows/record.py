@@ -54,6 +54,7 @@ def run(cfg: DictConfig) -> Path:
     root = Path(options["out"])
     if options["index_only"]:
         write_index(root)
+        check_records(root)
         return root
     for key in ("runs", "slug"):
         if options[key] == "???":
@@ -70,6 +71,7 @@ def run(cfg: DictConfig) -> Path:
     write_record(folder, comparison, prose=prose)
     write_index(root)
     print(f"Written: {folder}; index: {root / 'README.md'}")
+    check_records(root)
     return folder
 
 
@@ -157,6 +159,17 @@ def verdict_of(text: str) -> str:
     """First sentence of the verdict, on one line."""
     found = re.search(r"\*\*Verdict[.:]?\*\*[.:]?\s*(.+?[.!])(?:\s|$)", text, flags=re.DOTALL)
     return " ".join(found[1].split()).replace("|", "/") if found else "none yet"
+
+
+def check_records(root: Path) -> None:
+    """ConfigError where a number of some record's README is not that of its results."""
+    folders = sorted(path.parent for path in root.glob("*/results.csv"))
+    wrong = [line for folder in folders for line in disagreements(folder)]
+    if wrong:
+        raise ConfigError(
+            f"{'; '.join(wrong)}; renew what stands between the markers: record.py runs=<its runs>"
+            " slug=<its slug>"
+        )
 
 
 def disagreements(folder: Path) -> list[str]:

@@ -84,7 +84,11 @@ def panel_from_table(
     steps = int(rows.step_R.max()) + 1 + CALENDAR_AHEAD
     step = pd.to_timedelta(np.arange(steps) * step_length(schema.freq).value)
     times = (rows.first + step).as_unit("ns")
-    dates, names = calendar_features(times, freq=schema.freq, **(calendar or {"features": ()}))
+    options = calendar or {"features": ()}
+    dates: np.ndarray = np.zeros((steps, 0), dtype=np.float32)
+    names: tuple[str, ...] = ()
+    with faults.kept_from():
+        dates, names = calendar_features(times, freq=schema.freq, **options)
     return Panel(
         schema=schema,
         series=ids,

@@ -12,7 +12,7 @@ from lanecast.data.ingest.layout import Keep, panel_from_table
 from lanecast.data.ingest.statics import Vocabulary
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
-from lanecast.errors import ConfigError, SchemaError
+from lanecast.errors import ConfigError, Faults, SchemaError
 from lanecast.sources import SourceTable
 from lanecast.sources.tables import CsvTable
 
@@ -38,23 +38,29 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     return panel_of(config, table, future, vocabulary=vocabulary)
 
 
-def read_tables(config: Mapping[str, Any]) -> tuple[SourceTable, pd.DataFrame | None]:
+def read_tables(
+    config: Mapping[str, Any], faults: Faults | None = None
+) -> tuple[SourceTable, pd.DataFrame | None]:
     """The raw table of the source and, where ``future_path`` is given, the rows after it."""
     from lanecast.config import instantiate
 
-    Schema.from_config(config["schema"])  # a wrong declaration is told before anything is read
+    faults = faults or Faults()
+    if not faults.keep:
+        Schema.from_config(config["schema"])  # a wrong declaration is told before anything is read
     path = config.get("future_path")
     if path is not None and "path" not in config["source"]:
         raise ConfigError(
             f"data.future_path={path!r} needs a source that reads a path, not"
             f" {config['source']['_target_']}; use data=panel_csv or data=panel_parquet"
         )
-    table = instantiate(config["source"]).load()
+    source = instantiate(config["source"])
+    table = source.load(faults) if isinstance(source, CsvTable) else source.load()
     future = None
     if path is not None:
         source = instantiate(config["source"], path=path)
-        is_table = isinstance(source, CsvTable)
-        future = source.load_future() if is_table else source.load().frame
+        with faults.kept_from():
+            is_table = isinstance(source, CsvTable)
+            future = source.load_future() if is_table else source.load().frame
     return table, future
 
 
@@ -64,24 +70,52 @@ def panel_of(
     future: pd.DataFrame | None = None,
     *,
     vocabulary: Vocabulary | None = None,
+    schema: Schema | None = None,
+    faults: Faults | None = None,
 ) -> Panel:
-    """A raw table through the border, as the ``data`` group says."""
-    keep = config.get("keep") or {}
-    try:
-        choice = Keep(**{str(key): value for key, value in keep.items()})
-    except TypeError as err:
-        raise ConfigError(f"data.keep: {err}; its keys are min_rows, until, busiest") from err
+    """A raw table through the border, as the ``data`` group says (``schema``: read already)."""
+    faults = faults or Faults()
+    choice, calendar = Keep(), calendar_options(None)
+    with faults.kept_from():
+        choice = keep_options(config.get("keep"))
+    with faults.kept_from():
+        calendar = calendar_options(config.get("calendar"))
     try:
         return panel_from_table(
             table,
-            Schema.from_config(config["schema"]),
-            calendar=calendar_options(config.get("calendar")),
+            schema or Schema.from_config(config["schema"]),
+            calendar=calendar,
             keep=choice,
             future=future,
             vocabulary=vocabulary,
+            faults=faults,
         )
     except SchemaError as err:
+        if faults.keep:
+            raise
         raise SchemaError(f"{describe(config['source'])}: {err}") from err
+
+
+def checked_panel(config: Mapping[str, Any], faults: Faults) -> Panel | None:
+    """The panel of what is sound in a ``data`` group whose faults are kept; None if nothing is."""
+    schema = None
+    with faults.kept_from():
+        schema = Schema.from_config(config["schema"], faults)
+    with faults.kept_from():
+        if config.get("store") is not None:
+            return load_panel(config)
+        table, future = read_tables(config, faults)
+        if schema is not None:
+            return panel_of(config, table, future, schema=schema, faults=faults)
+    return None
+
+
+def keep_options(config: Mapping[str, Any] | None) -> Keep:
+    """Which series enter; an unknown key is a ConfigError."""
+    try:
+        return Keep(**{str(key): value for key, value in (config or {}).items()})
+    except TypeError as err:
+        raise ConfigError(f"data.keep: {err}; its keys are min_rows, until, busiest") from err
 
 
 def calendar_options(config: Mapping[str, Any] | None) -> dict[str, Any]:
