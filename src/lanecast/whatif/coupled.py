@@ -23,7 +23,7 @@ from typing import Any, Self
 from lanecast.causal.falsification.exposure_gap import gaps
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.config.coupling import mode_of
 from lanecast.data.forecasts import Forecasts
@@ -79,10 +79,10 @@ class CoupledForecaster(Wrapping):
         self.name, self.seed = inner.name, seed
         self.policy_samples = policy_samples
         try:
-            plan = Plan(**(mechanisms or {}))
+            budget = FitBudget(**(mechanisms or {}))
         except TypeError as err:
             raise ConfigError(f"coupling.mechanisms: {err}") from err
-        self.layer = layer or CausalLayer(graph=graph, plan=plan, seed=seed)
+        self.layer = layer or CausalLayer(graph=graph, budget=budget, seed=seed)
         self._coupling: Coupling = MODES[mode](
             layer=self.layer, inner=inner, windows=windows, policy_samples=policy_samples
         )
@@ -137,7 +137,7 @@ class CoupledForecaster(Wrapping):
             windows=windows,
             policy_samples=self.policy_samples,
             seed=self.seed,
-            layer=CausalLayer(graph=self.graph, plan=self.layer.plan, seed=self.layer.seed),
+            layer=CausalLayer(graph=self.graph, budget=self.layer.budget, seed=self.layer.seed),
         )
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
