@@ -1,16 +1,6 @@
 """Measure what a trained model may be asked, and write it into its record: ``run=<folder>``."""
 
-from omegaconf import DictConfig
-
-from lanecast.cli import entry
-
-
-@entry.main("audit")
-def main(cfg: DictConfig) -> None:
-    from lanecast.workflows.audit import run
-
-    run(cfg)
-
+from lanecast.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("audit")

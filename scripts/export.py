@@ -1,16 +1,6 @@
 """Export a trained network for serving."""
 
-from omegaconf import DictConfig
-
-from lanecast.cli import entry
-
-
-@entry.main("export")
-def main(cfg: DictConfig) -> None:
-    from lanecast.workflows import export
-
-    export.run(cfg)
-
+from lanecast.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("export")

@@ -1,16 +1,6 @@
 """Forecast beyond the last row with a trained model."""
 
-from omegaconf import DictConfig
-
-from lanecast.cli import entry
-
-
-@entry.main("forecast")
-def main(cfg: DictConfig) -> None:
-    from lanecast.workflows import forecast
-
-    forecast.run(cfg)
-
+from lanecast.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("forecast")

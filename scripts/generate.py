@@ -1,16 +1,6 @@
 """Write a synthetic middle mile."""
 
-from omegaconf import DictConfig
-
-from lanecast.cli import entry
-
-
-@entry.main("generate")
-def main(cfg: DictConfig) -> float:
-    from lanecast.workflows import generate
-
-    return generate.run(cfg)
-
+from lanecast.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("generate")

@@ -1,16 +1,6 @@
 """midmile-do: how well do models answer what-if questions on a network whose truth is known?"""
 
-from omegaconf import DictConfig
-
-from lanecast.cli import entry
-
-
-@entry.main("midmile_do")
-def main(cfg: DictConfig) -> float:
-    from lanecast.benchmarks.midmile_do.run import run
-
-    return run(cfg)
-
+from lanecast.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("midmile_do")

@@ -1,16 +1,6 @@
 """Train one model."""
 
-from omegaconf import DictConfig
-
-from lanecast.cli import entry
-
-
-@entry.main("train")
-def main(cfg: DictConfig) -> float:
-    from lanecast.workflows import train
-
-    return train.run(cfg).objective.value
-
+from lanecast.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("train")

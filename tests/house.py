@@ -51,7 +51,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "benchmarks": _ALL | {"workflows"},
     "api": _ALL | {"workflows"},
     "agents": frozenset({"errors", "runs", "report", "workflows", "api"}),
-    "cli": frozenset({"errors", "config", "runs"}),  # workflows by name alone, when they are called
+    # workflows by name alone, when they are called; of __init__ the version
+    "cli": frozenset({"errors", "config", "runs", "__init__"}),
+    "__main__": frozenset({"cli"}),
     "testing": frozenset({"models.testing"}),
     "__init__": frozenset(),  # names of the public list, looked up when they are asked for
 }

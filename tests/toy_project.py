@@ -39,11 +39,10 @@ import os
 import signal
 import time
 
-from lanecast.cli import entry
+from lanecast.cli import main
 
 
-@entry.main("{verb}")
-def main(cfg):
+def run(cfg):
     from lanecast.errors import SchemaError
     from lanecast.runs.record import Objective, Run
 
@@ -67,7 +66,7 @@ def main(cfg):
 
 
 if __name__ == "__main__":
-    main()
+    main("{verb}", run)
 '''
 
 

@@ -1,16 +1,6 @@
 """Time training steps and backtests beside the bare network and beside neuralforecast."""
 
-from omegaconf import DictConfig
-
-from lanecast.cli import entry
-
-
-@entry.main("benchmark")
-def main(cfg: DictConfig) -> float:
-    from benchmarks.speed import verb
-
-    return verb.run(cfg)
-
+from lanecast.cli import main
 
 if __name__ == "__main__":
-    main()
+    main("benchmark", "benchmarks.speed.verb:run")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
@@ -13,4 +15,6 @@ class LanecastSearchPath(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Hydra calls this once, before it composes."""
-        search_path.append(provider="lanecast", path=f"file://{packaged_conf()}")
+        folders = [Path(str(item.path).removeprefix("file://")) for item in search_path.get_path()]
+        if packaged_conf() not in folders:
+            search_path.append(provider="lanecast", path=f"file://{packaged_conf()}")

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from lanecast.cli.entry import overrides_first
 from lanecast.runs.stopping import RunInterrupted, interruptible
 
 
@@ -10,7 +11,7 @@ from lanecast.runs.stopping import RunInterrupted, interruptible
     ("argument", "answer"),
     [
         ("modle=large", "did you mean model?"),
-        ("model=larg", "did you mean large?"),
+        ("model=larg", "did you mean large"),
         ("sed=2", "did you mean seed?"),
         ("model.widht=3", "did you mean model.width?"),
         ("trainer.thread=1", "did you mean trainer.threads?"),
@@ -35,7 +36,7 @@ def test_a_wrong_override_is_answered_in_one_message_before_any_folder(
 def test_all_wrong_overrides_are_told_at_once_also_in_a_sweep(toy, capfd):
     assert toy("-m", "model=small,larg", "sed=1,2", "model.depht=1") == 2
     told = capfd.readouterr().err
-    assert "did you mean large?" in told
+    assert "did you mean large" in told
     assert "did you mean seed?" in told
     assert "model.depht" in told
 
@@ -46,6 +47,14 @@ def test_several_processes_are_refused_in_a_sweep_before_a_job_starts(toy, capfd
     assert [record["status"] for record in toy.records("sweep")] == ["failed", "failed"]
     assert not list((toy.folder / "runs").rglob("metrics.csv"))
     assert toy("seed=1", "+trainer.devices=2", "name=alone") == 0
+
+
+def test_options_may_stand_between_overrides(toy):
+    assert toy("model=large", "-m", "seed=1,2", "name=sweep") == 0
+    assert len(toy.records("sweep")) == 2
+    words = ["model=large", "--cfg", "job", "-p", "model", "~seed", "--info", "a=1"]
+    ordered = ["model=large", "~seed", "a=1", "--cfg", "job", "-p", "model", "--info"]
+    assert overrides_first(words) == ordered
 
 
 def test_a_key_of_a_chosen_model_is_valid_wherever_the_choice_stands(toy, capfd):
@@ -131,7 +140,8 @@ def test_help_names_purpose_groups_and_options_without_composing(toy, capfd):
     assert toy("--help") == 0
     told = capfd.readouterr().out
     assert told.startswith("train a toy.")
-    assert "model: large, small*" in told
+    assert " large," in told
+    assert " small*," in told
     assert "skip_finished=true" in told
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
+from lanecast.cli.folders import ConfFolders
 from lanecast.cli.help import help_text
 from lanecast.config import check_targets, config_hash, resolved_config
 
@@ -45,18 +46,19 @@ def test_the_benchmark_composes_and_resolves():
 
 @pytest.mark.parametrize("root", ["train", "backtest", "forecast"])
 def test_help_lists_every_model(root):
-    told = help_text(CONF, root)
+    told = help_text(ConfFolders(main=CONF), root, door=str)
     for path in (CONF / "model").glob("[a-z]*.yaml"):
         assert path.stem in told
 
 
 def test_help_of_a_verb_without_a_run_shows_its_own_keys_and_examples():
-    told = help_text(CONF, "audit")
-    assert "python scripts/audit.py run=" in told
+    told = help_text(ConfFolders(main=CONF), "audit", door="lanecast {}".format)
+    assert "lanecast audit run=" in told
     assert "max_series=256" in told
     assert "skip_finished" not in told
-    assert "promo_week2" in help_text(CONF, "scenario")
-    assert "skip_finished" in help_text(CONF, "scenario")
+    of_a_run = help_text(ConfFolders(main=CONF), "scenario", door=str)
+    assert "promo_week2" in of_a_run
+    assert "skip_finished" in of_a_run
 
 
 @pytest.mark.parametrize("path", sorted((CONF / "experiment").glob("*.yaml")), ids=lambda p: p.stem)

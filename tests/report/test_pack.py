@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from lanecast.cli.entry import as_overrides
+from lanecast.cli.folders import ConfFolders
 from lanecast.errors import ConfigError, WorseError
 from lanecast.promote.gate import judge
 from lanecast.report.pack import curves, flat, payload
@@ -159,7 +160,7 @@ def test_a_gate_without_a_row_to_judge_is_refused(tmp_path, write_run):
 
 def test_a_flag_is_another_spelling_of_a_key():
     given = ["runs=a", "--fail-if-worse-than", "runs/b", "--multirun", "--out=c"]
-    assert as_overrides(given, CONF, "compare") == [
+    assert as_overrides(given, ConfFolders(main=CONF), "compare") == [
         "runs=a", "fail_if_worse_than=runs/b", "--multirun", "out=c",
     ]  # fmt: skip
 

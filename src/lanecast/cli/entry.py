@@ -1,16 +1,15 @@
-"""The scripts' entry: Hydra around a verb, with clear errors, honest exit codes and clean stops."""
+"""Hydra around a verb, with clear errors, honest exit codes and clean stops."""
 
 from __future__ import annotations
 
-import functools
-import inspect
+import importlib
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import hydra
 from hydra.errors import HydraException, OverrideParseException
@@ -18,80 +17,116 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lanecast.cli.help import help_text
+from lanecast.cli.folders import ConfFolders
+from lanecast.cli.trusting import check_found_folder, check_trust, granted, trust_of_children
 from lanecast.config.recipe import check_targets, omegaconf_message
 from lanecast.config.recorded import OF_THIS_CALL, effective_config, invocation
 from lanecast.config.threads import calm_threads, one_thread_per_worker
+from lanecast.config.trust import trusting
 from lanecast.errors import ConfigError, LanecastError
 from lanecast.runs.stopping import RunInterrupted, interruptible, signal_behind, sigterm_raises
 
+if TYPE_CHECKING:
+    from lanecast.runs.record import Objective
+
+# Options of Hydra whose value is the next word.
+WITH_VALUE = frozenset(
+    {"--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp", "--config-name"}
+    | {"-cn", "--experimental-rerun"}
+)
 Verb = Callable[[DictConfig], Any]
 
 
-def main(root: str) -> Callable[[Verb], Callable[[], None]]:
-    """Make ``task`` the main function of a script, configured by ``conf/<root>.yaml``."""
+class Job:
+    """What Hydra runs for each job, in this process or another: plain data that can be sent.
 
-    def decorate(task: Verb) -> Callable[[], None]:
-        """Wrap ``task``; the script's folder says where ``conf/`` is."""
-        conf = Path(inspect.getfile(task)).resolve().parent.parent / "conf"
-        failures: list[Exception] = []
+    Hydra takes the name of a job from ``__module__``; the functions of a verb are found when it
+    runs, so that nothing heavy is imported before.
+    """
 
-        @functools.wraps(task)
-        def job(cfg: DictConfig) -> Any:
-            try:
-                with interruptible():
-                    return _run(task, cfg)
-            except Exception as failure:
-                failures.append(failure)
-                raise
+    def __init__(self, root: str, run: str | Verb, *, trust: Sequence[str], argv: list[str]):
+        self.__module__ = root
+        self.run = run
+        self.trust = tuple(trust)
+        self.argv = argv
+        self.failures: list[Exception] = []
 
-        def command() -> None:
-            if {"--help", "-h"} & set(sys.argv[1:]):
-                print(help_text(conf, root))
-                return
-            calm_threads()
-            one_thread_per_worker(sys.argv[1:])
-            full = os.environ.get("HYDRA_FULL_ERROR") == "1"
-            sys.argv[1:] = _lenient_where_recorded(as_overrides(sys.argv[1:], conf, root), conf)
-            sys.exit(_launch(job, conf=conf, root=root, failures=failures, full=full))
+    def __call__(self, cfg: DictConfig) -> float | None:
+        """Run the verb; a sweep compares what it returns."""
+        try:
+            with interruptible(), trusting(self.trust), trust_of_children(self.trust):
+                return self._run(cfg)
+        except Exception as failure:
+            self.failures.append(failure)
+            raise
 
-        functools.update_wrapper(command, task)
-        return command
+    def __getstate__(self) -> dict[str, Any]:
+        """What went wrong here is nothing for another process."""
+        return {**self.__dict__, "failures": []}
 
-    return decorate
+    def _run(self, cfg: DictConfig) -> float | None:
+        check_trust(cfg, self.trust)
+        cfg = effective_config(cfg)
+        check_targets(cfg)
+        output = OmegaConf.select(cfg, "paths.output")
+        if cfg.get("skip_finished") and output is not None:  # an audit of such a run has no folder
+            from lanecast.runs.record import finished_objective
 
-
-def _run(task: Verb, cfg: DictConfig) -> Any:
-    cfg = effective_config(cfg)
-    check_targets(cfg)
-    output = OmegaConf.select(cfg, "paths.output")
-    if cfg.get("skip_finished") and output is not None:  # an audit of such a run has no folder
-        from lanecast.runs.record import finished_objective
-
-        value = finished_objective(Path(str(output)))
-        if value is not None:
-            return value
-    _refuse_sweep_of_processes(cfg)
-    return task(cfg)
+            value = finished_objective(Path(str(output)))
+            if value is not None:
+                return value
+        if _is_sweep():
+            _refuse_processes(cfg)
+        else:
+            sys.argv[1:] = self.argv  # Lightning starts further processes with this command line
+        return objective_of(_function(self.run)(cfg))
 
 
-def _refuse_sweep_of_processes(cfg: DictConfig) -> None:
-    """Lightning starts further processes with this command line: each would run the whole sweep."""
-    devices = OmegaConf.select(cfg, "trainer.devices", default=1)
-    asked = invocation().hydra
-    if devices != 1 and asked is not None and asked.mode == RunMode.MULTIRUN:
-        raise ConfigError(
-            f"trainer.devices={devices} does not work with -m: each further process would start the"
-            " sweep again; start one command per job, or set trainer.devices=1"
-        )
+@runtime_checkable
+class Judged(Protocol):
+    """What a verb returns where one number says how good it is."""
+
+    @property
+    def objective(self) -> Objective:
+        """That number."""
+        ...
 
 
-def _launch(job: Verb, *, conf: Path, root: str, failures: list[Exception], full: bool) -> int:
+def objective_of(result: object) -> float | None:
+    """The number of a job, where what its verb returned has one."""
+    if isinstance(result, Judged):
+        return result.objective.value
+    return float(result) if isinstance(result, (int, float)) else None
+
+
+def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFolders) -> int:
+    """Run the verb on ``conf/<root>.yaml`` under these overrides; return the exit code."""
+    calm_threads()
+    one_thread_per_worker(list(argv))
+    words = sys.argv[1:]
+    try:
+        trust, overrides = granted(argv, root=root, folders=folders)
+        overrides = overrides_first(as_overrides(overrides, folders, root))
+        overrides = _lenient_where_recorded(overrides, folders)
+        check_found_folder(overrides, trust, root=root, folders=folders)
+    except ConfigError as wrong:
+        _say(f"error: {wrong}")
+        return 2
+    sys.argv[1:] = overrides
+    job = Job(root, run, trust=trust, argv=words)
+    try:
+        return _launched(job, overrides, root=root, folders=folders)
+    finally:
+        sys.argv[1:] = words
+
+
+def _launched(job: Job, overrides: list[str], *, root: str, folders: ConfFolders) -> int:
     """Run Hydra; return the exit code. Hydra would print and exit itself, but for this variable."""
+    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with sigterm_raises():
-            hydra.main(version_base="1.3", config_path=str(conf), config_name=root)(job)()
+            hydra.main(version_base="1.3", config_path=str(folders.main), config_name=root)(job)()
     except KeyboardInterrupt as stop:
         signum = signal_behind(stop) or signal.SIGINT
         _say("interrupted; the record of the running job says so")
@@ -103,16 +138,39 @@ def _launch(job: Verb, *, conf: Path, root: str, failures: list[Exception], full
         if full:
             traceback.print_exc()
             return 1
-        if failure in failures:
+        if failure in job.failures:
             return _report(failure)
-        return _report_before_job(failure, conf=conf, root=root)
+        return _report_before_job(failure, overrides, root=root, folders=folders)
     finally:
         if not full:
             os.environ.pop("HYDRA_FULL_ERROR", None)
-    if failures and full:
-        traceback.print_exception(failures[-1])
+    if job.failures and full:
+        traceback.print_exception(job.failures[-1])
         return 1
-    return _report(failures[-1]) if failures else 0
+    return _report(job.failures[-1]) if job.failures else 0
+
+
+def _function(run: str | Verb) -> Verb:
+    if not isinstance(run, str):
+        return run
+    module, _, name = run.partition(":")
+    function: Verb = getattr(importlib.import_module(module), name)
+    return function
+
+
+def _is_sweep() -> bool:
+    settings = invocation().hydra
+    return settings is not None and settings.mode == RunMode.MULTIRUN
+
+
+def _refuse_processes(cfg: DictConfig) -> None:
+    """Lightning starts further processes with this command line: each would run the whole sweep."""
+    devices = OmegaConf.select(cfg, "trainer.devices", default=1)
+    if devices != 1:
+        raise ConfigError(
+            f"trainer.devices={devices} does not work with -m: each further process would start"
+            " the sweep again; start one command per job, or set trainer.devices=1"
+        )
 
 
 def _report(failure: Exception) -> int:
@@ -123,7 +181,9 @@ def _report(failure: Exception) -> int:
     return 1
 
 
-def _report_before_job(failure: Exception, *, conf: Path, root: str) -> int:
+def _report_before_job(
+    failure: Exception, overrides: Sequence[str], *, root: str, folders: ConfFolders
+) -> int:
     """Explain what went wrong while the config was composed or the run folder was made."""
     inner: BaseException | None = failure
     while inner is not None:
@@ -132,8 +192,8 @@ def _report_before_job(failure: Exception, *, conf: Path, root: str) -> int:
             return 2
         inner = inner.__cause__
     if isinstance(failure, (HydraException, OverrideParseException)):
-        overrides = [text for text in sys.argv[1:] if not text.startswith("-")]
-        _say(f"error: {explain_refusal(conf, root, overrides, failure)}")
+        given = [text for text in overrides if not text.startswith("-")]
+        _say(f"error: {explain_refusal(folders, root, given, failure)}")
         return 2
     if isinstance(failure, OmegaConfBaseException):
         _say(f"error: {omegaconf_message(failure)}")
@@ -148,48 +208,63 @@ def _report_before_job(failure: Exception, *, conf: Path, root: str) -> int:
     return 1
 
 
-def explain_refusal(conf: Path, root: str, overrides: list[str], failure: Exception) -> str:
+def explain_refusal(
+    folders: ConfFolders, root: str, overrides: list[str], failure: Exception
+) -> str:
     """Explain, or repeat Hydra's words where explaining is not possible."""
     from lanecast.cli.explain import explain
 
     try:
-        return explain(conf, root, overrides, failure)
+        return explain(folders, root, overrides, failure)
     except Exception:
         return str(failure) or repr(failure.__cause__)
 
 
-def _lenient_where_recorded(argv: list[str], conf: Path) -> list[str]:
+def _lenient_where_recorded(argv: list[str], folders: ConfFolders) -> list[str]:
     """With ``run=``, let Hydra accept any key: it is checked against the recorded config instead.
 
-    The model of the recorded run has other keys than the default model of ``conf/``.
+    The model of the recorded run has other keys than the default model of today's ``conf/``.
     """
     if not any(text.startswith("run=") and text != "run=null" for text in argv):
         return argv
-    return [f"++{text}" if _is_recorded_value(text, conf) else text for text in argv]
+    return [f"++{text}" if _is_recorded_value(text, folders) else text for text in argv]
 
 
-def as_overrides(argv: list[str], conf: Path, root: str) -> list[str]:
+def as_overrides(argv: Sequence[str], folders: ConfFolders, root: str) -> list[str]:
     """``--fail-if-worse-than <run>`` as ``fail_if_worse_than=<run>``, for every key of the root."""
-    keys = {line.partition(":")[0] for line in (conf / f"{root}.yaml").read_text().splitlines()}
-    found, rest = [], list(argv)
+    source = folders.root(root).read_text(encoding="utf-8")
+    keys = {line.partition(":")[0] for line in source.splitlines()}
+    overrides, rest = [], list(argv)
     while rest:
         text = rest.pop(0)
         key, equals, value = text.removeprefix("--").partition("=")
         if text.startswith("--") and key.replace("-", "_") in keys and (equals or rest):
-            found.append(f"{key.replace('-', '_')}={value if equals else rest.pop(0)}")
+            overrides.append(f"{key.replace('-', '_')}={value if equals else rest.pop(0)}")
         else:
-            found.append(text)
-    return found
+            overrides.append(text)
+    return overrides
 
 
-def _is_recorded_value(text: str, conf: Path) -> bool:
+def overrides_first(argv: Sequence[str]) -> list[str]:
+    """Hydra's parser wants the overrides in one piece, a person may write -m between them."""
+    overrides: list[str] = []
+    options: list[str] = []
+    for before, text in zip(["", *argv], argv, strict=False):
+        if text.startswith("-") or (before in WITH_VALUE and "=" not in text):
+            options.append(text)
+        else:
+            overrides.append(text)
+    return [*overrides, *options]
+
+
+def _is_recorded_value(text: str, folders: ConfFolders) -> bool:
     key, equals, _ = text.partition("=")
     root = key.split(".")[0]
     return (
         bool(equals)
         and key[:1].isalpha()
         and root not in (*OF_THIS_CALL, "protocol", "hydra")
-        and not (conf / key).is_dir()
+        and not folders.has_group(key)
         and not key.startswith("hydra/")
     )
 

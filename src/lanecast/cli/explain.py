@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -13,24 +12,25 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lanecast.cli.folders import ConfFolders
 from lanecast.config.keys import key_paths, near, unknown_key
 
 
-def explain(conf: Path, root: str, overrides: Sequence[str], trouble: Exception) -> str:
+def explain(folders: ConfFolders, root: str, overrides: Sequence[str], trouble: Exception) -> str:
     """One line per override that cannot be read or has no place; else Hydra's own words."""
     parsed, lines = _parse(overrides)
-    groups = sorted(str(folder.relative_to(conf)) for folder in conf.rglob("*") if folder.is_dir())
+    groups = folders.groups()
     # Choices first: which keys exist depends on them, wherever they stand on the command line.
-    parsed.sort(key=lambda one: one.key_or_group not in groups)
+    parsed.sort(key=lambda override: override.key_or_group not in groups)
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf), version_base="1.3"):
+    with initialize_config_dir(str(folders.main), version_base="1.3"):
         good: list[str] = []
         for override in parsed:
             for text in _variants(override):
                 try:
                     compose(root, overrides=[*good, text])
                 except (HydraException, OmegaConfBaseException) as refused:
-                    lines.append(_refusal(override, text, conf, root, good, groups, refused))
+                    lines.append(_refusal(override, text, folders, root, good, refused))
                     break
             else:
                 good.append(text)
@@ -40,23 +40,22 @@ def explain(conf: Path, root: str, overrides: Sequence[str], trouble: Exception)
 def _refusal(
     override: Override,
     text: str,
-    conf: Path,
+    folders: ConfFolders,
     root: str,
     good: list[str],
-    groups: list[str],
     refused: Exception,
 ) -> str:
     key = override.key_or_group
     value = text.partition("=")[2]
-    if key in groups and not (conf / key / f"{value}.yaml").is_file():
-        options = sorted(file.stem for file in (conf / key).glob("*.yaml"))
-        return f"{text}: conf/{key} has no {value}.yaml; {near(value, options)}"
+    if folders.has_group(key) and folders.file(f"{key}/{value}.yaml") is None:
+        return f"{text}: {folders.missing(key, value, near(value, folders.options(key)))}"
     config = OmegaConf.to_container(compose(root, overrides=good), resolve=False)
     assert isinstance(config, dict)
     plain = {str(name): child for name, child in config.items()}
     if key in set(key_paths(plain)):
         return f"{text}: {_first_line(refused)}"
-    return f"{text}: {unknown_key(key, plain, groups=[g for g in groups if g[:5] != 'hydra'])}"
+    groups = [group for group in folders.groups() if not group.startswith("hydra")]
+    return f"{text}: {unknown_key(key, plain, groups=groups)}"
 
 
 def _first_line(refused: Exception) -> str:

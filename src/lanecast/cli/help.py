@@ -1,25 +1,30 @@
-"""``--help`` for a newcomer, from the folder of configs alone.
+"""``--help`` for a newcomer, from the folders of configs alone.
 
 Hydra's own composes the whole config and copies it once per group, which grows with ``conf/``.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from string import Template
+from typing import Any
 
 import yaml
+
+from lanecast.cli.folders import ConfFolders
 
 TEXT = Template("""\
 $purpose
 
-  python scripts/$root.py [group=option] [key=value] [nested.key=value] ...
+  $call [group=option] [key=value] [nested.key=value] ...
 
 Examples
 $examples
 $groups$keys$run
 Options
   -m, --multirun        one job for each combination of a,b,c values
+  --config-dir <folder> YAML of your own: <folder>/data/my_lanes.yaml is data=my_lanes
+  trust=[mypackage.]    let YAML name classes of that package
   --cfg job             print the whole config and stop; add --resolve to fill in ${...}
   --hydra-help          Hydra's own options
   HYDRA_FULL_ERROR=1    (environment) full traces
@@ -35,95 +40,112 @@ Keys of every run
 A run is a folder: runs/<name>/<model>-<data>-<hash>/seed<k>/ with record.json, metrics.csv,
 forecasts.parquet, checkpoints/, .hydra/ and wandb/.
 """
+# How a verb is called: ``lanecast train``, ``python scripts/train.py``.
+Door = Callable[[str], str]
 FOLDER = "runs/once/<model>-<data>-<hash>/seed1"
-EXAMPLES = {
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "scenario": (
-        f"scenario.py run={FOLDER} scenario=promo_week2",
-        f"scenario.py run={FOLDER} 'scenario.do=[{{node: promo, kind: hard, value: 0, last: 7}}]'",
+        f"scenario run={FOLDER} scenario=promo_week2",
+        f"scenario run={FOLDER} 'scenario.do=[{{node: promo, kind: hard, value: 0, last: 7}}]'",
     ),
     "plan": (
-        f"plan.py run={FOLDER} plan=stochastic network=midmile",
-        f"plan.py run={FOLDER} plan=quantile plan.quantile=0.8 planning.integer=true",
+        f"plan run={FOLDER} plan=stochastic network=midmile",
+        f"plan run={FOLDER} plan=quantile plan.quantile=0.8 planning.integer=true",
     ),
-    "replan": (f"replan.py run={FOLDER}", f"replan.py run={FOLDER} plan=mean loop.roster_days=3"),
-    "audit": (f"audit.py run={FOLDER}",),
-    "probe": ("probe.py model=nhits optim.max_steps=10", f"probe.py run={FOLDER}"),
-    "mutation": ("mutation.py", "mutation.py clean=10 out=runs/mutation-short"),
-    "falsify": ("falsify.py data=midmile dag=midmile", f"falsify.py run={FOLDER}"),
+    "replan": (f"replan run={FOLDER}", f"replan run={FOLDER} plan=mean loop.roster_days=3"),
+    "audit": (f"audit run={FOLDER}",),
+    "probe": ("probe model=nhits optim.max_steps=10", f"probe run={FOLDER}"),
+    "mutation": ("mutation", "mutation clean=10 out=runs/mutation-short"),
+    "falsify": ("falsify data=midmile dag=midmile", f"falsify run={FOLDER}"),
+    "compare": (
+        "compare runs='runs/demo/*'",
+        "compare runs='[runs/a,runs/b]' baseline=lightgbm metrics='[wape,wql,wape/h08-14]'",
+        "compare runs='runs/**/seed*' +factors.lr=optim.lr",
+    ),
     "record": (
-        "record.py runs='runs/calibration/**' slug=calibration-costs-nothing question='...'",
-        "record.py index_only=true",
+        "record runs='runs/calibration/**' slug=calibration-costs-nothing question='...'",
+        "record index_only=true",
     ),
     "explain": (
-        f"explain.py run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",
-        f"explain.py run={FOLDER} scenario=promo_on",
+        f"explain run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",
+        f"explain run={FOLDER} scenario=promo_on",
     ),
     "generate": (
-        "generate.py preset=small out=data/twin",
-        "generate.py preset=internet write=false fraction=0.02",
+        "generate preset=small out=data/twin",
+        "generate preset=internet write=false fraction=0.02",
     ),
     "prepare": (
-        "prepare.py data.path=orders/ data.store=orders.store",
-        "prepare.py data=midmile_store data.path=data/twin/lanes data.store=data/twin.store",
+        "prepare data.path=orders/ data.store=orders.store",
+        "prepare data=midmile_store data.path=data/twin/lanes data.store=data/twin.store",
     ),
-    "export": (f"export.py run={FOLDER}", f"export.py run={FOLDER} out=served series=100"),
-    "benchmark": ("benchmark.py", "benchmark.py figures=[startup] out=runs/bench-startup"),
-    "plan_demo": ("plan_demo.py", "plan_demo.py draws=50 cutoffs=1 out=runs/plan-demo-short"),
+    "export": (f"export run={FOLDER}", f"export run={FOLDER} out=served series=100"),
+    "models": ("models",),
+    "benchmark": ("benchmark", "benchmark figures=[startup] out=runs/bench-startup"),
+    "plan_demo": ("plan_demo", "plan_demo draws=50 cutoffs=1 out=runs/plan-demo-short"),
     "midmile_do": (
-        "midmile_do.py",
-        "midmile_do.py networks=[tft] couplings=[none,delta] more=[] out=runs/midmile-do-tft",
+        "midmile-do",
+        "midmile-do networks=[tft] couplings=[none,delta] more=[] out=runs/midmile-do-tft",
     ),
 }
 COMMON = (
-    "train.py model=tft seed=2",
-    "backtest.py -m model=nhits,tft seed=1,2 name=my-first-sweep",
-    "backtest.py -m model=nhits,tft seed=1,2 hydra/launcher=ray",
-    "train.py -m hydra/sweeper=bayes hydra.sweeper.trials=20 "
+    "train model=tft seed=2",
+    "backtest -m model=nhits,tft seed=1,2 name=my-first-sweep",
+    "backtest -m model=nhits,tft seed=1,2 hydra/launcher=ray",
+    "train -m hydra/sweeper=bayes hydra.sweeper.trials=20 "
     "'optim.optimizer.lr=tag(log,interval(1e-4,1e-2))' name=tuned",
-    "train.py model=tft protocol.last_cutoff=2013-07-04 name=once",
-    f"backtest.py run={FOLDER}",
+    "train model=tft protocol.last_cutoff=2013-07-04 name=once",
+    f"backtest run={FOLDER}",
 )
 
 
-def help_text(conf: Path, root: str) -> str:
+def help_text(folders: ConfFolders, root: str, *, door: Door) -> str:
     """Describe the verb, its groups with their options, its own keys, and those of every run."""
-    source = (conf / f"{root}.yaml").read_text(encoding="utf-8")
+    source = folders.root(root).read_text(encoding="utf-8")
     first = source.splitlines()[0]
-    purpose = first.lstrip("# ") if first.startswith("#") else root
-    entries = (yaml.safe_load(source) or {}).get("defaults", [])
-    defaults = {
-        str(group): option
-        for entry in entries
-        if isinstance(entry, dict)
-        for group, option in entry.items()
-    }
+    defaults = list(_defaults(folders, root))
     groups = "\n".join(
-        f"  {group}: {', '.join(_options(conf / group, default))}"
-        for group, default in defaults.items()
-        if (conf / group).is_dir()
+        f"  {group}: {', '.join(_options(folders, group, default))}"
+        for group, default in defaults
+        if folders.has_group(group)
     )
     keys = "\n".join(_own_keys(source))
+    examples = EXAMPLES.get(root, COMMON)
     return TEXT.safe_substitute(
-        purpose=purpose,
-        root=root,
-        examples="\n".join(f"  python scripts/{one}" for one in EXAMPLES.get(root, COMMON)),
+        purpose=first.lstrip("# ") if first.startswith("#") else root,
+        call=door(examples[0].partition(" ")[0] if root in EXAMPLES else root),
+        examples="\n".join(f"  {_spoken(example, door)}" for example in examples),
         groups=f"\nGroups (* is the default)\n{groups}\n" if groups else "",
         keys=f"\nKeys and their defaults\n{keys}\n" if keys else "",
-        run=OF_A_RUN if "common" in entries else "",
+        run=OF_A_RUN if ("common", None) in defaults else "",
     )
+
+
+def _defaults(folders: ConfFolders, root: str) -> Iterator[tuple[str, Any]]:
+    """Groups with their choices, and the configs beside the root, with theirs."""
+    content = yaml.safe_load(folders.root(root).read_text(encoding="utf-8")) or {}
+    for entry in content.get("defaults", []):
+        if isinstance(entry, dict):
+            yield from ((str(group), option) for group, option in entry.items())
+        elif entry != "_self_":
+            yield (str(entry), None)
+            yield from _defaults(folders, str(entry))
+
+
+def _spoken(example: str, door: Door) -> str:
+    verb, _, words = example.partition(" ")
+    return f"{door(verb)} {words}".rstrip()
 
 
 def _own_keys(source: str) -> list[str]:
     """Top-level keys of the root that say on their own line what they are."""
-    found = []
+    lines = []
     for line in source.splitlines():
         key, colon, rest = line.partition(": ")
-        value, told, comment = rest.partition(" # ")
-        if colon and told and key.isidentifier() and comment:
-            found.append(f"  {key + '=' + value.strip():<21} {comment}")
-    return found
+        value, mark, comment = rest.partition(" # ")
+        if colon and mark and key.isidentifier() and comment:
+            lines.append(f"  {key + '=' + value.strip():<21} {comment}")
+    return lines
 
 
-def _options(folder: Path, default: object) -> list[str]:
-    names = sorted(path.stem for path in folder.glob("*.yaml") if path.stem[0] != "_")
-    return [f"{name}*" if name == default else name for name in names]
+def _options(folders: ConfFolders, group: str, default: object) -> list[str]:
+    return [f"{name}*" if name == default else name for name in folders.options(group)]

@@ -6,7 +6,6 @@ a misspelled key answer at once.
 
 from lanecast.config.composing import composed_roots, packaged_conf
 from lanecast.config.recipe import (
-    ALLOWED_TARGETS,
     check_builds,
     check_targets,
     config_hash,
@@ -15,6 +14,7 @@ from lanecast.config.recipe import (
 )
 from lanecast.config.recorded import Invocation, invocation, recorded_config
 from lanecast.config.threads import CALM_THREADS
+from lanecast.config.trust import ALLOWED_TARGETS, trusted, trusting
 
 __all__ = [
     "ALLOWED_TARGETS",
@@ -29,4 +29,6 @@ __all__ = [
     "packaged_conf",
     "recorded_config",
     "resolved_config",
+    "trusted",
+    "trusting",
 ]

@@ -14,12 +14,21 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.config.identity import first_named, named_as_today, without_unset_new_keys
+from lanecast.config.trust import may_name, refusal
 from lanecast.errors import ConfigError, LanecastError
 
-ALLOWED_TARGETS = ("lanecast.", "torch.optim.", "lightning.pytorch.")
-
 # Root keys that say who runs it, where and how it is kept, not what is computed.
-BOOKKEEPING = ("seed", "name", "tracking", "paths", "keep", "skip_finished", "run", "engine")
+BOOKKEEPING = (
+    "seed",
+    "name",
+    "tracking",
+    "paths",
+    "keep",
+    "skip_finished",
+    "run",
+    "engine",
+    "trust",
+)
 # Keys of `trainer` that choose the machine or the console, at any depth.
 MACHINE = frozenset(
     {
@@ -97,11 +106,8 @@ def slug(name: object) -> str:
 def check_targets(cfg: DictConfig | Mapping[str, Any]) -> None:
     """Refuse a ``_target_`` outside the allow-list: a config must not call arbitrary code."""
     for path, target in _targets(composed_config(cfg)):
-        if not isinstance(target, str) or not target.startswith(ALLOWED_TARGETS):
-            raise ConfigError(
-                f"{path}={target!r} may not be built from a config; allowed are names that start "
-                f"with {', '.join(ALLOWED_TARGETS)}; wrap yours in a lanecast class"
-            )
+        if not may_name(target):
+            raise ConfigError(refusal(path, target))
 
 
 def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
@@ -115,16 +121,22 @@ def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
     plain = _resolved_in_place(cfg)
     check_targets(plain)
     for path, target in _targets(plain):
-        found = _locate(path, target)
-        home = f"{getattr(found, '__module__', '')}."
-        if not home.startswith(ALLOWED_TARGETS):
-            raise ConfigError(f"{path}={target!r} is defined in {home[:-1]!r}, outside lanecast")
+        _check_home(path, target, _locate(path, target))
     try:
         return hydra.utils.instantiate(plain, _convert_="all", **values)
     except InstantiationException as wrapped:
         if isinstance(wrapped.__cause__, LanecastError):
             raise wrapped.__cause__ from None  # our own message needs no wrapping
         raise
+
+
+def _check_home(path: str, target: str, thing: Any) -> None:
+    """The class stands where an allowed name found it, and must be *defined* under one as well."""
+    module = str(getattr(thing, "__module__", ""))
+    if not may_name(f"{module}.{getattr(thing, '__qualname__', '')}"):
+        raise ConfigError(
+            f"{path}={target!r} is defined in {module!r}, outside lanecast and what is trusted"
+        )
 
 
 def accepts(cfg: DictConfig | Mapping[str, Any], argument: str) -> bool:

@@ -25,7 +25,7 @@ from lanecast.errors import ConfigError
 # backtested on its holdout protocol, nor planned with as its backtest was.
 OF_A_VERB = ("protocol", "plan", "network", "planning")
 # Root keys that belong to this invocation, never to the run that is repeated or evaluated.
-OF_THIS_CALL = ("verb", "name", "tracking", "paths", "keep", "skip_finished", "run")
+OF_THIS_CALL = ("verb", "name", "tracking", "paths", "keep", "skip_finished", "run", "trust")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +77,15 @@ def recorded_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictC
 
 
 def read_config(folder: Path) -> DictConfig:
-    """Read a run folder's config as it was composed."""
+    """Read a run folder's config as it was composed, without what that run trusted."""
     composed = folder / ".hydra" / "config.yaml"
     config = OmegaConf.load(composed) if composed.is_file() else None
     if config is None:
         config = OmegaConf.create(recorded_facts(folder)["config"])
     else:
         recorded_facts(folder)
-    plain = OmegaConf.to_container(config, resolve=False)
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    plain.pop("trust", None)
     today: DictConfig = OmegaConf.create(named_as_today(plain))
     OmegaConf.set_struct(today, True)
     return today

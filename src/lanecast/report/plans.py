@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,18 @@ def plan_pictures(patterns: str | Sequence[str]) -> list[dict[str, Any]]:
 
     ConfigError if none of them holds a picture.
     """
-    asked = [patterns] if isinstance(patterns, str) else list(patterns)
-    folders = sorted({path.parent for one in asked for path in Path().glob(f"{one}/plan.png")})
-    folders += [Path(one) for one in asked if (Path(one) / "plan.png").is_file()]
+    listed = [patterns] if isinstance(patterns, str) else list(patterns)
+    folders = sorted({path.parent for name in listed for path in Path().glob(f"{name}/plan.png")})
+    folders += [Path(name) for name in listed if (Path(name) / "plan.png").is_file()]
     if not folders:
         raise ConfigError(
             f"plans={patterns}: no folder there holds a plan.png; plan.py leaves one in its run"
         )
-    found = []
+    pictures = []
     for folder in list(dict.fromkeys(folders))[-MOST:]:
         record = read_record(folder)
         picture = base64.b64encode((folder / "plan.png").read_bytes()).decode()
-        found.append(
+        pictures.append(
             {
                 "folder": str(folder),
                 "scores": record.get("scores") or {},
@@ -38,26 +37,21 @@ def plan_pictures(patterns: str | Sequence[str]) -> list[dict[str, Any]]:
                 "picture": f"data:image/png;base64,{picture}",
             }
         )
-    return found
+    return pictures
 
 
-def plan_section(plans: Sequence[Mapping[str, Any]]) -> str:
-    """The pictures with what they show, in words."""
-    parts = []
-    for plan in plans:
-        scores, words = plan["scores"], []
-        if "cost_of_action_usd" in scores:
-            words.append(f"the action costs {scores['cost_of_action_usd']:,.0f} USD")
-            words.append(f"{scores['more_trailers']:+,.1f} trailers")
-        elif "expected_usd" in scores:
-            words.append(f"expected cost {scores['expected_usd']:,.0f} USD")
-        if "plan_regret" in scores:
-            words.append(f"{scores['plan_regret']:.2%} more than with perfect information")
-        told = ", ".join(words) or "a plan"
-        alt = f"Capacity against volumes by lane and site, and the expected cost: {told}"
-        parts.append(
-            f'<figure><img src="{plan["picture"]}" alt="{escape(alt)}" style="max-width:100%">'
-            f"<figcaption>{escape(plan['folder'])}: {escape(told)}; paths of"
-            f" {escape(plan['source'])}</figcaption></figure>"
-        )
-    return "".join(parts)
+def with_words(plans: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each plan with what its picture shows, in words."""
+    return [{**plan, "words": _words(plan["scores"])} for plan in plans]
+
+
+def _words(scores: Mapping[str, float]) -> str:
+    words = []
+    if "cost_of_action_usd" in scores:
+        words.append(f"the action costs {scores['cost_of_action_usd']:,.0f} USD")
+        words.append(f"{scores['more_trailers']:+,.1f} trailers")
+    elif "expected_usd" in scores:
+        words.append(f"expected cost {scores['expected_usd']:,.0f} USD")
+    if "plan_regret" in scores:
+        words.append(f"{scores['plan_regret']:.2%} more than with perfect information")
+    return ", ".join(words) or "a plan"

@@ -1,0 +1,5 @@
+"""The wheel that these tests look into."""
+
+from built_wheel import wheel
+
+__all__ = ["wheel"]
