@@ -141,7 +141,11 @@ class CoupledForecaster(Wrapping):
         )
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
-        """Fit the layer, then the network on its view of the panel; both know ``until``."""
+        """Fit the layer, then the network on its view of the panel; both know ``until``.
+
+        The report is the network's, on that view: a score of its own would take a second layer, one
+        that ends before the validation.
+        """
         self.graph.check(panel.schema, context=self.windows.context, attributes=panel.attributes)
         self.layer.fit(panel, until=until)
         self._coupling.fit(panel, until=until, reporter=reporter)
@@ -207,6 +211,7 @@ class CoupledForecaster(Wrapping):
                 " use the run's own config: run=<run folder>"
             )
         self.layer.load(folder / "causal")
+        self.report = None
         self._coupling.load(folder / "network")
         self.fitted_until, self.exposure = facts["fitted_until"], facts["exposure"]
         return self
