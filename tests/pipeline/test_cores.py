@@ -205,7 +205,9 @@ def test_what_has_no_graph_or_was_audited_as_less_is_not_asked() -> None:
         what_if(panel, bare, **options)
     audit = {"badge": "associational"}
     with pytest.raises(ScenarioError, match="mine is associational by its audit"):
-        what_if(panel, small_what_if.coupled("delta", "linear"), **options, audit=audit, subject="mine")
+        what_if(
+            panel, small_what_if.coupled("delta", "linear"), **options, audit=audit, subject="mine"
+        )
 
 
 def test_a_plan_prices_its_paths_and_what_happened(panel: Panel, nowhere: Path) -> None:
