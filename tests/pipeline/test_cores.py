@@ -176,7 +176,7 @@ def test_a_forecast_goes_beyond_the_last_target_and_names_what_it_leaves_out(
 
 
 def test_a_question_gives_both_arms_its_badge_and_no_file(nowhere: Path) -> None:
-    model = small_what_if.coupled("delta")
+    model = small_what_if.coupled("delta", "linear")
     do = [Intervention.from_config({"node": "promo", "kind": "hard", "value": 1.0, "first": 8})]
     notes = Notes(nowhere / "told")
     answer = what_if(
@@ -205,7 +205,9 @@ def test_what_has_no_graph_or_was_audited_as_less_is_not_asked() -> None:
         what_if(panel, bare, **options)
     audit = {"badge": "associational"}
     with pytest.raises(ScenarioError, match="mine is associational by its audit"):
-        what_if(panel, small_what_if.coupled("delta"), **options, audit=audit, subject="mine")
+        what_if(
+            panel, small_what_if.coupled("delta", "linear"), **options, audit=audit, subject="mine"
+        )
 
 
 def test_a_plan_prices_its_paths_and_what_happened(panel: Panel, nowhere: Path) -> None:
@@ -296,7 +298,7 @@ def test_no_core_loads_hydra_or_writes_into_the_working_folder(tmp_path: Path) -
 
 
 def test_an_unfitted_coupled_model_can_be_sent_to_another_process() -> None:
-    model = small_what_if.coupled("delta")
+    model = small_what_if.coupled("delta", "linear")
     sent = pickle.loads(pickle.dumps(model))
     at = small_what_if.at()
     ours, theirs = (each.predict(small_what_if.world(), at=at) for each in (model, sent))
@@ -304,7 +306,7 @@ def test_an_unfitted_coupled_model_can_be_sent_to_another_process() -> None:
 
 
 def test_a_clone_of_a_coupled_model_keeps_its_fitted_layer_to_itself() -> None:
-    model = small_what_if.coupled("delta")
+    model = small_what_if.coupled("delta", "linear")
     twin = model.clone()
     assert twin.layer is not model.layer
     losses = dict(model.layer.losses)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lanecast.twin import World
-    from lanecast.twin.partitions import Done, Job
+    from lanecast.twin.partitions import FinishedPartition, PartitionJob
 
 MANIFEST, TOTALS = "world.json", ".arrivals.npz"
 
@@ -40,7 +40,7 @@ class Tally:
     wall_seconds: float = 0.0
     done: set[int] = field(default_factory=set)
 
-    def add(self, done: Done, lane_days: int) -> None:
+    def add(self, done: FinishedPartition, lane_days: int) -> None:
         """Count a partition."""
         self.lane_days += lane_days
         self.busy_seconds += done.seconds
@@ -56,7 +56,7 @@ class Tally:
 def run(cfg: DictConfig) -> float:
     """Generate ``cfg.preset``; the result is the rate in lane-days per second and worker."""
     from lanecast.twin import World
-    from lanecast.twin.partitions import PARTITION, Job
+    from lanecast.twin.partitions import PARTITION, PartitionJob
 
     if not 0 < cfg.fraction <= 1 or cfg.workers < 1:
         raise ConfigError(
@@ -71,7 +71,7 @@ def run(cfg: DictConfig) -> float:
     )
     todo = [number for number in range(count) if folder is None or number not in folder.done]
     out, truth = str(cfg.out) if folder else None, bool(cfg.truth)
-    jobs = [Job(world=world, number=n, last=last, folder=out, truth=truth) for n in todo]
+    jobs = [PartitionJob(world=world, number=n, last=last, folder=out, truth=truth) for n in todo]
     tally, start = Tally(), time.perf_counter()
     try:
         for job, done in _made(jobs, workers=int(cfg.workers)):
@@ -157,7 +157,9 @@ class Folder:
         os.replace(draft, self.path / MANIFEST)
 
 
-def _made(jobs: Sequence[Job], *, workers: int) -> Iterator[tuple[Job, Done]]:
+def _made(
+    jobs: Sequence[PartitionJob], *, workers: int
+) -> Iterator[tuple[PartitionJob, FinishedPartition]]:
     """Each partition when it is finished; on Ctrl-C, those that are running come to their end."""
     from lanecast.twin.partitions import make
 
