@@ -111,7 +111,7 @@ def test_sigterm_ends_a_sweep_which_says_how_it_goes_on(toy, capfd):
     summed_up = [line for line in capfd.readouterr().out.splitlines() if "interrupted;" in line]
     goes_on = "the same command with skip_finished=true goes on"
     assert summed_up == [
-        f"1 completed, 0 failed, 1 interrupted; {goes_on}; compare with: lanecast compare"
+        f"1 completed, 0 failed, 1 interrupted; {goes_on}; compare with: python scripts/compare.py"
         " runs=runs/stopped 'metrics=[objective,seconds]'",
         f"0 completed, 0 failed, 1 interrupted; {goes_on}",
     ]

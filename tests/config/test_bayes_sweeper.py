@@ -47,7 +47,7 @@ def test_failed_job_is_a_failed_trial_and_the_search_goes_on(hill, capfd):
     assert all(float(row["data.size"]) >= 50 and row["value"] == "" for row in failed)
     streams = capfd.readouterr()
     assert "failed: runs/sweep/" in streams.err
-    counts = f"{4 - len(failed)} completed, {len(failed)} failed; compare with: lanecast compare"
+    counts = f"{4 - len(failed)} completed, {len(failed)} failed; compare with: python scripts"
     assert streams.out.splitlines()[-1].startswith(counts)
 
 

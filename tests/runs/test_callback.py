@@ -2,7 +2,7 @@ import pytest
 
 import toy_project
 
-COMPARE = "lanecast compare runs=runs/sweep 'metrics=[objective,seconds]'"
+COMPARE = "python scripts/compare.py runs=runs/sweep 'metrics=[objective,seconds]'"
 
 
 def test_a_failed_job_is_recorded_and_the_others_finish(toy, capfd):
@@ -73,7 +73,7 @@ def test_a_sweep_over_names_is_compared_over_all_their_folders(toy, capfd):
     assert toy("-m", "name=one,two") == 0
     last = capfd.readouterr().out.splitlines()[-1]
     assert last == (
-        "2 completed, 0 failed; compare with: lanecast compare 'runs=[runs/one,runs/two]'"
+        "2 completed, 0 failed; compare with: python scripts/compare.py 'runs=[runs/one,runs/two]'"
         " 'metrics=[objective,seconds]'"
     )
 

@@ -11,6 +11,9 @@ import pytest
 from lanecast.runs.folder import write_record
 from lanecast.runs.sweep import Sweep, SweepJob, compare_command, end_of_sweep, failed_jobs, summary
 
+COMPARE = "lanecast compare"
+METRICS = " 'metrics=[objective,seconds]'"
+
 
 def record(folder, **facts):
     folder.mkdir(parents=True)
@@ -58,19 +61,17 @@ def test_a_job_that_was_killed_counts_as_interrupted(sweep):
 def test_a_job_that_still_runs_is_said_to_run(sweep):
     process = {"pid": os.getpid(), "host": socket.gethostname()}
     sweep.note(0, record(sweep.folder / "a" / "s", status="running", process=process), "running")
-    assert summary(sweep.jobs(), program=sweep.folder) == "0 completed, 0 failed, 1 running"
+    assert summary(sweep.jobs(), compare=COMPARE) == "0 completed, 0 failed, 1 running"
 
 
-def test_runs_with_scores_are_compared_by_them(sweep, tmp_path):
-    (tmp_path / "scripts").mkdir()
-    folder = record(sweep.folder / "a" / "seed1", scores={"wape": 0.1})
+@pytest.mark.parametrize(
+    ("facts", "metrics"),
+    [({"scores": {"wape": 0.1}}, ""), ({"objective": {"value": 0.1}}, METRICS)],
+)
+def test_runs_are_compared_by_their_scores_or_else_by_their_objective(sweep, facts, metrics):
+    folder = record(sweep.folder / "a" / "seed1", **facts)
     jobs = [SweepJob(number=0, folder=folder, status="completed")]
-    beside = tmp_path / "scripts" / "backtest.py"
-    assert compare_command(jobs, program=beside) == "lanecast compare runs=runs/sweep"
-    (tmp_path / "scripts" / "compare.py").touch()
-    relative = beside.relative_to(tmp_path)
-    command = "python scripts/compare.py runs=runs/sweep"
-    assert compare_command(jobs, program=relative) == command
+    assert compare_command(jobs, compare=COMPARE) == f"{COMPARE} runs=runs/sweep{metrics}"
 
 
 def test_runs_without_a_number_are_not_compared(sweep):
@@ -81,11 +82,11 @@ def test_runs_without_a_number_are_not_compared(sweep):
     jobs = [
         SweepJob(number=n, folder=folder, status="completed") for n, folder in enumerate(folders)
     ]
-    assert summary(jobs, program=sweep.folder) == "2 completed, 0 failed"
+    assert summary(jobs, compare=COMPARE) == "2 completed, 0 failed"
 
 
 def test_a_sweep_without_jobs_says_nothing(sweep):
-    assert summary(sweep.jobs(), program=sweep.folder) is None
+    assert summary(sweep.jobs(), compare=COMPARE) is None
 
 
 def test_notes_are_written_by_other_processes_from_the_place_alone(sweep):

@@ -85,7 +85,8 @@ def _start(verb: Verb, words: Sequence[str], *, folders: ConfFolders, door: Door
         return 0
     from lanecast.cli.entry import launch
 
-    return launch(verb.run, argv, root=verb.root, folders=folders)
+    compare = door("compare")
+    return launch(verb.run, argv, root=verb.root, folders=folders, compare=compare)
 
 
 def _show(text: str) -> None:

@@ -104,8 +104,13 @@ def objective_of(result: object) -> float | None:
     return float(result) if isinstance(result, (int, float)) else None
 
 
-def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFolders) -> int:
-    """Run the verb on ``conf/<root>.yaml`` under these overrides; return the exit code."""
+def launch(
+    run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFolders, compare: str
+) -> int:
+    """Run the verb on ``conf/<root>.yaml`` under these overrides; return the exit code.
+
+    ``compare``: how the verb *compare* is called from where this one was.
+    """
     calm_threads()
     one_thread_per_worker(list(argv))
     words = sys.argv[1:]
@@ -121,19 +126,14 @@ def launch(run: str | Verb, argv: Sequence[str], *, root: str, folders: ConfFold
         return 2
     sys.argv[1:] = overrides
     job = Job(root, run, trust=trust, argv=words)
+    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        return _launched(job, overrides, root=root, folders=folders)
+        code = _run_hydra(job, overrides, root=root, folders=folders, full=full)
     finally:
         sys.argv[1:] = words
-
-
-def _launched(job: Job, overrides: list[str], *, root: str, folders: ConfFolders) -> int:
-    """Run Hydra, and sum up where it was a sweep; return the exit code."""
-    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    code = _run_hydra(job, overrides, root=root, folders=folders, full=full)
-    jobs = end_of_sweep()
-    if jobs is not None:
-        return _sum_up(jobs, code)
+    sweep = end_of_sweep()
+    if sweep is not None:
+        return _sum_up(sweep, code, compare=compare)
     if code is not None or not job.failures:
         return code or 0
     if not full:
@@ -142,12 +142,12 @@ def _launched(job: Job, overrides: list[str], *, root: str, folders: ConfFolders
     return 1
 
 
-def _sum_up(jobs: list[SweepJob], code: int | None) -> int:
+def _sum_up(sweep: list[SweepJob], code: int | None, *, compare: str) -> int:
     """Say how a sweep ended, whatever ran its jobs; return the exit code."""
-    failed = failed_jobs(jobs)
+    failed = failed_jobs(sweep)
     if failed:
         _say(failed)
-    if line := summary(jobs, program=Path(sys.argv[0])):
+    if line := summary(sweep, compare=compare):
         print(line, flush=True)
     return int(failed is not None) if code is None else code
 

@@ -71,8 +71,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "record index_only=true",
     ),
     "runs": (
-        "runs.py model=nhits sort=size",
-        "runs.py status=[failed,interrupted] older_than=P7D delete=true",
+        "runs model=nhits sort=size",
+        "runs status=[failed,interrupted] older_than=P7D delete=true",
     ),
     "explain": (
         f"explain run={FOLDER} previous=2024-03-04 cutoff=2024-03-11",

@@ -67,7 +67,7 @@ HEADINGS: Mapping[str, Mapping[str, Verb]] = {
     },
     "House": {
         "models": Verb("models", "lanecast.workflows.models:run", "every model, and what it reads"),
-        "runs": Verb("runs", "lanecast.workflows.runs:run", "list and delete run folders"),
+        "runs": Verb("runs", "lanecast.workflows.runs:run", "list run folders, delete some"),
         "record": Verb(
             "record", "lanecast.workflows.record:run", "write down an experiment from its runs"
         ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lanecast.data.panel import Panel
 from lanecast.planning.contracts import Outcome, Scenarios
-from lanecast.planning.network import Network
+from lanecast.planning.network import PricedNetwork
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.policies import Policy, SolveOptions
 from lanecast.planning.program.program import perfect, solve
@@ -37,7 +37,7 @@ def plan(
     panel: Panel,
     paths: Mapping[str, Scenarios],
     *,
-    network: Network,
+    network: PricedNetwork,
     policy: Policy,
     as_of: int,
     options: SolveOptions | None = None,

@@ -86,8 +86,11 @@ def failed_jobs(jobs: list[SweepJob]) -> str | None:
     return f"failed: {', '.join(folders)} (each {RECORD} holds the trace)" if folders else None
 
 
-def summary(jobs: list[SweepJob], *, program: Path) -> str | None:
-    """``3 completed, 1 failed; compare with: ...``; None where no job was started."""
+def summary(jobs: list[SweepJob], *, compare: str) -> str | None:
+    """``3 completed, 1 failed; compare with: ...``; None where no job was started.
+
+    ``compare``: how the verb *compare* is called: ``lanecast compare``.
+    """
     if not jobs:
         return None
     counts = Counter(job.status for job in jobs)
@@ -95,16 +98,13 @@ def summary(jobs: list[SweepJob], *, program: Path) -> str | None:
     parts = [", ".join(f"{counts[name]} {name}" for name in shown)]
     if counts["interrupted"]:
         parts.append("the same command with skip_finished=true goes on")
-    if command := compare_command(jobs, program=program):
+    if command := compare_command(jobs, compare=compare):
         parts.append(f"compare with: {command}")
     return "; ".join(parts)
 
 
-def compare_command(jobs: list[SweepJob], *, program: Path) -> str | None:
-    """The command that makes one table of the finished jobs; None where there is nothing to show.
-
-    ``program``: the script that started the sweep; beside it stands compare.py.
-    """
+def compare_command(jobs: list[SweepJob], *, compare: str) -> str | None:
+    """The command that makes one table of the finished jobs; None where nothing can be shown."""
     finished = [job.folder for job in jobs if job.status in ("completed", "skipped")]
     records = [read_record(folder) for folder in finished if (folder / RECORD).is_file()]
     records = [record for record in records if (record.get("choices") or {}).get("model")]
@@ -112,12 +112,10 @@ def compare_command(jobs: list[SweepJob], *, program: Path) -> str | None:
         return None
     folders = list(dict.fromkeys(short(folder.parent.parent) for folder in finished))
     runs = folders[0] if len(folders) == 1 else f"[{','.join(folders)}]"
-    command = [f"runs={runs}"]
+    arguments = [f"runs={runs}"]
     if not any(record.get("scores") for record in records):  # trained and not backtested
-        command.append("metrics=[objective,seconds]")
-    script = program.with_name("compare.py")
-    start = ["python", str(script)] if script.is_file() else ["lanecast", "compare"]
-    return shlex.join([*start, *command])
+        arguments.append("metrics=[objective,seconds]")
+    return f"{compare} {shlex.join(arguments)}"
 
 
 def _job(number: int, noted: Mapping[str, Any]) -> SweepJob:

@@ -20,8 +20,8 @@ class FrameTable(CsvTable):
 
     frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
-    def _opened(self, path: str) -> pd.DataFrame:
-        return self.frames[path] if path in self.frames else super()._opened(path)
+    def _opened(self, path: str, *, key: str = "data.path") -> pd.DataFrame:
+        return self.frames[path] if path in self.frames else super()._opened(path, key=key)
 
     def _read(self, path: Path) -> pd.DataFrame:
         if path.is_dir() or path.suffix == ".parquet":

@@ -147,7 +147,7 @@ def _filled(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class CutWindows:
     """Windows as of their cutoffs: what is not visible is filler; ``start``: first rolled step.
 
     T: ``back`` steps up to the cutoff, then the horizon.
@@ -169,7 +169,7 @@ def cut(
     history_NTX: Tensor | None = None,
     newest_J: np.ndarray | None = None,
     filler: float | None = None,
-) -> Cut:
+) -> CutWindows:
     """Windows ``at`` as of their cutoffs, with enough history to roll from the ragged edge on.
 
     ``history_NTX`` replaces the values (a reference history, say), ``newest_J`` their visibility.
@@ -203,7 +203,7 @@ def cut(
         zero = prepared.space.nothing(join.source)[series][:, None]
         x[..., join.source] = torch.where(nothing, zero, x[..., join.source])
         clamp[..., join.source] |= nothing
-    return Cut(
+    return CutWindows(
         x_WTX=x,
         clamp_WTJ=clamp,
         context_WTF=prepared.context(series, step_WT),

@@ -93,7 +93,7 @@ def solve(
         progress(f"{kind}: {rows:,} rows, {columns:,} columns, {program.matrix.nnz:,} numbers")
     start = None if incumbent is None else asked.point(incumbent)
     found = minimize(
-        program, what=f"plan {kind!r}", gap=gap, time_limit_s=time_limit_s, start=start
+        program, subject=f"plan {kind!r}", gap=gap, time_limit_s=time_limit_s, start=start
     )
     made = asked.outcome(found, kind=kind, flows=flows, duals=duals)
     return replace(made, seconds=time.perf_counter() - started)
