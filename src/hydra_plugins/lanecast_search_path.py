@@ -8,6 +8,9 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from lanecast.config.composing import packaged_conf
+from lanecast.config.recorded import register_resolvers
+
+register_resolvers()  # whoever composes a config with Hydra can resolve it
 
 
 class LanecastSearchPath(SearchPathPlugin):

@@ -77,7 +77,7 @@ def test_rounding_never_shows_a_value_early(minutes, length):
         ({"role": "known_future", "delay": "P1D"}, "'x': delay='P1D' needs role observed"),
         ({"role": "static", "delay": "P1D"}, "'x': delay='P1D' needs role observed"),
         ({"role": "observed", "scale": "big"}, "'x': scale='big' is not one of own, target"),
-        ({"role": "future"}, "'x': 'future' is not a valid Role"),
+        ({"role": "future"}, "'x': role='future' is not one of target"),
         ({"role": "observed", "delays": "P1D"}, "'x': .*delays"),
         ({"role": "observed", "delay": "soon"}, "'x': delay='soon' is not an ISO duration.*P2D"),
         ({"role": "observed", "delay": 2}, "'x': delay=2 is not an ISO duration.*P2D"),

@@ -98,7 +98,7 @@ def audit(
             f"no series has {spec.min_context} targets in the {spec.context} steps up to"
             f" {panel.time_of(cutoff)}; set another cutoff="
         )
-    probe = Probe(forecaster=forecaster, panel=ready, at=at, spec=spec, samples=samples)
+    probe = DoValidityAudit(forecaster=forecaster, panel=ready, at=at, spec=spec, samples=samples)
     measures = {
         "horizon": probe.horizon(),
         "before_action": probe.before_action(),
@@ -127,7 +127,7 @@ def badge_of(measures: Mapping[str, Measured], promised: str) -> tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class DoValidityAudit:
     """One forecaster on some windows of a panel."""
 
     forecaster: Any

@@ -55,7 +55,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class PanelForecasts:
     """A forecast, and the panel it was made on."""
 
     panel: Panel
@@ -77,7 +77,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class LeakageProbe:
     """What the probe found; ``moved`` is 0.0 only where all bits are equal."""
 
     cutoff: str
@@ -137,7 +137,7 @@ class Verdict:
         return rows + [f"  warning: {one}" for one in self.warnings]
 
 
-def refuse(found: Verdict, name: str) -> None:
+def refuse(found: LeakageProbe, name: str) -> None:
     """LeakageError unless the verdict is clean."""
     if found.leaks:
         raise LeakageError(
@@ -152,7 +152,7 @@ def refuse(found: Verdict, name: str) -> None:
         )
 
 
-def probe(subject: Subject, *, controls: bool = True) -> Verdict:
+def probe(subject: Subject, *, controls: bool = True) -> LeakageProbe:
     """Walk the pipeline on the table as it is and on the changed ones."""
     table, schema, cutoff = subject.table, subject.schema, subject.cutoff
     base = answer(subject, table)
@@ -169,7 +169,7 @@ def probe(subject: Subject, *, controls: bool = True) -> Verdict:
         alone = replace(subject, future=None)
         skill["shuffled"] = skill_of(answer(alone, shuffled(table, subject.seed)), subject)
         skill["reversed"] = skill_of(answer(alone, time_reversed(table, schema)), subject)
-    return Verdict(
+    return LeakageProbe(
         cutoff=str(cutoff),
         windows=len(base.at),
         moved=moved,
@@ -179,7 +179,7 @@ def probe(subject: Subject, *, controls: bool = True) -> Verdict:
     )
 
 
-def answer(subject: Subject, table: SourceTable) -> Answer:
+def answer(subject: Subject, table: SourceTable) -> PanelForecasts:
     """From a raw table to a forecast, with everything fitted afresh."""
     from lanecast.seeding import seed_everything
 
@@ -194,10 +194,10 @@ def answer(subject: Subject, table: SourceTable) -> Answer:
     seed_everything(subject.seed)
     model = fitted(panel, subject.model, until=until, window=subject.window)
     forecasts = model.predict(panel, at=at, quantiles=list(subject.quantiles), seed=subject.seed)
-    return Answer(panel=panel, at=at, forecasts=forecasts)
+    return PanelForecasts(panel=panel, at=at, forecasts=forecasts)
 
 
-def change(one: Answer, two: Answer) -> tuple[float, str]:
+def change(one: PanelForecasts, two: PanelForecasts) -> tuple[float, str]:
     """Largest difference and its place; infinite where other series are forecast."""
     if not np.array_equal(one.names_W, two.names_W):
         odd = sorted(set(one.names_W.tolist()) ^ set(two.names_W.tolist()))
@@ -212,7 +212,7 @@ def change(one: Answer, two: Answer) -> tuple[float, str]:
     return moved, f", most for series {one.names_W[window]!r}, step {step + 1}"
 
 
-def skill_of(found: Answer, subject: Subject) -> float:
+def skill_of(found: PanelForecasts, subject: Subject) -> float:
     """1 - WAPE over that of the better of seasonal naive and the series' median; nan without y."""
     from lanecast.models.classical.naive import SeasonalNaive
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, read_write
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 AUTO, TREATMENT = "auto", "treatment"
 
@@ -26,6 +28,8 @@ def with_coupling_named(cfg: DictConfig) -> DictConfig:
     coupling, graph = cfg.get("coupling"), cfg.get("dag")
     if not graph or not coupling or coupling.get("mode") != AUTO:
         return cfg
+    from omegaconf import read_write
+
     named = copy.deepcopy(cfg)
     with read_write(named):
         named.coupling.mode = mode_of(AUTO, treatments=_has_treatments(graph))

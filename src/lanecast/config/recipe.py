@@ -212,10 +212,15 @@ def _resolve(node: DictConfig) -> dict[str, Any]:
 def omegaconf_message(broken: OmegaConfBaseException) -> str:
     """One line: what is wrong and at which key."""
     text = str(broken).splitlines()[0]
+    where = getattr(broken, "full_key", None)
+    if (missing := re.search(r"(while.*)?Missing mandatory value: (\S+)", text)) is not None:
+        key = (
+            missing[2] if missing[1] else where or missing[2]
+        )  # of an interpolation: what it needs
+        return f"{key} has no value yet; set {key}=..."
     _, ours, message = text.partition("ConfigError raised while resolving interpolation: ")
     if ours:
         return message
-    where = getattr(broken, "full_key", None)
     return f"config key {where!r}: {text}" if where and where not in text else text
 
 

@@ -10,6 +10,8 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.errors import ConfigError
 
+FIRST = "protocol.first_cutoff"
+
 
 def cutoff_step(panel: Panel, time: Any, *, key: str, horizon: int | None = None) -> int:
     """The step of a cutoff given as ``key``; ConfigError names the key and what it may be.
@@ -26,14 +28,14 @@ def cutoff_step(panel: Panel, time: Any, *, key: str, horizon: int | None = None
     step = _step_or_none(panel, moment_of(time, key=key))
     if step is not None and first <= step <= last:
         return step
-    target = f"the table's last target is {panel.time_of(panel.last_step)}"
+    target = f"the table's last target is {_day(panel, panel.last_step)}"
     if last < first:
         raise ConfigError(
-            f"{key}={time} leaves no window: {target}, its first row {panel.time_of(first)}, and"
-            f" a window needs {horizon} steps after its cutoff; lower windows.horizon, or supply"
-            " more rows"
+            f"{key}={time} leaves no window: {target}, its first row {_day(panel, first)}, and a"
+            f" window needs {horizon} steps after its cutoff; lower windows.horizon, or supply more"
+            " rows"
         )
-    between = f"{panel.time_of(first)} to {panel.time_of(last)}, in steps of {panel.schema.freq}"
+    between = f"{_day(panel, first)} to {_day(panel, last)}, in steps of {panel.schema.freq}"
     after = "" if horizon is None else f" and a window needs {horizon} steps after its cutoff"
     raise ConfigError(f"{key}={time} is no cutoff of this table: {target}{after}; choose {between}")
 
@@ -53,18 +55,18 @@ def rolling_cutoffs(
                 "protocol.first_cutoff and protocol.count are both null, so nothing says where"
                 " the test begins; set one of them"
             )
-        begin = last - (count - 1) * step
+        begin, since = last - (count - 1) * step, _day(panel, int(panel.start.min()))
         room = (last - int(panel.start.min())) // step + 1
     else:
-        begin = cutoff_step(panel, first, key="protocol.first_cutoff", horizon=horizon)
+        begin, since = cutoff_step(panel, first, key=FIRST, horizon=horizon), str(first)
         room = (last - begin) // step + 1
         count = room if count is None else count
     if not 1 <= count <= room:
         raise ConfigError(
-            f"protocol.count={count} windows, {step} steps apart, do not fit between"
-            f" {panel.time_of(int(panel.start.min())) if first is None else first} and the last"
-            f" target, {panel.time_of(panel.last_step)}: with a horizon of {horizon} there is room"
-            f" for {max(room, 0)}; set protocol.count, protocol.step or protocol.first_cutoff"
+            f"protocol.count={count} windows, {step} steps apart, do not fit between {since} and"
+            f" the last target, {_day(panel, panel.last_step)}: with a horizon of {horizon} there"
+            f" is room for {max(room, 0)}; set protocol.count, protocol.step or"
+            " protocol.first_cutoff"
         )
     return [begin + number * step for number in range(count)]
 
@@ -89,3 +91,7 @@ def _step_or_none(panel: Panel, moment: pd.Timestamp) -> int | None:
     step = int(panel.times.searchsorted(moment.to_datetime64()))
     inside = step < len(panel.times) and panel.times[step] == moment.to_datetime64()
     return step if inside else None
+
+
+def _day(panel: Panel, step: int) -> str:
+    return short_time(panel.time_of(step))

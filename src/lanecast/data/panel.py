@@ -19,11 +19,20 @@ import torch
 from torch import Tensor
 
 from lanecast.data.presence import Presence
-from lanecast.data.schema import Schema
+from lanecast.data.schema import ID, TARGET, TIME, Schema
 from lanecast.errors import SchemaError
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableNames:
+    """What a table calls its index and its target; several id columns are joined to one id."""
+
+    id: tuple[str, ...] = (ID,)
+    time: str = TIME
+    target: str = TARGET
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Panel:
     """Shapes: ``N`` series, ``X`` stored columns (``schema.stored``), ``F`` calendar columns,
     ``C`` encoded static columns, ``T`` steps of the grid (at least up to the last row).
@@ -32,6 +41,7 @@ class Panel:
     ``issued`` holds forecasts of ``V`` further columns as they were issued at each cell's step, for
     the 1st, 2nd ... step after it: a window reads those of its cutoff, so it sees no later issue.
     ``counts`` says what the border did on the way in (rows, filled gaps, zeros, dropped series).
+    ``table`` keeps the table's own names: tables of the days ahead may use them.
     """
 
     schema: Schema
@@ -48,6 +58,17 @@ class Panel:
     counts: Mapping[str, int] = field(default_factory=dict)
     issued: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))  # [cells, H, V] float32
     issued_names: tuple[str, ...] = ()
+    table: TableNames = TableNames()
+
+    def __repr__(self) -> str:
+        columns = self.schema.columns.items()
+        ends = (self.time_of(int(self.start.min())), self.time_of(int(self.end.max()) - 1))
+        first, last = (str(time).removesuffix(" 00:00:00") for time in ends)
+        return (
+            f"Panel: {self.num_series} series, {self.num_cells} cells of {self.schema.freq} from"
+            f" {first} to {last}\n"
+            f"  {', '.join(f'{name} ({column.role})' for name, column in columns)}"
+        )
 
     @property
     def num_series(self) -> int:

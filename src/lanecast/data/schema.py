@@ -59,6 +59,8 @@ class Column:
 
     def __post_init__(self) -> None:
         """Refuse combinations that have no meaning."""
+        if self.role not in list(Role):
+            raise SchemaError(f"role={self.role!r} is not one of {', '.join(Role)}")
         object.__setattr__(self, "role", Role(self.role))
         if self.lead is not None and self.role is not Role.KNOWN_FUTURE:
             raise SchemaError(f"lead={self.lead!r} needs role known_future, not {self.role}")

@@ -10,19 +10,25 @@ from lanecast.pipeline.machine import require_gpus, require_solver
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from lanecast.causal.graph.graph import Graph
     from lanecast.causal.scm.layer import CausalLayer
     from lanecast.models.protocol import Forecaster
 
 
 def build_forecaster(
-    cfg: DictConfig, *, layer: CausalLayer | None = None, here: bool = True
+    cfg: DictConfig,
+    *,
+    layer: CausalLayer | None = None,
+    graph: Graph | None = None,
+    here: bool = True,
 ) -> Forecaster:
     """The model of a config: coupled to its graph, calibrated and reconciled where it asks for it.
 
     ``dag=`` and ``coupling=`` declare the graph, ``calibration=`` how intervals are corrected,
     ``hierarchy=`` how lanes, sites and the network are made to add up.
 
-    The graph is validated before any data is read; ConfigError where a coupling lacks its graph,
+    ``graph`` stands in the place of ``dag=``.  It is validated before any data is read, or, where
+    the config has no data, at the fit; ConfigError where a coupling lacks its graph,
     and where the command line sets what only a network reads, but the model is none.
     Couplings of one panel may share a causal layer, which is then fitted once.
     What the model needs of this machine is told at once; not ``here`` if it will run elsewhere.
@@ -33,7 +39,7 @@ def build_forecaster(
     refuse_unread(cfg)
     if here:
         require_gpus(cfg.model)
-    model = _corrected(cfg, _coupled(cfg, layer=layer))
+    model = _corrected(cfg, _coupled(cfg, layer=layer, graph=graph))
     if not cfg.get("hierarchy") or "_target_" not in cfg.hierarchy:
         return model
     # What stands above the lanes is no part of the graph, which is one of lanes.
@@ -52,11 +58,11 @@ def _corrected(cfg: DictConfig, model: Forecaster) -> Forecaster:
     return calibrated
 
 
-def _coupled(cfg: DictConfig, *, layer: CausalLayer | None) -> Forecaster:
+def _coupled(cfg: DictConfig, *, layer: CausalLayer | None, graph: Graph | None) -> Forecaster:
     from lanecast.config import instantiate
 
     declared, coupling = cfg.get("dag"), cfg.get("coupling")
-    if not declared:
+    if not declared and graph is None:
         mode = coupling.mode if coupling else "auto"
         if mode not in ("auto", "none"):
             raise ConfigError(
@@ -67,9 +73,10 @@ def _coupled(cfg: DictConfig, *, layer: CausalLayer | None) -> Forecaster:
     from lanecast.causal.graph.graph import Graph
     from lanecast.data.schema import Schema
 
-    graph = Graph.from_config(plain_config(declared))
-    schema = Schema.from_config(plain_config(cfg.data.schema))
-    graph.check(schema, context=int(cfg.windows.context), attributes=schema.static)
+    graph = graph or Graph.from_config(plain_config(declared))
+    if cfg.get("data"):
+        schema = Schema.from_config(plain_config(cfg.data.schema))
+        graph.check(schema, context=int(cfg.windows.context), attributes=schema.static)
     shared = {} if layer is None else {"layer": layer}
     build = instantiate(coupling)
     coupled: Forecaster = build(inner=_plain(cfg), graph=graph, **shared)

@@ -80,7 +80,7 @@ def _heard(
     message = (
         f"{len(silent)} of {panel.num_series} series are not forecast, as they have fewer than"
         f" {windows.min_context} targets in the {windows.context} steps up to the cutoff"
-        f" (windows.min_context): {_listed(names, len(silent))}"
+        f" (windows.min_context): {listed(names, len(silent))}"
     )
     if not len(at):
         raise SchemaError(f"{message}; supply newer rows, or set an earlier cutoff=")
@@ -115,13 +115,13 @@ def _with_known_future(
     if reporter is not None:
         reporter.warn(
             f"{len(lacking)} of {panel.num_series} series are not forecast, as their known_future"
-            f" is missing: {_listed(names, len(lacking))}; supply it in the future table"
+            f" is missing: {listed(names, len(lacking))}; supply it in the future table"
             " (data.future_path) up to the last step, or set strict=true to refuse"
         )
     return at[~lacking_W]
 
 
-def _listed(names: Sequence[str], count: int) -> str:
+def listed(names: Sequence[str], count: int) -> str:
     """The first names, and how many there are besides."""
     more = f" and {count - len(names)} more" if count > len(names) else ""
     return ", ".join(names) + more

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,11 +17,17 @@ from lanecast.errors import PlanError
 from lanecast.planning.defaults import default_parameters
 from lanecast.planning.parameters import Parameters
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-class Network(Protocol):
-    """What ``conf/network/*.yaml`` builds; ``unit`` is that of volumes it is priced in."""
 
-    unit: str
+class PricedNetwork(Protocol):
+    """What ``conf/network/*.yaml`` builds."""
+
+    @property
+    def unit(self) -> str:
+        """That of volumes it is priced in."""
+        ...
 
     def parameters(self, panel: Panel, lanes: np.ndarray, *, as_of: int) -> Parameters:
         """Parameters of ``lanes`` in that order; bounds may look at volumes known at ``as_of``."""
@@ -52,21 +58,37 @@ class TableNetwork:
     unit: str
     path: str
 
-    def parameters(self, panel: Panel, lanes: np.ndarray, *, as_of: int) -> Parameters:  # noqa: ARG002
+    def parameters(self, panel: Panel, lanes: np.ndarray, *, as_of: int) -> Parameters:
         """Those of the table, for lanes with a forecast; PlanError where it lacks one."""
         import pandas as pd
-
-        from lanecast.planning.parameter_table import parameters_from
 
         if not Path(self.path).is_file():
             raise PlanError(f"network.path={self.path} does not exist")
         read: Any = pd.read_parquet if self.path.endswith(".parquet") else pd.read_csv
-        frame = read(self.path) if read is pd.read_parquet else read(self.path, dtype=str)
-        found = parameters_from(frame)
-        if missing := sorted(set(map(str, lanes)) - set(found.lanes.name_L.tolist())):
-            raise PlanError(f"{self.path} has no lane {missing[0]!r} ({len(missing)} are missing)")
-        place = {name: at for at, name in enumerate(found.lanes.name_L.tolist())}
-        return found.restricted(np.array([place[str(name)] for name in lanes]))
+        table = read(self.path) if read is pd.read_parquet else read(self.path, dtype=str)
+        network = FrameNetwork(unit=self.unit, table=table, source=self.path)
+        return network.parameters(panel, lanes, as_of=as_of)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameNetwork:
+    """Parameters from such a table in memory; ``source`` names it in errors."""
+
+    unit: str
+    table: pd.DataFrame
+    source: str = "the table of parameters"
+
+    def parameters(self, panel: Panel, lanes: np.ndarray, *, as_of: int) -> Parameters:  # noqa: ARG002
+        """Those of the table, for lanes with a forecast; PlanError where it lacks one."""
+        from lanecast.planning.parameter_table import parameters_from
+
+        whole = parameters_from(self.table)
+        if missing := sorted(set(map(str, lanes)) - set(whole.lanes.name_L.tolist())):
+            raise PlanError(
+                f"{self.source} has no lane {missing[0]!r} ({len(missing)} are missing)"
+            )
+        place = {name: at for at, name in enumerate(whole.lanes.name_L.tolist())}
+        return whole.restricted(np.array([place[str(name)] for name in lanes]))
 
 
 def mean_volume(panel: Panel, lanes: np.ndarray, *, as_of: int, days: int) -> np.ndarray:

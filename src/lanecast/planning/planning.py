@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lanecast.data.panel import Panel
 from lanecast.planning.contracts import Outcome, Scenarios
-from lanecast.planning.network import Network
+from lanecast.planning.network import PricedNetwork
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.policies import Policy
 from lanecast.planning.program.options import SolveOptions
@@ -38,7 +38,7 @@ def plan(
     panel: Panel,
     paths: Mapping[str, Scenarios],
     *,
-    network: Network,
+    network: PricedNetwork,
     policy: Policy,
     as_of: int,
     options: SolveOptions | None = None,

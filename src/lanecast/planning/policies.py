@@ -75,9 +75,9 @@ class OnePath:
         """Name it."""
         if self.quantile is not None and not 0 < self.quantile < 1:
             raise PlanError(f"plan quantile={self.quantile} must lie between 0 and 1")
-        told = "mean" if self.quantile is None else f"q{100 * self.quantile:g}"
-        told += "" if self.scale == 1 else f" x{self.scale:g}"
-        object.__setattr__(self, "name", self.name or told)
+        default = "mean" if self.quantile is None else f"q{100 * self.quantile:g}"
+        default += "" if self.scale == 1 else f" x{self.scale:g}"
+        object.__setattr__(self, "name", self.name or default)
 
     def plan(
         self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions

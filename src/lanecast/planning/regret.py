@@ -84,10 +84,9 @@ def realized(
     parameters: Parameters, plan: Plan, scenarios: Scenarios, *, state: State | None = None
 ) -> np.ndarray:
     """Cost of a plan in each scenario, [W], with the best recourse once the scenario is known."""
-    told = solve_decomposed(
-        parameters, scenarios, fixed=plan, options=SolveOptions(state=state, kind=plan.kind)
-    )
-    return told.costs.total_W
+    options = SolveOptions(state=state, kind=plan.kind)
+    outcome = solve_decomposed(parameters, scenarios, fixed=plan, options=options)
+    return outcome.costs.total_W
 
 
 def ratio_error(

@@ -1,4 +1,4 @@
-"""A figure that is written to a file: without a display, without pyplot's global state."""
+"""Where figures are drawn: in a file, without a display, or on axes that a user will look at."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lanecast.errors import RunFolderError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DPI = 144
@@ -34,3 +35,37 @@ def canvas(path: Path, size: tuple[float, float], **options: Any) -> Iterator[Fi
             figure.savefig(path, dpi=DPI)
         except OSError as err:
             raise RunFolderError(f"the figure cannot be written to {path}: {err}") from err
+
+
+@contextmanager
+def open_axes(ax: Axes | None, size: tuple[float, float]) -> Iterator[Axes]:
+    """The axes given, or those of a new figure of pyplot, which a notebook shows by itself."""
+    if ax is None:
+        with open_figure(size) as figure:
+            yield figure.add_subplot()
+    else:
+        yield ax
+        _take_names_as_they_are(ax)
+
+
+@contextmanager
+def open_figure(size: tuple[float, float]) -> Iterator[Figure]:
+    """A new figure of pyplot."""
+    from matplotlib import pyplot
+
+    figure = pyplot.figure(figsize=size, layout="constrained")
+    try:
+        yield figure
+    except BaseException:
+        pyplot.close(figure)  # else a notebook would show it, empty
+        raise
+    _take_names_as_they_are(figure)
+
+
+def _take_names_as_they_are(drawn: Axes | Figure) -> None:
+    """A ``$`` in a name begins no formula, whenever the figure is shown."""
+    from matplotlib.text import Text
+
+    for text in drawn.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(False)

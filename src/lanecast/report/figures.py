@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colors, which people with color-blindness can tell apart.
 BLUE, BLACK, VERMILION = "#0072B2", "#000000", "#D55E00"
 SHADES = {90: 0.18, 80: 0.32}
+FORECAST_SIZE = (9.0, 3.6)  # inches
 STEP_NAMES = {"D": "day", "h": "hour", "W": "week", "min": "minute"}
 
 
@@ -37,6 +39,23 @@ def forecast_figure(
     unit: str = "y",
     history: int | None = None,
 ) -> Path:
+    """Write the picture of one window to ``path``; see `draw_forecast`."""
+    with canvas(path, FORECAST_SIZE, layout="constrained") as figure:
+        axes = figure.add_subplot()
+        draw_forecast(axes, panel, forecasts, series, cutoff, unit=unit, history=history)
+    return path
+
+
+def draw_forecast(
+    axes: Axes,
+    panel: Panel,
+    forecasts: Forecasts,
+    series: str | int,
+    cutoff: int | str | pd.Timestamp,
+    *,
+    unit: str = "y",
+    history: int | None = None,
+) -> None:
     """Draw one window: its history, the forecast with its 80 and 90 % fans, the actuals if known.
 
     ``series`` is a unique_id or its number; ``cutoff`` a step or a time; ``unit`` names the target
@@ -44,11 +63,8 @@ def forecast_figure(
     """
     number = series if isinstance(series, int) else _series_number(panel, series)
     step = cutoff if isinstance(cutoff, int) else panel.step_of(cutoff)
-    with canvas(path, (9.0, 3.6), layout="constrained") as figure:
-        axes = figure.add_subplot()
-        _draw_window(axes, panel, forecasts, number, step, history=history)
-        _dress(axes, panel, step, unit)
-    return path
+    _draw_window(axes, panel, forecasts, number, step, history=history)
+    _dress(axes, panel, step, unit)
 
 
 def overview_figure(
@@ -60,9 +76,9 @@ def overview_figure(
     total_T = panel.total(forecasts.index.series_W, past)
     with canvas(path, (9.0, 3.0 * (1 + len(series))), layout="constrained") as figure:
         rows = figure.subplots(1 + len(series), squeeze=False)[:, 0]
-        rows[0].plot(_times(panel, past), total_T, color=BLACK, linewidth=1.2, label="history")
+        rows[0].plot(times_of(panel, past), total_T, color=BLACK, linewidth=1.2, label="history")
         total_H = forecasts.point_WH.sum(axis=0, dtype=np.float64)
-        rows[0].plot(_times(panel, ahead), total_H, color=BLUE, linewidth=1.6, label="forecast")
+        rows[0].plot(times_of(panel, ahead), total_H, color=BLUE, linewidth=1.6, label="forecast")
         title = f"total of {len(forecasts.index)} series: {horizon} steps ahead"
         rows[0].set_title(f"{title} from {short_time(panel.time_of(step))}", loc="left")
         for axes, number in zip(rows[1:], series, strict=True):
@@ -93,7 +109,7 @@ def _draw_window(
 
 def _dress(axes: Axes, panel: Panel, cutoff: int, unit: str) -> None:
     """Cutoff, names of the axes, spines, grid and legend."""
-    axes.axvline(_times(panel, [cutoff])[0], color="0.5", linewidth=0.8, linestyle=":")
+    axes.axvline(times_of(panel, [cutoff])[0], color="0.5", linewidth=0.8, linestyle=":")
     axes.set_ylabel(f"{unit} per {step_name(panel.schema.freq)}")
     axes.set_xlabel(step_name(panel.schema.freq))
     axes.spines[["top", "right"]].set_visible(False)
@@ -109,7 +125,7 @@ def _draw_actuals(
     index = WindowIndex(series_W=np.array([series]), cutoff_W=np.array([cutoff - back]))
     y_WH, seen_WH = labels(panel, index, back + horizon)
     y = np.where(seen_WH[0], y_WH[0], np.nan)
-    times = _times(panel, range(cutoff - back + 1, cutoff + horizon + 1))
+    times = times_of(panel, range(cutoff - back + 1, cutoff + horizon + 1))
     axes.plot(times[:back], y[:back], color=BLACK, linewidth=1.2, label="history")
     if seen_WH[0, back:].any():
         axes.plot(times[back:], y[back:], "o", color=VERMILION, ms=3.5, zorder=3, label="actual")
@@ -119,41 +135,44 @@ def _draw_forecast(
     axes: Axes, panel: Panel, forecasts: Forecasts, window: int, cutoff: int
 ) -> None:
     horizon = forecasts.point_WH.shape[1]
-    times = _times(panel, range(cutoff + 1, cutoff + horizon + 1))
+    times = times_of(panel, range(cutoff + 1, cutoff + horizon + 1))
     point_H = forecasts.point_WH[window]
     levels = np.asarray(forecasts.levels)
     for percent, alpha in SHADES.items():
         at = [np.flatnonzero(np.isclose(levels, bound)) for bound in INTERVALS[percent]]
-        if forecasts.quantiles_WHQ is not None and all(len(found) for found in at):
-            low, high = (forecasts.quantiles_WHQ[window, :, found[0]] for found in at)
+        if forecasts.quantiles_WHQ is not None and all(len(places) for places in at):
+            low, high = (forecasts.quantiles_WHQ[window, :, places[0]] for places in at)
             label = f"{percent} % interval"
             axes.fill_between(times, low, high, color=BLUE, alpha=alpha, linewidth=0, label=label)
     axes.plot(times, point_H, color=BLUE, linewidth=1.6, label="forecast")
 
 
 def _series_number(panel: Panel, series: str) -> int:
-    found = np.flatnonzero(panel.series.astype(str) == series)
-    if not len(found):
+    names = panel.series.astype(str)
+    numbers = np.flatnonzero(names == series)
+    if not len(numbers):
+        near = difflib.get_close_matches(series, names.tolist(), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"the first is {str(names[0])!r}"
         raise LanecastError(
-            f"series {series!r} is not in the panel of {panel.num_series} series, the first of"
-            f" which is {panel.series[0]!r}; choose one of them"
+            f"series {series!r} is not in the panel of {panel.num_series} series; {hint}"
         )
-    return int(found[0])
+    return int(numbers[0])
 
 
 def _window(panel: Panel, index: WindowIndex, series: int, cutoff: int) -> int:
-    found = np.flatnonzero((index.series_W == series) & (index.cutoff_W == cutoff))
-    if not len(found):
+    windows = np.flatnonzero((index.series_W == series) & (index.cutoff_W == cutoff))
+    if not len(windows):
         steps = np.unique(index.cutoff_W[index.series_W == series])
-        there = ", ".join(short_time(panel.time_of(int(step))) for step in steps) or "no cutoff"
+        known = ", ".join(short_time(panel.time_of(int(step))) for step in steps) or "no cutoff"
         raise LanecastError(
             f"there is no forecast of {panel.series[series]!r} at cutoff"
-            f" {short_time(panel.time_of(cutoff))}; this series was forecast at {there}"
+            f" {short_time(panel.time_of(cutoff))}; this series was forecast at {known}"
         )
-    return int(found[0])
+    return int(windows[0])
 
 
-def _times(panel: Panel, steps: range | list[int]) -> np.ndarray:
+def times_of(panel: Panel, steps: range | list[int]) -> np.ndarray:
+    """Start of the period of each step."""
     return np.array([panel.time_of(step) for step in steps], dtype="datetime64[ns]")
 
 

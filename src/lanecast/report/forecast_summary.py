@@ -15,12 +15,6 @@ SHOWN = 14  # steps whose totals are printed
 COMPARED = 10_000  # series among which a name that is none is looked for
 
 
-def listed(names: Sequence[str], count: int) -> str:
-    """The first names, and how many of ``count`` there are besides."""
-    more = f" and {count - len(names)} more" if count > len(names) else ""
-    return ", ".join(names) + more
-
-
 def headline(panel: Panel, forecasts: Forecasts) -> str:
     """How many series, how many steps, which days."""
     cutoff, horizon = int(forecasts.index.cutoff_W[0]), forecasts.point_WH.shape[1]

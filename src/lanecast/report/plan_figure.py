@@ -15,54 +15,69 @@ from lanecast.report.figures import BLACK, BLUE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLORS = dict(
     zip(COSTS, (BLUE, "#56B4E9", VERMILION, "#E69F00", "#CC79A7", "#009E73", BLACK), strict=True)
 )
+SIZE = (11.5, 6.2)  # inches
 SHOWN = 2  # lanes and sites, the busiest first
 
 
 def plan_figure(
     parameters: Parameters,
-    made: Mapping[str, Outcome],
+    outcomes: Mapping[str, Outcome],
     arms: Mapping[str, Scenarios],
     path: Path,
     *,
     unit: str,
 ) -> Path:
+    """Write the picture of a plan to ``path``; see `draw_plan`."""
+    with canvas(path, SIZE, layout="constrained") as figure:
+        draw_plan(figure, parameters, outcomes, arms, unit=unit)
+    return path
+
+
+def draw_plan(
+    figure: Figure,
+    parameters: Parameters,
+    outcomes: Mapping[str, Outcome],
+    arms: Mapping[str, Scenarios],
+    *,
+    unit: str,
+) -> None:
     """Draw the busiest lanes and sites of the last arm, and the expected cost of every arm.
 
     With two arms the second is what an action makes of the first; the fan is the second's, and the
     first arm's capacity is dashed.
     """
-    with canvas(path, (11.5, 6.2), layout="constrained") as figure:
-        grid = figure.subplots(2, SHOWN + 1, width_ratios=[1.0] * SHOWN + [0.9], squeeze=False)
-        shown = list(made)[-1]
-        volume_WLT = arms[shown].volume_WLT
-        busiest = np.argsort(-volume_WLT.mean(axis=0).sum(axis=1))[:SHOWN]
-        for column, lane in enumerate(busiest):
-            capacities = {
-                arm: one.plan.trailers_LT[lane] * parameters.lanes.cube_pkg_per_trailer_L[lane]
-                for arm, one in made.items()
-            }
-            title = f"trailers on {parameters.lanes.name_L[lane]}"
-            _fan(grid[0, column], arms[shown], volume_WLT[:, lane], capacities, title)
-        arrived_WST = _arrivals(made[shown])
-        for column, site in enumerate(np.argsort(-arrived_WST.mean(axis=0).sum(axis=1))[:SHOWN]):
-            rate = parameters.sites.rate_pkg_per_hour_S[site] * parameters.rules.shift_hours
-            capacities = {
-                arm: one.plan.heads_STK[site].sum(axis=1) * rate for arm, one in made.items()
-            }
-            title = f"sorting at {parameters.sites.name_S[site]}"
-            _fan(grid[1, column], arms[shown], arrived_WST[:, site], capacities, title)
-        grid[0, 0].set_ylabel(f"{unit} per day")
-        grid[1, 0].set_ylabel(f"{unit} per day")
-        _costs(grid[0, SHOWN], made)
-        _changes(grid[1, SHOWN], made)
-        grid[0, 0].legend(loc="best", fontsize=8, frameon=False)
-        kind = made[shown].plan.kind
-        figure.suptitle(f"plan {kind}, {_span(arms[shown])}", x=0.01, ha="left", fontsize=12)
-    return path
+    grid = figure.subplots(2, SHOWN + 1, width_ratios=[1.0] * SHOWN + [0.9], squeeze=False)
+    shown = list(outcomes)[-1]
+    volume_WLT = arms[shown].volume_WLT
+    busiest = np.argsort(-volume_WLT.mean(axis=0).sum(axis=1))[:SHOWN]
+    for column, lane in enumerate(busiest):
+        capacities = {
+            arm: outcome.plan.trailers_LT[lane] * parameters.lanes.cube_pkg_per_trailer_L[lane]
+            for arm, outcome in outcomes.items()
+        }
+        title = f"trailers on {parameters.lanes.name_L[lane]}"
+        _fan(grid[0, column], arms[shown], volume_WLT[:, lane], capacities, title)
+    arrived_WST = _arrivals(outcomes[shown])
+    for column, site in enumerate(np.argsort(-arrived_WST.mean(axis=0).sum(axis=1))[:SHOWN]):
+        rate = parameters.sites.rate_pkg_per_hour_S[site] * parameters.rules.shift_hours
+        capacities = {
+            arm: outcome.plan.heads_STK[site].sum(axis=1) * rate
+            for arm, outcome in outcomes.items()
+        }
+        title = f"sorting at {parameters.sites.name_S[site]}"
+        _fan(grid[1, column], arms[shown], arrived_WST[:, site], capacities, title)
+    grid[0, 0].set_ylabel(f"{unit} per day")
+    grid[1, 0].set_ylabel(f"{unit} per day")
+    _costs(grid[0, SHOWN], outcomes)
+    _changes(grid[1, SHOWN], outcomes)
+    grid[0, 0].legend(loc="best", fontsize=8, frameon=False)
+    kind = outcomes[shown].plan.kind
+    figure.suptitle(f"plan {kind}, {_span(arms[shown])}", x=0.01, ha="left", fontsize=12)
 
 
 def _arrivals(outcome: Outcome) -> np.ndarray:
@@ -106,9 +121,9 @@ def _fan(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
+def _costs(axes: Axes, outcomes: Mapping[str, Outcome]) -> None:
     """Expected cost of every arm, split by kind."""
-    for row, outcome in enumerate(made.values()):
+    for row, outcome in enumerate(outcomes.values()):
         left = 0.0
         for kind in COSTS:
             value = _expected(outcome, kind) / 1e3
@@ -116,7 +131,7 @@ def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
             axes.barh(row, value, left=left, color=COLORS[kind], label=words)
             left += value
         axes.text(left, row, f" {left:,.0f} k", va="center", fontsize=8)
-    axes.set_yticks(range(len(made)), list(made))
+    axes.set_yticks(range(len(outcomes)), list(outcomes))
     axes.invert_yaxis()
     axes.set_title("expected cost, k USD", loc="left", fontsize=10)
     axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
@@ -124,11 +139,11 @@ def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
     axes.margins(x=0.18)
 
 
-def _changes(axes: Axes, made: Mapping[str, Outcome]) -> None:
+def _changes(axes: Axes, outcomes: Mapping[str, Outcome]) -> None:
     """Of one arm: what a bad day costs; of two: what the action changes, kind by kind."""
     axes.spines[["top", "right"]].set_visible(False)
-    if len(made) == 1:
-        (outcome,) = made.values()
+    if len(outcomes) == 1:
+        (outcome,) = outcomes.values()
         axes.hist(
             outcome.costs.total_W / 1e3, bins=20, weights=outcome.weight_W, color=BLUE, alpha=0.6
         )
@@ -136,7 +151,7 @@ def _changes(axes: Axes, made: Mapping[str, Outcome]) -> None:
         axes.set_title("cost over the paths, k USD", loc="left", fontsize=10)
         axes.set_ylabel("probability")
         return
-    before, after = made.values()
+    before, after = outcomes.values()
     change = [(_expected(after, kind) - _expected(before, kind)) / 1e3 for kind in COSTS]
     axes.barh(range(len(COSTS)), change, color=[COLORS[kind] for kind in COSTS])
     axes.set_yticks(range(len(COSTS)), list(COSTS))

@@ -16,7 +16,7 @@ from lanecast.runs.folder import RECORD, read_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class CompletedRun:
     """One completed run, as its record tells it."""
 
     folder: Path
@@ -65,17 +65,17 @@ class Run:
 class RunSet:
     """Runs that count, and the others with the reason why they do not."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[CompletedRun, ...]
     skipped: tuple[tuple[Path, str], ...]
 
 
 def read_runs(patterns: str | Sequence[str]) -> RunSet:
     """Every run below the folders that match; of a run repeated with its seed the newest counts."""
-    runs: dict[tuple[str, int], Run] = {}
+    runs: dict[tuple[str, int], CompletedRun] = {}
     skipped = []
     for path in sorted(set(_records(patterns)), key=lambda path: path.stat().st_mtime):
         try:
-            run = Run(folder=path.parent, record=read_record(path.parent))
+            run = CompletedRun(folder=path.parent, record=read_record(path.parent))
             key = (run.config_hash, run.seed)
             _ = run.model
         except (RunFolderError, KeyError, TypeError) as err:

@@ -37,7 +37,9 @@ class CsvTable:
         """Read the table and, where named, the statics."""
         faults = faults or Faults()
         frame = self._opened(self.path)
-        statics = None if self.statics is None else self._opened(self.statics)
+        statics = None
+        if self.statics is not None:
+            statics = self._opened(self.statics, key="data.source.statics")
         self._check_names([*frame, *(() if statics is None else statics)], faults)
         return SourceTable(
             frame=self._tidy(frame, self.path),
@@ -46,11 +48,11 @@ class CsvTable:
 
     def load_future(self) -> pd.DataFrame:
         """Read a file that goes on where the table ends: it may lack the columns of the past."""
-        return self._tidy(self._opened(self.path), self.path)
+        return self._tidy(self._opened(self.path, key="data.future_path"), self.path)
 
-    def _opened(self, path: str) -> pd.DataFrame:
+    def _opened(self, path: str, *, key: str = "data.path") -> pd.DataFrame:
         """The file as it is; ConfigError says in one line why it cannot be read."""
-        place = existing(path)
+        place = existing(path, key=key)
         try:
             return self._read(place)
         except (ValueError, OSError) as broken:
@@ -65,12 +67,12 @@ class CsvTable:
     def _check_names(self, columns: list[str], faults: Faults) -> None:
         """Every column that is renamed or dropped is in one of the files."""
         renamed = [*columns, *(self.rename or {}).values()]
-        for option, names, there in (
+        for option, names, present in (
             ("rename", self.rename or {}, columns),
             ("drop", self.drop, renamed),
         ):
             for name in names:
-                if name not in there:
+                if name not in present:
                     near = difflib.get_close_matches(str(name), columns, n=3, cutoff=0.5)
                     hint = f"did you mean {' or '.join(near)}? it has" if near else "it has"
                     faults.add(
@@ -106,19 +108,19 @@ class ParquetTable(CsvTable):
         return pd.read_parquet(path)
 
 
-def existing(path: str) -> Path:
+def existing(path: str, *, key: str = "data.path") -> Path:
     """``path`` if it is there; else a ConfigError that says how to point to the data."""
-    found = Path(path)
-    if not found.exists():
+    location = Path(path)
+    if not location.exists():
         raise ConfigError(
-            f"no data at {found}; set the environment variable LANECAST_DATA to the folder that"
-            " holds the data sets (it becomes paths.data), or set data.path to your own file"
+            f"no data at {location}; set the environment variable LANECAST_DATA to the folder that"
+            f" holds the data sets (it becomes paths.data), or set {key} to your own file"
         )
-    return found
+    return location
 
 
 def _text(column: pd.Series) -> pd.Series:
-    """Ids as text; a missing id stays missing, for the border to refuse."""
+    """Ids as text; a missing id stays missing, for validation to refuse."""
     if pd.api.types.is_string_dtype(column.dtype):
         return column
     return column.astype("str").where(column.notna())

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from lanecast.causal.graph.declaration import hint
-from lanecast.causal.graph.graph import Graph
-from lanecast.causal.graph.graph import Kind as NodeKind
+from lanecast.causal.graph.graph import Graph, NodeKind
 from lanecast.causal.graph.identify import check_effect
 from lanecast.causal.scm.chaining import Action, Soft
 from lanecast.data import visible

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lanecast.causal.scm.layer import CausalLayer
-from lanecast.causal.scm.prepared import Cut, Prepared
+from lanecast.causal.scm.prepared import CutWindows, Prepared
 from lanecast.causal.scm.rollout import Override
 from lanecast.data.gather import WindowBatch
 from lanecast.data.links import torch_link
@@ -36,13 +36,13 @@ class OneStep:
 
     def overriding(
         self, layer: CausalLayer
-    ) -> Callable[[Prepared, WindowIndex, Cut, int], Override]:
+    ) -> Callable[[Prepared, WindowIndex, CutWindows, int], Override]:
         """What `lanecast.causal.scm.chaining.Chain.override` wants for the target."""
         graph = layer.graph
         node_of = {str(graph.nodes[name].column): layer.node(name) for name in graph.order}
         target = layer.node(graph.target)
 
-        def make(prepared: Prepared, at: WindowIndex, window: Cut, count: int) -> Override:
+        def make(prepared: Prepared, at: WindowIndex, window: CutWindows, count: int) -> Override:
             series = torch.from_numpy(np.ascontiguousarray(at.series_W)).repeat(count)
             mine = torch.from_numpy(self.rows_of(at.series_W)).repeat(count)
             first = torch.from_numpy(np.ascontiguousarray(at.cutoff_W)).repeat(count) + 1

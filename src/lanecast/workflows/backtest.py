@@ -37,26 +37,23 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.planning.backtest import plan_scores
     from lanecast.runs.record import Objective, Run
 
-    _check_plan(cfg)
+    if cfg.get("plan"):
+        _check_plan(cfg.get("network"), samples=int(cfg.protocol.samples))
     with Run.open(cfg) as folder:
         engine: Engine = instantiate(cfg.engine) if cfg.get("engine") else Local()
+        trained = open_run(cfg) if cfg.get("run") is not None else None
         # What cannot be built is told before data are read.
-        model = build_forecaster(cfg, here=isinstance(engine, Local))
-        panel, spec = load_panel(cfg.data), instantiate(cfg.windows)
+        model = trained.model if trained else build_forecaster(cfg, here=isinstance(engine, Local))
+        panel, spec = trained.panel() if trained else load_panel(cfg.data), instantiate(cfg.windows)
         cutoffs = cutoffs_of(panel, cfg.protocol, spec.horizon)
-        trained = cfg.get("run") is not None
         refit = "never" if trained else cfg.protocol.refit
         folds = folds_of(cutoffs, refit)
         if len(folds) > 1 and cfg.model.get("resume") is not None:
-            raise ConfigError(
-                f"model.resume={cfg.model.resume} goes on with one fit, but"
-                f" protocol.refit={cfg.protocol.refit} asks for {len(folds)}; set"
-                " protocol.refit=never, or leave model.resume out"
-            )
+            _refuse_resume(cfg.model.resume, refit, len(folds))
         _note_question(panel, spec, folds, folder)
         result = backtest(
             panel,
-            open_run(cfg).model if trained else model,
+            model,
             windows=spec,
             cutoffs=cutoffs,
             refit=refit,
@@ -167,13 +164,18 @@ def _with_levels(
     return replace(scores, values=scores.values | levels)
 
 
-def _check_plan(cfg: DictConfig) -> None:
+def _refuse_resume(checkpoint: str, refit: str | int, fits: int) -> None:
+    raise ConfigError(
+        f"model.resume={checkpoint} goes on with one fit, but protocol.refit={refit} asks for"
+        f" {fits}; set protocol.refit=never, or leave model.resume out"
+    )
+
+
+def _check_plan(network: Any, *, samples: int) -> None:
     """A plan needs its parameters and paths; told before anything is trained."""
-    if not cfg.get("plan"):
-        return
-    if not cfg.get("network"):
+    if not network:
         raise ConfigError("plan= needs a network: network=midmile, network=table, ..")
-    if not int(cfg.protocol.samples):
+    if not samples:
         raise ConfigError("plan= needs sample paths: set protocol.samples=100")
     require_solver("plan")
 

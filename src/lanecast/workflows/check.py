@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowSpec
 
-NAMED = 5  # series that a note names
-
 
 def run(cfg: DictConfig) -> None:
     """Print every fault of ``cfg``, one line each, and notes on what is no fault.
@@ -157,7 +155,7 @@ def _notes_on_future(cfg: DictConfig, panel: Panel, spec: WindowSpec) -> list[st
 
 
 def _names(panel: Panel, series: np.ndarray) -> str:
-    from lanecast.report.forecast_summary import listed
+    from lanecast.pipeline.forecasting import NAMED, listed
 
     return listed([repr(str(name)) for name in panel.series[series[:NAMED]]], len(series))
 

@@ -9,7 +9,7 @@ from lanecast.errors import ConfigError
 from lanecast.promote.gate import judge
 from lanecast.report.table import Comparison, compare
 from lanecast.runs.folder import read_record
-from lanecast.runs.reading import Run, common_folder
+from lanecast.runs.reading import CompletedRun, common_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -53,4 +53,4 @@ def named(reference: str) -> str:
     folder = Path(str(reference))
     if not folder.is_dir():
         return str(reference)
-    return Run(folder=folder, record=read_record(folder)).config_hash
+    return CompletedRun(folder=folder, record=read_record(folder)).config_hash

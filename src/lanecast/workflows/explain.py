@@ -71,11 +71,11 @@ Part = tuple[str, "pd.DataFrame | None"]
 
 
 def _ledger(forecaster: Any, panel: Panel, at: WindowIndex, *, earlier: int | None) -> Part:
-    from lanecast.causal.attribution.revisions import Side, ledger
+    from lanecast.causal.attribution.revisions import Side, revisions
 
     if earlier is None:
         return "no ledger: previous= names the earlier cutoff", None
-    change = ledger(
+    change = revisions(
         Side(forecaster=forecaster, panel=panel, cutoff=earlier),
         Side(forecaster=forecaster, panel=panel, cutoff=int(at.cutoff_W[0])),
         series=panel.series[at.series_W],

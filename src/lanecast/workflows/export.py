@@ -33,7 +33,7 @@ def run(cfg: DictConfig) -> float:
 
     from lanecast.data.gather import BY_WINDOW, Gatherer
     from lanecast.data.windows import windows_at
-    from lanecast.deploy.programs import Served, tensors_of
+    from lanecast.deploy.programs import TensorModule, tensors_of
     from lanecast.models.deep.forecaster import DeepForecaster
     from lanecast.pipeline.opening import open_run
 
@@ -57,7 +57,7 @@ def run(cfg: DictConfig) -> float:
     facts = {name: list(tensor.shape[1:]) for name, tensor in zip(BY_WINDOW, tensors, strict=True)}
     (out / INPUTS).write_text(json.dumps(facts, indent=1) + "\n")
     with torch.inference_mode():
-        ours = Served(module)(*tensors)
+        ours = TensorModule(module)(*tensors)
     worst = 0.0
     for name, program in programs.items():
         worst = max(worst, found := max(map(_difference, program(*tensors), ours)))

@@ -20,7 +20,7 @@ def run(cfg: DictConfig) -> None:
     """Test ``cfg.dag`` on ``cfg.data``, print what is contradicted; with ``run=``, record it."""
     from lanecast.causal.falsification.tests import falsify
     from lanecast.causal.graph.graph import Graph
-    from lanecast.causal.scm.fitting import Plan
+    from lanecast.causal.scm.fitting import FitBudget
     from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.ingest.loading import load_panel
     from lanecast.data.schema import Schema
@@ -41,7 +41,7 @@ def run(cfg: DictConfig) -> None:
         share=float(cfg.share),
         alpha=float(cfg.alpha),
         floor=float(cfg.floor),
-        plan=Plan(**plain_config(cfg.coupling.mechanisms)),
+        budget=FitBudget(**plain_config(cfg.coupling.mechanisms)),
         seed=int(cfg.seed),
     )
     print("\n".join(lines(found)))

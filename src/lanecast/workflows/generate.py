@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lanecast.twin import World
-    from lanecast.twin.partitions import Done, Job
+    from lanecast.twin.partitions import FinishedPartition, PartitionJob
 
 MANIFEST, TOTALS = "world.json", ".arrivals.npz"
 
@@ -40,7 +40,7 @@ class Tally:
     wall_seconds: float = 0.0
     done: set[int] = field(default_factory=set)
 
-    def add(self, done: Done, lane_days: int) -> None:
+    def add(self, done: FinishedPartition, lane_days: int) -> None:
         """Count a partition."""
         self.lane_days += lane_days
         self.busy_seconds += done.seconds
@@ -56,7 +56,7 @@ class Tally:
 def run(cfg: DictConfig) -> float:
     """Generate ``cfg.preset``; the result is the rate in lane-days per second and worker."""
     from lanecast.twin import World
-    from lanecast.twin.partitions import PARTITION, Job
+    from lanecast.twin.partitions import PARTITION, PartitionJob
 
     if not 0 < cfg.fraction <= 1 or cfg.workers < 1:
         raise ConfigError(
@@ -66,10 +66,12 @@ def run(cfg: DictConfig) -> float:
     world = World.preset(str(cfg.preset), **changes)
     last = max(1, math.ceil(world.lanes * cfg.fraction))
     count = -(-last // PARTITION)
-    folder = Folder.claim(Path(cfg.out), _key(world, last, cfg)) if cfg.write else None
+    folder = (
+        Folder.claim(Path(cfg.out), _key(world, last, truth=bool(cfg.truth))) if cfg.write else None
+    )
     todo = [number for number in range(count) if folder is None or number not in folder.done]
     out, truth = str(cfg.out) if folder else None, bool(cfg.truth)
-    jobs = [Job(world=world, number=n, last=last, folder=out, truth=truth) for n in todo]
+    jobs = [PartitionJob(world=world, number=n, last=last, folder=out, truth=truth) for n in todo]
     tally, start = Tally(), time.perf_counter()
     try:
         for job, done in _made(jobs, workers=int(cfg.workers)):
@@ -88,8 +90,8 @@ def run(cfg: DictConfig) -> float:
     return tally.rate
 
 
-def _key(world: World, last: int, cfg: DictConfig) -> dict[str, Any]:
-    return {"world": world.key, "hash": world.hash, "lanes": last, "truth": bool(cfg.truth)}
+def _key(world: World, last: int, *, truth: bool) -> dict[str, Any]:
+    return {"world": world.key, "hash": world.hash, "lanes": last, "truth": truth}
 
 
 @dataclass(slots=True)
@@ -155,7 +157,9 @@ class Folder:
         os.replace(draft, self.path / MANIFEST)
 
 
-def _made(jobs: Sequence[Job], *, workers: int) -> Iterator[tuple[Job, Done]]:
+def _made(
+    jobs: Sequence[PartitionJob], *, workers: int
+) -> Iterator[tuple[PartitionJob, FinishedPartition]]:
     """Each partition when it is finished; on Ctrl-C, those that are running come to their end."""
     from lanecast.twin.partitions import make
 

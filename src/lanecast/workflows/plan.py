@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, PlanError
 from lanecast.pipeline.facts import RunResult, panel_facts
-from lanecast.pipeline.machine import require_solver
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -35,10 +34,16 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.planning.planning import plan
     from lanecast.planning.program.options import SolveOptions
     from lanecast.runs.record import Objective, Run
-    from lanecast.workflows.sample_paths import SamplePaths
+    from lanecast.workflows.sample_paths import SamplePaths, check_groups
 
-    _check(cfg)
-    require_solver("plan")
+    if cfg.get("run") is None:
+        raise ConfigError(
+            "plan.py needs a run that left sample paths: run=runs/.../seed1 of a backtest with"
+            " protocol.samples=100, or of a scenario"
+        )
+    check_groups(plan=cfg.get("plan"), network=cfg.get("network"))
+    if int(cfg.planning.days) < 1:
+        raise ConfigError(f"planning.days={cfg.planning.days} must be at least 1")
     with Run.open(cfg) as folder:
         panel, network = load_panel(cfg.data), instantiate(cfg.network)
         source = SamplePaths.of(Path(str(cfg.run)), samples=100)
@@ -63,18 +68,8 @@ def run(cfg: DictConfig) -> RunResult:
             folder.warn(warning)
         _tell(planned, name=str(cfg.scenario.name) if cfg.get("scenario") else "action")
         values = dict(planned.values)
-        folder.note(
-            data=panel_facts(panel),
-            plan={
-                "source": str(cfg.run),
-                "days": [str(day) for day in next(iter(arms.values())).days],
-                "scenarios": {arm: paths.fingerprint for arm, paths in arms.items()},
-                "parameters": planned.parameters.fingerprint,
-                "as_of": str(panel.time_of(as_of)),
-                "notes": {arm: list(each.notes) for arm, each in planned.outcomes.items()},
-            },
-            scores=values,
-        )
+        bounds = {"source": str(cfg.run), "as_of": str(panel.time_of(as_of))}
+        folder.note(data=panel_facts(panel), plan=bounds | _facts(planned), scores=values)
         folder.log(0, **{f"plan/{name}": value for name, value in values.items()})
         _write(planned, folder)
         _draw(planned, folder, unit=str(cfg.data.get("unit") or "packages"))
@@ -82,22 +77,6 @@ def run(cfg: DictConfig) -> RunResult:
         objective = Objective(name=f"plan/{name}", value=values[name])
         folder.set_objective(objective)
         return RunResult(objective=objective, folder=folder.folder, scores=values)
-
-
-def _check(cfg: DictConfig) -> None:
-    """Refuse before anything is read."""
-    if cfg.get("run") is None:
-        raise ConfigError(
-            "plan.py needs a run that left sample paths: run=runs/.../seed1 of a backtest with"
-            " protocol.samples=100, or of a scenario"
-        )
-    for group in ("plan", "network"):
-        if not cfg.get(group):
-            raise ConfigError(
-                f"nothing says which {group}: choose {group}=<name>; --help lists them"
-            )
-    if int(cfg.planning.days) < 1:
-        raise ConfigError(f"planning.days={cfg.planning.days} must be at least 1")
 
 
 def arms_of(source: SamplePaths, cutoff: Any, *, days: int, unit: str) -> dict[str, Scenarios]:
@@ -139,6 +118,16 @@ def _happened(source: SamplePaths, arms: dict[str, Scenarios], folder: Run) -> S
         folder.warn("no regret: some lane and day of the plan has no recorded volume")
         return None
     return alone(paths, volume_LT)
+
+
+def _facts(planned: Planned) -> dict[str, Any]:
+    """What the record says of the plans."""
+    return {
+        "days": [str(day) for day in next(iter(planned.paths.values())).days],
+        "scenarios": {arm: paths.fingerprint for arm, paths in planned.paths.items()},
+        "parameters": planned.parameters.fingerprint,
+        "notes": {arm: list(outcome.notes) for arm, outcome in planned.outcomes.items()},
+    }
 
 
 def _tell(planned: Planned, *, name: str) -> None:

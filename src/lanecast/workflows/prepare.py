@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
 
@@ -24,28 +24,28 @@ def run(cfg: DictConfig) -> float:
     if store is None:
         raise ConfigError("this data group has no store; set +data.store=<folder> to write to")
     schema, started = Schema.from_config(cfg.data.schema), time.perf_counter()
-    cells = write_store(Path(str(store)), _parts(cfg), schema)
+    cells = write_store(Path(str(store)), _parts(cfg.data), schema)
     seconds = time.perf_counter() - started
     print(f"{store}: {cells:,} cells x {len(schema.stored)} columns in {seconds:.1f} s")
     return float(cells)
 
 
-def _parts(cfg: DictConfig) -> Iterator[tuple[str, SourceTable]]:
-    """Each file of ``cfg.data.path`` in order, read when its turn comes."""
+def _parts(data: Mapping[str, Any]) -> Iterator[tuple[str, SourceTable]]:
+    """Each file of ``data.path`` in order, read when its turn comes."""
     from rich.progress import track
 
     from lanecast.config import instantiate
     from lanecast.sources.tables import existing
 
-    path = existing(str(cfg.data.path))
+    path = existing(str(data["path"]))
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise ConfigError(f"{path} holds no *.parquet file; set data.path to a folder of parts")
-    keep = {key for key, value in (cfg.data.get("keep") or {}).items() if value is not None}
-    if keep or cfg.data.get("future_path"):
+    keep = {key for key, value in (data.get("keep") or {}).items() if value is not None}
+    if keep or data.get("future_path"):
         raise ConfigError(
             "a store keeps every series and has no future table; leave data.keep and"
             " data.future_path out, and write the known future into the parts"
         )
     for file in track(files, description="parts", transient=True):
-        yield str(file), instantiate(cfg.data.source, path=str(file)).load()
+        yield str(file), instantiate(data["source"], path=str(file)).load()

@@ -44,7 +44,7 @@ def subject_of(cfg: DictConfig) -> Subject:
     from lanecast.workflows.backtest import cutoffs_of
 
     spec: WindowSpec = instantiate(cfg.windows)
-    build_forecaster(cfg)  # what cannot be built is told before data are read
+    model = build_forecaster(cfg)  # what cannot be built is told before data are read
     table, future = read_tables(cfg.data)
     panel = panel_of(cfg.data, table, future)
     step = (
@@ -57,7 +57,7 @@ def subject_of(cfg: DictConfig) -> Subject:
         future=future,
         schema=panel.schema,
         lay_out=partial(panel_of, cfg.data),
-        model=build_forecaster(cfg),
+        model=model,
         spec=spec,
         cutoff=panel.time_of(step),
         season=int(cfg.protocol.season),

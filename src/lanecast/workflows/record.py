@@ -18,7 +18,7 @@ import pandas as pd
 from lanecast.errors import ConfigError, RunFolderError
 from lanecast.report.rendering import markdown_lines
 from lanecast.report.table import Comparison, compare
-from lanecast.runs.reading import Run
+from lanecast.runs.reading import CompletedRun
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -114,7 +114,7 @@ def with_table(text: str, table: str, *, where: Path) -> str:
     return f"{head}{BEGIN}\n{table}\n{END}{tail}"
 
 
-def commands(runs: Sequence[Run]) -> str:
+def commands(runs: Sequence[CompletedRun]) -> str:
     """One command for each set of overrides, seeds joined."""
     seeds: dict[tuple[str, str], list[int]] = {}
     for run in runs:
@@ -130,7 +130,7 @@ def commands(runs: Sequence[Run]) -> str:
     )
 
 
-def started(runs: Sequence[Run]) -> str:
+def started(runs: Sequence[CompletedRun]) -> str:
     """Year and month in which the last of the runs started, by their records."""
     times = [str((run.record.get("timings") or {}).get("started", "")) for run in runs]
     if not (last := max(times)):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from lanecast.errors import ConfigError, PlanError
 from lanecast.pipeline.facts import RunResult, panel_facts
-from lanecast.pipeline.machine import require_solver
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -32,10 +31,14 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.data.ingest.loading import load_panel
     from lanecast.planning.replanning.strategies import replan
     from lanecast.runs.record import Objective, Run
-    from lanecast.workflows.sample_paths import SamplePaths
+    from lanecast.workflows.sample_paths import SamplePaths, check_groups
 
-    _check(cfg)
-    require_solver("plan")
+    if cfg.get("run") is None:
+        raise ConfigError(
+            "replan.py needs a backtest with a cutoff on every day: protocol.step=1"
+            " protocol.samples=30, then run=runs/.../seed1"
+        )
+    check_groups(plan=cfg.get("plan"), network=cfg.get("network"))
     with Run.open(cfg) as folder:
         panel, network = load_panel(cfg.data), instantiate(cfg.network)
         paths = SamplePaths.of(Path(str(cfg.run)), samples=30)
@@ -61,17 +64,6 @@ def run(cfg: DictConfig) -> RunResult:
         objective = Objective(name="replan/cost_ratio", value=cheapest)
         folder.set_objective(objective)
         return RunResult(objective=objective, folder=folder.folder, scores=values)
-
-
-def _check(cfg: DictConfig) -> None:
-    if cfg.get("run") is None:
-        raise ConfigError(
-            "replan.py needs a backtest with a cutoff on every day: protocol.step=1"
-            " protocol.samples=30, then run=runs/.../seed1"
-        )
-    for group in ("plan", "network"):
-        if not cfg.get(group):
-            raise ConfigError(f"nothing says which {group}: choose {group}=<name>")
 
 
 def daily_forecasts(paths: SamplePaths, *, days: int, unit: str) -> list[Scenarios]:

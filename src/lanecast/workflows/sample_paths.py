@@ -10,13 +10,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lanecast.errors import PlanError
+from lanecast.errors import ConfigError, PlanError
+from lanecast.pipeline.machine import require_solver
 from lanecast.planning.contracts import Scenarios
 from lanecast.planning.planning import ARMS
 from lanecast.planning.tables import scenarios_from
 from lanecast.runs.folder import read_record
 
 SAMPLES, ACTUALS = "samples.parquet", "actuals.parquet"
+
+
+def check_groups(**chosen: Any) -> None:
+    """ConfigError unless every group is chosen and the solver of plans is installed."""
+    for group, config in chosen.items():
+        if not config:
+            raise ConfigError(
+                f"nothing says which {group}: choose {group}=<name>; --help lists them"
+            )
+    require_solver("plan")
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,14 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.runs.record import Objective, Run
     from lanecast.whatif.actions import interventions_of
 
-    _check(cfg)
+    if cfg.get("run") is None:
+        raise ConfigError("scenario.py needs the folder of a trained run: run=runs/.../seed1")
+    _check(
+        plain_config(cfg.scenario).get("do"),
+        dag=cfg.get("dag"),
+        samples=int(cfg.samples),
+        intervals=list(cfg.intervals),
+    )
     with Run.open(cfg) as folder:
         opened = open_run(cfg)
         panel = opened.panel()
@@ -61,19 +68,9 @@ def run(cfg: DictConfig) -> RunResult:
         bounds = None if answer.band is None else _write_band(answer, panel, cfg.bounds, folder)
         _write(answer, panel, folder, levels=cfg.levels, intervals=cfg.intervals)
         print("\n".join(summary(effect, name=name, badge=answer.badge)))
-        folder.note(
-            data=panel_facts(panel),
-            windows=answer.windows,
-            split={"cutoff": str(panel.time_of(answer.cutoff))},
-            model=answer.facts,
-            audit=audit,
-            scenario={
-                "name": name,
-                **_facts(answer),
-                "allow_associational": bool(cfg.allow_associational),
-                "effect": effect,
-                "bounds": bounds,
-            },
+        allowed = {"allow_associational": bool(cfg.allow_associational)}
+        _note(
+            answer, panel, folder, audit=audit, name=name, effect=effect, bounds=bounds, **allowed
         )
         main = main_node(answer.nodes, answer.model.graph)
         unit = str(cfg.data.get("unit") or "units")
@@ -84,39 +81,45 @@ def run(cfg: DictConfig) -> RunResult:
         return RunResult(objective=objective, folder=folder.folder, scores={})
 
 
-def _check(cfg: DictConfig) -> None:
+def _check(do: Any, *, dag: Any, samples: int, intervals: Sequence[float]) -> None:
     """Refuse before anything is read."""
-    if cfg.get("run") is None:
-        raise ConfigError("scenario.py needs the folder of a trained run: run=runs/.../seed1")
-    if not cfg.get("dag"):
+    if not dag:
         raise ScenarioError(
-            f"run={cfg.run} has no causal graph, so nothing says what an action reaches; train with"
+            "the run has no causal graph, so nothing says what an action reaches; train with"
             " dag=<name>"
         )
-    if not cfg.scenario.get("do"):
+    if not do:
         raise ConfigError(
             "nothing is done: choose scenario=<name>, or set for example"
             " 'scenario.do=[{node: promo, kind: hard, value: 1, first: 8, last: 14}]'"
         )
-    if int(cfg.samples) < 2 or any(not 0 < percent < 100 for percent in cfg.intervals):
+    if samples < 2 or any(not 0 < percent < 100 for percent in intervals):
         raise ConfigError(
-            f"samples={cfg.samples} must be at least 2 and intervals={list(cfg.intervals)} percents"
+            f"samples={samples} must be at least 2 and intervals={list(intervals)} percents"
             " between 0 and 100"
         )
 
 
-def _facts(answer: WhatIf) -> dict[str, Any]:
+def _note(answer: WhatIf, panel: Panel, folder: Run, *, audit: Any, **question: Any) -> None:
     """What the record says of the question and of the answer."""
-    return {
-        "do": [asdict(action) for action in answer.do],
-        "dag_hash": answer.model.graph.dag_hash,
-        "badge": answer.badge,
-        "moved": list(answer.answer.moved),
-        "changed_before_first_action": answer.answer.early,
-        "changed_beyond_reach": answer.answer.strays,
-        "not_identified": sorted(answer.not_identified),
-        "points": "means of sample paths",
-    }
+    folder.note(
+        data=panel_facts(panel),
+        windows=answer.windows,
+        split={"cutoff": str(panel.time_of(answer.cutoff))},
+        model=answer.facts,
+        audit=audit,
+        scenario={
+            "do": [asdict(action) for action in answer.do],
+            "dag_hash": answer.model.graph.dag_hash,
+            "badge": answer.badge,
+            "moved": list(answer.answer.moved),
+            "changed_before_first_action": answer.answer.early,
+            "changed_beyond_reach": answer.answer.strays,
+            "not_identified": sorted(answer.not_identified),
+            "points": "means of sample paths",
+            **question,
+        },
+    )
 
 
 def _write_band(answer: WhatIf, panel: Panel, correlation: Any, folder: Run) -> dict[str, float]:

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 
 from lanecast.errors import ConfigError
-from lanecast.models.calibration.conformal import Method, Scores, conformal_quantile, shifts
+from lanecast.models.calibration.conformal import (
+    ConformalScores,
+    Method,
+    conformal_quantile,
+    shifts,
+)
 
 
 def scores_of(values, *, group=0, cutoff=0, known=0):
     values = np.asarray(values, dtype=float).reshape(len(values), -1)
     full = np.zeros(len(values), dtype=np.int64)
-    return Scores(
+    return ConformalScores(
         score_EQ=values, group_E=full + group, cutoff_E=full + cutoff, known_E=full + known
     )
 

@@ -70,9 +70,10 @@ def panel_of(
     future: pd.DataFrame | None = None,
     *,
     vocabulary: Vocabulary | None = None,
+    schema: Schema | None = None,
     faults: Faults | None = None,
 ) -> Panel:
-    """A raw table through the border, as the ``data`` group says."""
+    """A raw table through the border, as the ``data`` group says (``schema``: read already)."""
     faults = faults or Faults()
     choice, calendar = Keep(), calendar_options(None)
     with faults.kept_from():
@@ -82,7 +83,7 @@ def panel_of(
     try:
         return panel_from_table(
             table,
-            Schema.from_config(config["schema"], faults),
+            schema or Schema.from_config(config["schema"]),
             calendar=calendar,
             keep=choice,
             future=future,
@@ -97,11 +98,15 @@ def panel_of(
 
 def checked_panel(config: Mapping[str, Any], faults: Faults) -> Panel | None:
     """The panel of what is sound in a ``data`` group whose faults are kept; None if nothing is."""
+    schema = None
+    with faults.kept_from():
+        schema = Schema.from_config(config["schema"], faults)
     with faults.kept_from():
         if config.get("store") is not None:
             return load_panel(config)
         table, future = read_tables(config, faults)
-        return panel_of(config, table, future, faults=faults)
+        if schema is not None:
+            return panel_of(config, table, future, schema=schema, faults=faults)
     return None
 
 

@@ -6,11 +6,13 @@ Axes: ``N`` series, ``C`` encoded columns.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import torch
 
+from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, Schema
 from lanecast.errors import Faults, SchemaError
 
@@ -149,6 +151,19 @@ def vocabulary_of(
             text.removeprefix(prefix) for text in static_names if text.startswith(prefix)
         )
     return vocabulary
+
+
+def encoded_as(panel: Panel, static_names: tuple[str, ...]) -> Panel:
+    """The panel with its statics encoded as in another one, which a model was fitted on."""
+    vocabulary = vocabulary_of(panel.schema, static_names)
+    table = pd.DataFrame(dict(panel.attributes), index=pd.Index(panel.series, name=ID))
+    statics = encode_statics(table[list(panel.schema.static)], vocabulary)
+    return replace(
+        panel,
+        statics=torch.from_numpy(statics.values_NC),
+        static_names=statics.names,
+        counts={**panel.counts, "unknown_static_levels": statics.unknown_levels},
+    )
 
 
 def _one_row_per_series(statics: pd.DataFrame, schema: Schema, faults: Faults) -> pd.DataFrame:

@@ -27,7 +27,7 @@ METHODS = ("split", "aci", "pid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
+class ConformalScores:
     """Scores with the group, the cutoff they were forecast at, and the step they became known.
 
     A score that never becomes known has no row here.
@@ -42,18 +42,18 @@ class Scores:
         """Number of scores."""
         return len(self.group_E)
 
-    def __getitem__(self, rows: np.ndarray | slice) -> Scores:
+    def __getitem__(self, rows: np.ndarray | slice) -> ConformalScores:
         """Some of the scores."""
-        return Scores(
+        return ConformalScores(
             score_EQ=self.score_EQ[rows],
             group_E=self.group_E[rows],
             cutoff_E=self.cutoff_E[rows],
             known_E=self.known_E[rows],
         )
 
-    def joined(self, other: Scores) -> Scores:
+    def joined(self, other: ConformalScores) -> ConformalScores:
         """Both."""
-        return Scores(
+        return ConformalScores(
             score_EQ=np.concatenate([self.score_EQ, other.score_EQ]),
             group_E=np.concatenate([self.group_E, other.group_E]),
             cutoff_E=np.concatenate([self.cutoff_E, other.cutoff_E]),
@@ -106,7 +106,7 @@ def conformal_quantile(score_EQ: np.ndarray, level_Q: np.ndarray) -> np.ndarray:
 
 
 def shifts(
-    scores: Scores,
+    scores: ConformalScores,
     levels: Sequence[float],
     *,
     method: Method,
@@ -148,7 +148,7 @@ class _State:
         self.issued_EQ = np.full((count, len(tau_Q)), np.nan)
         self.until: int | None = None
 
-    def learn(self, scores: Scores, time: int) -> None:
+    def learn(self, scores: ConformalScores, time: int) -> None:
         """Take up the outcomes that became known since the last time."""
         if self.method.name != "split" and self.until is not None:
             new = (scores.known_E > self.until) & (scores.known_E <= time)
@@ -157,7 +157,7 @@ class _State:
                 self._move(scores, np.flatnonzero(new), steps=time - self.until)
         self.until = time
 
-    def _move(self, scores: Scores, rows: np.ndarray, *, steps: int) -> None:
+    def _move(self, scores: ConformalScores, rows: np.ndarray, *, steps: int) -> None:
         groups = scores.group_E[rows]
         score_EQ, issued_EQ = scores.score_EQ[rows], self.issued_EQ[rows]
         # Counts pile up on bounds, which belong to the interval: a low one is missed below it.
@@ -171,7 +171,7 @@ class _State:
             self.missed_GQ += gap_GQ
             self.extra_GQ += self.method.rate * gap_GQ
 
-    def shift(self, scores: Scores, time: int, family_G: np.ndarray) -> np.ndarray:
+    def shift(self, scores: ConformalScores, time: int, family_G: np.ndarray) -> np.ndarray:
         """What each group's levels move by at ``time``, from the scores known then."""
         known = scores.known_E <= time
         if self.method.memory is not None:
@@ -190,7 +190,7 @@ class _State:
         extra_GQ = self.extra_GQ + self.method.integral * self.missed_GQ
         return np.where(moved[:, None], base_GQ + extra_GQ, 0.0)
 
-    def issue(self, scores: Scores, time: int, shift_GQ: np.ndarray) -> None:
+    def issue(self, scores: ConformalScores, time: int, shift_GQ: np.ndarray) -> None:
         """Remember what was promised at ``time``."""
         here = scores.cutoff_E == time
         self.issued_EQ[here] = shift_GQ[scores.group_E[here]]

@@ -29,7 +29,7 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
-from lanecast.models.calibration.conformal import Method, Scores, shifts
+from lanecast.models.calibration.conformal import ConformalScores, Method, shifts
 from lanecast.models.classical.residuals import window_levels
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
@@ -78,7 +78,7 @@ class CalibratedForecaster(Wrapping):
         self.fitted_until: int | None = None
         self._edges = np.zeros(classes - 1)
         self._least_level = 1.0
-        self._first: Scores = _none()
+        self._first: ConformalScores = _none()
         self._first_series: list[str] = []
         self._twin: Forecaster | None = None
 
@@ -198,7 +198,7 @@ class CalibratedForecaster(Wrapping):
         super().load(folder)
         self.fitted_until, self._least_level = facts["fitted_until"], facts["least_level"]
         with np.load(folder / "scores.npz", allow_pickle=False) as file:
-            self._first = Scores(
+            self._first = ConformalScores(
                 score_EQ=file["score"],
                 group_E=file["group"],
                 cutoff_E=file["cutoff"],
@@ -262,7 +262,7 @@ class CalibratedForecaster(Wrapping):
         until: int,
         seed: int = 0,
         options: dict[str, Any] | None = None,
-    ) -> tuple[Scores, np.ndarray]:
+    ) -> tuple[ConformalScores, np.ndarray]:
         """Scores of the windows whose labels are known at ``until``, and their series, [E]."""
         if not len(at):
             return _none(), np.zeros(0, dtype=np.int64)
@@ -275,7 +275,7 @@ class CalibratedForecaster(Wrapping):
         level_W = self._levels(panel, at)
         score_WHQ = (y_WH[..., None] - grid_WHQ) / self._spread(grid_WHQ, level_W)[..., None]
         use_WH = seen_WH & (known_WH <= until)
-        scores = Scores(
+        scores = ConformalScores(
             score_EQ=score_WHQ[use_WH],
             group_E=self._groups(level_W)[use_WH],
             cutoff_E=np.broadcast_to(at.cutoff_W[:, None], use_WH.shape)[use_WH],
@@ -306,8 +306,8 @@ class CalibratedForecaster(Wrapping):
         return numbers
 
     def _grouped(
-        self, scores: Scores, series_E: np.ndarray, num_series: int
-    ) -> tuple[Scores, np.ndarray]:
+        self, scores: ConformalScores, series_E: np.ndarray, num_series: int
+    ) -> tuple[ConformalScores, np.ndarray]:
         """The scores in the groups of ``by``, and the family of each group, [G]."""
         group_G = np.arange(self.classes * self.parts)
         if self.by == "class":
@@ -315,7 +315,7 @@ class CalibratedForecaster(Wrapping):
         kept = series_E >= 0  # a series that this panel lacks still counts nowhere else
         chosen = scores[kept]
         group_E = self._series_groups(chosen.group_E, series_E[kept])
-        renamed = Scores(
+        renamed = ConformalScores(
             score_EQ=chosen.score_EQ,
             group_E=group_E,
             cutoff_E=chosen.cutoff_E,
@@ -344,8 +344,8 @@ def moved_paths(paths_SWH: np.ndarray, old_WHQ: np.ndarray, new_WHQ: np.ndarray)
     return found
 
 
-def _none() -> Scores:
+def _none() -> ConformalScores:
     nothing = np.zeros(0, dtype=np.int64)
-    return Scores(
+    return ConformalScores(
         score_EQ=np.zeros((0, len(LEVELS))), group_E=nothing, cutoff_E=nothing, known_E=nothing
     )

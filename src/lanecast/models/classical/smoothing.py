@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lanecast.config.packages import require_package
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex, WindowSpec
@@ -53,6 +54,7 @@ class Smoothing(Baseline):
         stride: int = 7,
     ) -> None:
         super().__init__(windows=windows, name=name, origins=origins, stride=stride)
+        require_package("numba", extra="baselines", needed_by=f"model={name}")
         if transform not in TRANSFORMS:
             raise ConfigError(
                 f"model.transform={transform!r} is not one of {', '.join(TRANSFORMS)}"

@@ -17,7 +17,7 @@ from lanecast.data.datamodule import ForecastDataModule
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
-from lanecast.data.schema import TARGET, Role
+from lanecast.data.schema import TARGET
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, split
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
 from lanecast.models.deep.anchors import Anchor, NoAnchor
@@ -25,7 +25,7 @@ from lanecast.models.deep.inference import Calibration, Inference, calibrate
 from lanecast.models.deep.inputs import Inputs, Selection
 from lanecast.models.deep.losses import Loss
 from lanecast.models.deep.module import ForecastModule
-from lanecast.models.deep.networks.base import Network, NetworkShape
+from lanecast.models.deep.networks.base import Network, NetworkShape, roles_taken
 from lanecast.models.deep.optimization import Hardware, Optimization
 from lanecast.models.deep.training import fit_module
 from lanecast.models.protocol import Capabilities, FitReport, Forecaster, Reporter, Validation
@@ -89,7 +89,7 @@ class DeepForecaster(Forecaster):
         self._calibration: Calibration | None = None
 
     def describe(self) -> Capabilities:
-        """What it is; the roles that reach the network are all of them until it is built."""
+        """What it is; until the network is built, the roles that it can be given."""
         levels, optim = self._loss.levels, self._optim
         validation = Validation(
             objective=optim.objective, steps=optim.val_steps, stride=optim.val_stride, levels=levels
@@ -97,7 +97,7 @@ class DeepForecaster(Forecaster):
         kinds = (name.partition(":") for name in self._columns)
         return Capabilities(
             windows=self.windows,
-            uses=self._module.network.uses if self._module else frozenset(Role),
+            uses=self._module.network.uses if self._module else roles_taken(self._network),
             quantiles="model" if levels else "residuals",
             horizons=True,
             reads_issued=True,

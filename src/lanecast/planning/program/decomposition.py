@@ -249,7 +249,7 @@ def _mixed(
             row_lower=np.r_[np.full(num_days, -INF), np.ones(num_parts)],
             row_upper=np.r_[np.full(num_days, fleet), np.ones(num_parts)],
         ),
-        what="the mix of plans within the fleet",
+        subject="the mix of plans within the fleet",
     )
     return found.objective, found.x[:count], np.maximum(-found.row_dual[:num_days], 0.0)
 

@@ -50,7 +50,7 @@ def solve(
     start = None if options.incumbent is None else question.point(options.incumbent)
     solution = minimize(
         program,
-        what=f"plan {options.kind!r}",
+        subject=f"plan {options.kind!r}",
         gap=options.gap,
         time_limit_s=options.time_limit_s,
         start=start,

@@ -10,11 +10,11 @@ from __future__ import annotations
 import inspect
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,11 @@ class Network(nn.Module, ABC):
     uses: frozenset[Role] = frozenset(Role)
     multivariate: bool = False
 
+    @classmethod
+    def takes(cls, **arguments: Any) -> frozenset[Role]:  # noqa: ARG003
+        """The roles that a network built with these arguments can be given."""
+        return cls.uses
+
     @abstractmethod
     def forward(self, batch: WindowBatch) -> Tensor:
         """Raw outputs, [B, H, m]."""
@@ -66,12 +71,13 @@ class NeuralforecastNetwork(Network):
         super().__init__()
         model_class = _model_class(name)
         self.multivariate = bool(model_class.MULTIVARIATE)
-        takes = {
-            Role.OBSERVED: bool(model_class.EXOGENOUS_HIST) and shape.num_observed > 0,
-            Role.KNOWN_FUTURE: bool(model_class.EXOGENOUS_FUTR) and shape.num_known > 0,
-            Role.STATIC: bool(model_class.EXOGENOUS_STAT) and shape.num_static > 0,
+        sizes = {
+            Role.TARGET: 1,
+            Role.OBSERVED: shape.num_observed,
+            Role.KNOWN_FUTURE: shape.num_known,
+            Role.STATIC: shape.num_static,
         }
-        self.uses = frozenset({Role.TARGET} | {role for role, taken in takes.items() if taken})
+        self.uses = frozenset(role for role in self.takes(name=name) if sizes[role])
         self._num_series = shape.num_series
         self._num_outputs = shape.num_outputs
         reserved = {"h", "input_size", "loss", "scaler_type", "n_series", "random_seed"} & set(
@@ -90,7 +96,7 @@ class NeuralforecastNetwork(Network):
             "stat_exog_list": (Role.STATIC, shape.num_static, "stat"),
         }
         for argument, (role, size, stem) in names.items():
-            if takes[role]:
+            if role in self.uses:
                 arguments[argument] = [f"{stem}_{i}" for i in range(size)]
         if self.multivariate:
             arguments["n_series"] = shape.num_series
@@ -103,6 +109,17 @@ class NeuralforecastNetwork(Network):
                 )
         except TypeError as err:
             raise ConfigError(f"model.network.options of {name}: {err}") from err
+
+    @classmethod
+    def takes(cls, **arguments: Any) -> frozenset[Role]:
+        """What the model of that name can be given."""
+        model_class = _model_class(str(arguments["name"]))
+        inputs = {
+            Role.OBSERVED: model_class.EXOGENOUS_HIST,
+            Role.KNOWN_FUTURE: model_class.EXOGENOUS_FUTR,
+            Role.STATIC: model_class.EXOGENOUS_STAT,
+        }
+        return frozenset({Role.TARGET, *(role for role, taken in inputs.items() if taken)})
 
     def forward(self, batch: WindowBatch) -> Tensor:
         """Raw outputs, [B, H, m]; one forward of the wrapped model."""
@@ -146,6 +163,16 @@ class NeuralforecastNetwork(Network):
         # The classes fold [b, H * m, N] to [b, H, m * N]: a step's outputs first, then the series.
         raw = self.model(inputs).unflatten(-1, (self._num_outputs, num))  # [b, H, m, N]
         return raw.permute(0, 3, 1, 2).flatten(0, 1)
+
+
+def roles_taken(network: Callable[..., Network]) -> frozenset[Role]:
+    """What a network that is still to be built can be given; all, where its class is not known."""
+    arguments: dict[str, Any] = {}
+    builder: Any = network
+    while isinstance(builder, partial):
+        builder, arguments = builder.func, {**builder.keywords, **arguments}
+    is_class = isinstance(builder, type) and issubclass(builder, Network)
+    return builder.takes(**arguments) if is_class else frozenset(Role)
 
 
 @contextmanager

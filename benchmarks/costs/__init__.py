@@ -1,0 +1,1 @@
+"""What every model costs beside seasonal_naive: the numbers of ``lanecast models``."""

@@ -1,0 +1,43 @@
+"""The words of the config in an error, as the arguments that Python calls them by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lanecast.errors import LanecastError
+
+ARGUMENTS = {
+    "data.source.rename": "time= or target=",
+    "data.source.drop": "drop=",
+    "data.source.id": "id=",
+    "data.schema.columns": "known_future=, observed=, static= or columns=",
+    "data.schema.freq": "freq=",
+    "data.schema.absent": "absent=",
+    "data.calendar.features": "calendar=",
+    "data.calendar.country": "country=",
+    "data.calendar.days": "calendar={'days': ...}",
+    "data.future_path": "future=",
+    "protocol.first_cutoff": "cutoffs",
+    "protocol.count": "cutoffs",
+    "strict=true": "strict=True",
+}
+KEY = re.compile(r"\b(?:windows|optim|protocol|trainer|coupling)\.(\w+)")
+
+
+@contextmanager
+def python_words() -> Iterator[None]:
+    """An error of the block says ``horizon``, not ``windows.horizon``."""
+    try:
+        yield
+    except LanecastError as error:
+        error.args = (in_python(str(error)),)
+        raise
+
+
+def in_python(text: str) -> str:
+    """A message with the arguments of Python in the place of keys of the config."""
+    for key, argument in ARGUMENTS.items():
+        text = text.replace(key, argument)
+    return KEY.sub(r"\1", text)

@@ -1,0 +1,127 @@
+"""What `check` tells: faults of files, declarations, windows, machine; notes; what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from lane_table import lanes
+from script_runner import scripts_in
+
+NAIVE = ["data=panel_csv", "data.path=lanes.csv", "model=seasonal_naive"]
+DECLARED = [
+    "+data.schema.columns.promo.role=known_future",
+    "+data.schema.columns.late.role=observed",
+]
+Check = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture
+def check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Check]:
+    """Exit code and lines of a check in a folder with a sound table; what it leaves is refused."""
+    with scripts_in(tmp_path, monkeypatch) as run:
+        table, future = lanes()
+        table.to_csv("lanes.csv", index=False)
+        future.to_csv("future.csv", index=False)
+        before = set(Path().rglob("*"))
+
+        def checked(*argv: str) -> tuple[int, list[str]]:
+            capfd.readouterr()
+            code = run("check", *argv)
+            streams = capfd.readouterr()
+            assert set(Path().rglob("*")) == before
+            return code, [*streams.out.splitlines(), *streams.err.splitlines()]
+
+        yield checked
+
+
+def says(lines: list[str], *parts: str) -> None:
+    """One of the lines holds all parts."""
+    assert any(all(part in line for part in parts) for line in lines), (parts, lines)
+
+
+def test_sound_table_is_told_its_size_and_the_next_step(check: Check) -> None:
+    ahead = "data.future_path=future.csv"
+    code, lines = check(*NAIVE, *DECLARED, ahead)
+    assert code == 0
+    size = "no faults: 2 series, 150 steps of D, 2024-01-01 to 2024-05-29; next step: train.py"
+    assert lines[-1].startswith(f"{size} data=panel_csv data.path=lanes.csv")
+    code, lines = check(*NAIVE, *DECLARED, ahead, "protocol.count=2")
+    assert code == 0
+    assert "next step: backtest.py data=panel_csv" in lines[-1]
+    assert lines[-1].endswith("protocol.count=2")
+
+
+def test_faults_of_every_part_of_the_config_are_told_together(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, lines = check(
+        "data=panel_csv",
+        "data.path=lanes.csv",
+        "data.future_path=nowhere.csv",
+        "+data.schema.columns.promo.role=known_futur",
+        "+data.schema.columns.late.role=observed",
+        "data.calendar.features=[weekdy]",
+        "+data.keep.least=3",
+        "windows.context=500",
+        "model=linear",
+        "trainer=gpu",
+    )
+    assert code == 1
+    assert lines[-1] == "error: 6 faults"
+    says(lines, "fault: trainer.accelerator=gpu", "trainer=cpu")
+    says(lines, "no data at nowhere.csv", "set data.future_path")
+    says(lines, "column 'promo': role='known_futur' is not one of target, observed, known_future")
+    says(lines, "data.calendar.features: 'weekdy' is none of weekday")
+    says(lines, "data.keep", "'least'", "min_rows, until, busiest")
+    says(lines, "windows.context=500 is longer than every series", "150 steps")
+
+
+def test_file_and_frequency_that_are_wrong_are_told_together(check: Check) -> None:
+    code, lines = check(*NAIVE, "data.path=nowhere.csv", "data.schema.freq=fortnight")
+    assert code == 1
+    assert lines[-1] == "error: 2 faults"
+    says(lines, "no data at nowhere.csv")
+    says(lines, "freq='fortnight' is not a pandas frequency alias")
+
+
+def test_missing_path_is_one_fault_that_names_its_key(check: Check) -> None:
+    code, lines = check("data=panel_csv", "model=seasonal_naive")
+    assert code == 1
+    assert lines == ["fault: data.path has no value yet; set data.path=...", "error: 1 fault"]
+
+
+def test_without_a_time_column_the_other_columns_are_told(check: Check) -> None:
+    code, lines = check(*NAIVE, *DECLARED, "data.source.rename={ds: day}")
+    assert code == 1
+    says(lines, "column 'ds' is declared", "data.source.rename")
+    says(lines, "column 'day' of the table is not declared")
+    assert lines[-1] == "error: 2 faults"
+
+
+def test_windows_that_only_the_default_backtest_lacks_are_a_note(check: Check) -> None:
+    short = ["windows.context=100", "windows.min_context=60"]
+    code, lines = check(*NAIVE, *DECLARED, *short)
+    assert code == 0
+    says(lines, "note: backtest.py needs other cutoffs", "no training window", "protocol.count")
+    code, lines = check(*NAIVE, *DECLARED, *short, "protocol.count=8")
+    assert code == 1
+    says(lines, "fault: no training window")
+
+
+def test_what_forecasting_will_need_is_a_note(check: Check) -> None:
+    code, lines = check(*NAIVE, *DECLARED)
+    assert code == 0
+    says(lines, "note: forecasting needs promo for 14 steps", "data.future_path")
+
+
+def test_cutoff_of_a_holdout_is_checked_as_well(check: Check) -> None:
+    code, lines = check(*NAIVE, *DECLARED, "protocol=holdout", "protocol.last_cutoff=2025-01-01")
+    assert code == 1
+    says(lines, "fault: protocol.last_cutoff=2025-01-01 is no cutoff", "2024-05-29")
