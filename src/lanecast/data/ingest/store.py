@@ -92,8 +92,8 @@ def open_store(
     if not (folder / MANIFEST).is_file():
         raise ConfigError(f"{folder} is no store; write it with prepare.py and this data group")
     facts = json.loads((folder / MANIFEST).read_text())
-    asked = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
-    for key, wanted in asked.items():
+    expected = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
+    for key, wanted in expected.items():
         if facts[key] != wanted:
             raise SchemaError(
                 f"{folder} was written with {key} {facts[key]}, but data.schema says {wanted};"
