@@ -140,6 +140,6 @@ def validated_objective(folder: Path) -> float | None:
     if not name.startswith("val/"):
         raise ConfigError(
             f"hydra/sweeper=bayes may not choose by {name}: a search that reads test numbers "
-            "makes them validation numbers; sweep scripts/train.py, and backtest the winner once"
+            "makes them validation numbers; sweep train, and backtest the winner once"
         )
     return float(objective["value"])

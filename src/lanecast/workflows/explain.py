@@ -34,7 +34,7 @@ def run(cfg: DictConfig) -> None:
     from lanecast.whatif.actions import interventions_of
 
     if cfg.get("run") is None or not cfg.get("dag"):
-        raise ConfigError("explain.py needs the folder of a run trained with a dag: run=runs/...")
+        raise ConfigError("explain needs the folder of a run trained with a dag: run=runs/...")
     opened = open_run(cfg)
     forecaster: Any = causal_part(opened.model)
     panel = opened.panel()

@@ -38,7 +38,7 @@ def run(cfg: DictConfig) -> float:
     from lanecast.pipeline.opening import open_run
 
     if cfg.get("run") is None:
-        raise ConfigError("export.py needs the folder of a trained run: run=runs/.../seed1")
+        raise ConfigError("export needs the folder of a trained run: run=runs/.../seed1")
     opened = open_run(cfg)
     forecaster = opened.model
     if not isinstance(forecaster, DeepForecaster):

@@ -26,7 +26,7 @@ def run(cfg: DictConfig) -> None:
     from lanecast.data.schema import Schema
 
     if not cfg.get("dag"):
-        raise ConfigError("falsify.py tests a causal graph: choose dag=<name>, or run=<folder>")
+        raise ConfigError("falsify tests a causal graph: choose dag=<name>, or run=<folder>")
     graph = Graph.from_config(plain_config(cfg.dag))
     schema = Schema.from_config(plain_config(cfg.data.schema))
     graph.check(schema, context=int(cfg.windows.context), attributes=schema.static)

@@ -47,7 +47,7 @@ TEMPLATE = """\
 
 
 def run(cfg: DictConfig) -> Path:
-    """What ``scripts/record.py`` does: write or renew one record, then the index."""
+    """Write or renew one record, then the index."""
     from omegaconf import OmegaConf
 
     options: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
@@ -58,7 +58,7 @@ def run(cfg: DictConfig) -> Path:
         return root
     for key in ("runs", "slug"):
         if options[key] == "???":
-            raise ConfigError(f"{key}= is missing; see record.py --help")
+            raise ConfigError(f"{key}= is missing; see lanecast record --help")
     comparison = compare(
         options["runs"],
         factors=options["factors"] or {},
