@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lanecast.causal.graph.graph import Graph
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.ingest.layout import panel_from_table
 from lanecast.data.panel import Panel
@@ -61,7 +61,7 @@ ROLES = {
     "kind": {"role": "static"},
     "dest": {"role": "static"},
 }
-PLAN = Plan(steps=20, batch=8, segment=32, hidden=4)
+BUDGET = FitBudget(steps=20, batch=8, segment=32, hidden=4)
 
 
 def graph() -> Graph:
@@ -124,7 +124,7 @@ def panel() -> Panel:
 @lru_cache
 def layer() -> CausalLayer:
     """Fitted until `UNTIL`."""
-    return CausalLayer(graph=graph(), plan=PLAN).fit(panel(), until=UNTIL)
+    return CausalLayer(graph=graph(), budget=BUDGET).fit(panel(), until=UNTIL)
 
 
 def at(cutoff: int = CUTOFF) -> WindowIndex:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from causal_worlds import shop
 from lanecast.causal.graph.graph import Graph
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.ingest.layout import panel_from_table
 from lanecast.data.panel import Panel
@@ -21,7 +21,7 @@ from lanecast.sources import SourceTable
 SERIES, STEPS, UNTIL, CUTOFF, HORIZON = 8, 200, 150, 158, 8
 LATE, NEW = 6, 7  # a series that the fit saw a little of, and one that it saw nothing of
 STARTS = {LATE: 120, NEW: 153}
-PLAN = Plan(steps=20, batch=8, segment=32, hidden=4)
+BUDGET = FitBudget(steps=20, batch=8, segment=32, hidden=4)
 ROLES = {
     "y": {"role": "target", "delay": "P1D"},
     "weather": {"role": "observed", "delay": "P3D"},
@@ -84,7 +84,7 @@ def panel() -> Panel:
 @lru_cache
 def layer() -> CausalLayer:
     """Fitted until `UNTIL`."""
-    return CausalLayer(graph=graph(), plan=PLAN).fit(panel(), until=UNTIL)
+    return CausalLayer(graph=graph(), budget=BUDGET).fit(panel(), until=UNTIL)
 
 
 def at(cutoff: int = CUTOFF) -> WindowIndex:

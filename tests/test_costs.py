@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.speed.backtests import Backtest
+from benchmarks.speed.backtests import TimedBacktest
 from benchmarks.speed.cases import synthetic_panel
 from benchmarks.speed.incumbent import frame_of
 from benchmarks.speed.steps import Setting, ours_of
@@ -91,7 +91,7 @@ def exponent(clocks, sizes, *, rounds: int, what: str) -> float:
 def test_a_backtest_grows_linearly_with_its_windows():
     panel = synthetic_panel(num_series=1000, num_steps=500, covariates=False)
     sizes = (25, 50, 100, 200)
-    clocks = [Backtest.of(panel, setting(), windows=size, stride=1).ours for size in sizes]
+    clocks = [TimedBacktest.of(panel, setting(), windows=size, stride=1).ours for size in sizes]
     assert abs(exponent(clocks, sizes, rounds=3, what="windows") - 1) <= 0.1
 
 

@@ -39,7 +39,7 @@ class Mutant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class MutationCase:
     """Good data up to ``now``, with a profile of what came until ``until``."""
 
     config: Mapping[str, Any]
@@ -71,9 +71,9 @@ class Case:
     def clean(self) -> list[Finding]:
         """Findings where nothing is wrong: false alarms."""
         frame = self.table.frame
-        found = self.profile.check(frame[frame[TIME] <= self.now], now=self.now)
-        found += self.profile.check_calendar(self.calendar())
-        return found + check_forecasts(*self.points(), self.usual)
+        findings = self.profile.check(frame[frame[TIME] <= self.now], now=self.now)
+        findings += self.profile.check_calendar(self.calendar())
+        return findings + check_forecasts(*self.points(), self.usual)
 
     def caught(self, mutant: Mutant) -> list[str]:
         """The checks that find the mutant."""
@@ -81,16 +81,16 @@ class Case:
             return ["probe"] if self._leaks(mutant) else []
         if mutant.defect == "missing_holidays":
             spoiled = without_days(self.calendar(), mutant.column, mutant.severity)
-            found = self.profile.check_calendar(spoiled)
+            findings = self.profile.check_calendar(spoiled)
         elif mutant.defect == "frozen_forecasts":
             points, moved = self.points()
             at = [len(points) - 1] if mutant.place == "last" else list(range(1, len(points)))
-            found = check_forecasts(frozen(points, mutant.severity, at), moved, self.usual)
+            findings = check_forecasts(frozen(points, mutant.severity, at), moved, self.usual)
         else:
             spoil = TABLE[mutant.defect]
             frame = spoil(self.scene, mutant.column, mutant.severity, mutant.place)
-            found = self.profile.check(frame[frame[TIME] <= self._end], now=self.now)
-        return sorted({one.check for one in found})
+            findings = self.profile.check(frame[frame[TIME] <= self._end], now=self.now)
+        return sorted({finding.check for finding in findings})
 
     @property
     def _end(self) -> pd.Timestamp:
@@ -117,7 +117,7 @@ class Case:
 
 def case_of(
     config: Mapping[str, Any], table: SourceTable, *, until: str | pd.Timestamp, shape: Shape
-) -> Case:
+) -> MutationCase:
     """Fit the reference on the rows up to ``until``; series enter by those rows alone."""
     schema, until = Schema.from_config(config["schema"]), pd.Timestamp(until)
     now = until + shape.steps * step_length(schema.freq)
@@ -136,7 +136,7 @@ def case_of(
     profile = Profile.fit(frame, schema, until=until, shape=shape, calendar=calendar)
     y_NT = grid_of(frame, schema, ids=profile.ids, until=until)[TARGET]
     cutoffs = list(range((WEEKS + 1) * shape.season, y_NT.shape[1] + 1, shape.season))
-    return Case(
+    return MutationCase(
         config=config,
         table=SourceTable(frame=frame, statics=statics),
         schema=schema,
@@ -173,7 +173,7 @@ def points_at(y_NT: np.ndarray, cutoffs: list[int], season: int) -> tuple[np.nda
 
 def mutants_of(groups: list[Mapping[str, Any]]) -> list[Mutant]:
     """Every combination of a group's data, columns, severities and places."""
-    found = []
+    mutants = []
     for group in groups:
         defect = str(group["defect"])
         if defect not in (*TABLE, *PIPELINES, "missing_holidays", "frozen_forecasts"):
@@ -182,12 +182,12 @@ def mutants_of(groups: list[Mapping[str, Any]]) -> list[Mutant]:
         for data, column, severity, place in product(
             group["data"], columns, group["severities"], group["places"]
         ):
-            one = Mutant(
+            mutant = Mutant(
                 defect=defect,
                 data=str(data),
                 column=str(column),
                 severity=float(severity),
                 place=str(place),
             )
-            found.append(one)
-    return found
+            mutants.append(mutant)
+    return mutants

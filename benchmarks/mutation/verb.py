@@ -16,7 +16,7 @@ from lanecast.pipeline.building import plain_config
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from benchmarks.mutation.running import Case, Mutant
+    from benchmarks.mutation.running import Mutant, MutationCase
 
 
 def run(cfg: DictConfig) -> float:
@@ -28,18 +28,20 @@ def run(cfg: DictConfig) -> float:
     started, conf, out = time.perf_counter(), packaged_conf(), Path(str(cfg.out))
     sets = plain_config(cfg.sets)
     open_case = opener(conf, sets)
-    blind = {_key(one): str(group["reason"]) for group in plain_list(cfg.blind)
-             for one in mutants_of([group])}  # fmt: skip
+    blind = {_key(mutant): str(group["reason"]) for group in plain_list(cfg.blind)
+             for mutant in mutants_of([group])}  # fmt: skip
     every = mutants_of(plain_list(cfg.mutants))
     if not every:
         raise ConfigError("mutation needs at least one mutant; see benchmarks/conf/mutation.yaml")
-    cases = {data: open_case(data, int(cfg.seed), None) for data in {one.data for one in every}}
-    rows = [_row(one, cases[one.data], blind.get(_key(one))) for one in every]
+    cases = {
+        data: open_case(data, int(cfg.seed), None) for data in {mutant.data for mutant in every}
+    }
+    rows = [_row(mutant, cases[mutant.data], blind.get(_key(mutant))) for mutant in every]
     alarms = list(_clean(cfg, open_case))
     counted = [row for row in rows if row["blind"] is None]
     score = sum(bool(row["caught_by"]) for row in counted) / max(1, len(counted))
     wrong = sum(bool(row["alarms"]) for row in alarms)
-    told = {
+    summary = {
         "score": score,
         "false_alarm_rate": wrong / len(alarms) if alarms else None,
         "mutants": len(rows),
@@ -52,7 +54,7 @@ def run(cfg: DictConfig) -> float:
         "clean": alarms,
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "score.json").write_text(json.dumps(told, indent=1) + "\n")
+    (out / "score.json").write_text(json.dumps(summary, indent=1) + "\n")
     table = pd.DataFrame(counted).assign(caught=[bool(row["caught_by"]) for row in counted])
     by = table.groupby(["defect", "data"])["caught"].agg(["sum", "size"])
     print(by.to_string())
@@ -63,11 +65,11 @@ def run(cfg: DictConfig) -> float:
         if row["alarms"]:
             print("false alarm:", row["data"], row["run"], "; ".join(row["alarms"]))
     print(f"score {score:.3f} of {len(counted)} mutants, {wrong} false alarms in {len(alarms)}")
-    print(f"{out / 'score.json'}: {told['seconds']} s")
+    print(f"{out / 'score.json'}: {summary['seconds']} s")
     return score
 
 
-def opener(conf: Path, sets: Mapping[str, Any]) -> Callable[[str, int, str | None], Case]:
+def opener(conf: Path, sets: Mapping[str, Any]) -> Callable[[str, int, str | None], MutationCase]:
     """``open_case(data, seed, until)``; each table is read once."""
     from functools import lru_cache
 
@@ -78,14 +80,14 @@ def opener(conf: Path, sets: Mapping[str, Any]) -> Callable[[str, int, str | Non
 
     @lru_cache(maxsize=4)
     def table_of(data: str, seed: int) -> tuple[dict[str, Any], SourceTable]:
-        asked = [f"data={data}", "paths.output=.", *sets[data].get("overrides", [])]
+        overrides = [f"data={data}", "paths.output=.", *sets[data].get("overrides", [])]
         if sets[data].get("seeded"):
-            asked.append(f"data.source.seed={seed}")
-        (cfg,) = composed_roots(conf, "backtest", [asked])
+            overrides.append(f"data.source.seed={seed}")
+        (cfg,) = composed_roots(conf, "backtest", [overrides])
         config = {**plain_config(cfg.data), "keep": None}
         return config, read_tables(config)[0]
 
-    def open_case(data: str, seed: int, until: str | None) -> Case:
+    def open_case(data: str, seed: int, until: str | None) -> MutationCase:
         config, table = table_of(data, seed if sets[data].get("seeded") else 0)
         shape = Shape(**(sets[data].get("shape") or {}))
         return case_of(config, table, until=until or sets[data]["until"], shape=shape)
@@ -95,11 +97,11 @@ def opener(conf: Path, sets: Mapping[str, Any]) -> Callable[[str, int, str | Non
 
 def plain_list(node: Any) -> list[Mapping[str, Any]]:
     """A list of groups as plain mappings."""
-    return [plain_config(one) for one in node]
+    return [plain_config(group) for group in node]
 
 
 def _clean(
-    cfg: DictConfig, open_case: Callable[[str, int, str | None], Case]
+    cfg: DictConfig, open_case: Callable[[str, int, str | None], MutationCase]
 ) -> Iterator[dict[str, Any]]:
     """Half of the clean runs are other worlds, half other splits of the flights."""
     import pandas as pd
@@ -108,15 +110,23 @@ def _clean(
     half = int(cfg.clean) // 2
     for number in range(int(cfg.clean) - half):
         seed = int(cfg.seed) * 1000 + number
-        found = open_case("midmile", seed, None).clean()
-        yield {"data": "midmile", "run": f"seed {seed}", "alarms": [str(one) for one in found]}
+        findings = open_case("midmile", seed, None).clean()
+        yield {
+            "data": "midmile",
+            "run": f"seed {seed}",
+            "alarms": [str(finding) for finding in findings],
+        }
     for number in range(half):
         until = first + ((last - first) * number / max(1, half - 1)).floor("D")
-        found = open_case("flights", 0, str(until)).clean()
-        yield {"data": "flights", "run": f"until {until:%F}", "alarms": [str(one) for one in found]}
+        findings = open_case("flights", 0, str(until)).clean()
+        yield {
+            "data": "flights",
+            "run": f"until {until:%F}",
+            "alarms": [str(finding) for finding in findings],
+        }
 
 
-def _row(mutant: Mutant, case: Case, blind: str | None) -> dict[str, Any]:
+def _row(mutant: Mutant, case: MutationCase, blind: str | None) -> dict[str, Any]:
     return {**asdict(mutant), "caught_by": case.caught(mutant), "blind": blind}
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from lanecast.errors import ConfigError
 from lanecast.planning.contracts import Plan, Scenarios
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.policies import Policy, SolveOptions, alone
+from lanecast.planning.policies import Policy, alone
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.regret import Yardstick, ratio_error, realized
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lanecast.data.panel import Panel
-    from lanecast.planning.network import Network
+    from lanecast.planning.network import PricedNetwork
     from lanecast.twin.world import World
     from lanecast.workflows.sample_paths import SamplePaths
 
@@ -100,17 +101,17 @@ def run(cfg: DictConfig) -> float:
 
 def run_folder(pattern: str) -> Path:
     """The one run folder that a pattern names; ConfigError otherwise."""
-    found = sorted(path.parent for path in Path().glob(f"{pattern}/record.json"))
-    if len(found) != 1:
+    folders = sorted(path.parent for path in Path().glob(f"{pattern}/record.json"))
+    if len(folders) != 1:
         raise ConfigError(
-            f"runs={pattern} names {len(found)} run folders; it must name one backtest of midmile"
+            f"runs={pattern} names {len(folders)} run folders; it must name one backtest of midmile"
             " with sample paths (experiment=plan_demo)"
         )
-    return found[0]
+    return folders[0]
 
 
 def origins_of(
-    paths: SamplePaths, panel: Panel, world: World, network: Network, size: Size
+    paths: SamplePaths, panel: Panel, world: World, network: PricedNetwork, size: Size
 ) -> list[Origin]:
     """The first cutoffs of a run, each with its paths and with draws from the truth."""
     cutoffs = paths.cutoffs[: size.cutoffs]
@@ -192,8 +193,8 @@ def _markdown(table: pd.DataFrame) -> list[str]:
     shares = ("regret", "se", "evpi", "excess", "excess_se", "wape", "bias")
     lines = [f"| plan | {' | '.join(shares)} | cost USD |", f"|---|{'---:|' * (len(shares) + 1)}"]
     for row in table.to_dict("records"):
-        told = " | ".join(f"{100 * row[name]:.2f} %" for name in shares)
-        lines.append(f"| {row['plan']} | {told} | {row['cost_usd']:,.0f} |")
+        cells = " | ".join(f"{100 * row[name]:.2f} %" for name in shares)
+        lines.append(f"| {row['plan']} | {cells} | {row['cost_usd']:,.0f} |")
     return lines
 
 
@@ -205,14 +206,16 @@ def _simulated(origin: Origin, plan: Plan, size: Size, *, service: float) -> lis
     runs, ratios, below = [], [], 0
     for number in range(size.simulated):
         draw = alone(origin.truth, origin.truth.volume_WLT[number])
-        priced = solve(origin.parameters, draw, fixed=plan, flows=True, kind=plan.kind)
+        priced = solve(
+            origin.parameters, draw, fixed=plan, options=SolveOptions(flows=True, kind=plan.kind)
+        )
         volume_LT = draw.volume_WLT[0]
         run = simulate(origin.parameters, plan, volume_LT, seed=number, recourse=priced.flows)
         runs.append(run)
         ratios.append(run.cost / priced.expected)
         below += ratios[-1] < 1 - 1e-6
-    found = verdict(runs, target=service)
+    level = verdict(runs, target=service)
     return [
         f"Simulated event by event ({plan.kind}, {len(runs)} draws, late trailers and docks): cost"
-        f" {np.mean(ratios):.4f} of the program's, below it in {below} runs; {found}."
+        f" {np.mean(ratios):.4f} of the program's, below it in {below} runs; {level}."
     ]

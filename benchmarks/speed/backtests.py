@@ -20,7 +20,7 @@ READY = 32  # scaled batches that are kept; a longer backtest goes through them 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backtest:
+class TimedBacktest:
     """A fitted model (of one step: its weights do not matter) and the cutoffs it is asked."""
 
     model: DeepForecaster
@@ -29,7 +29,7 @@ class Backtest:
     cutoffs: tuple[int, ...]
 
     @classmethod
-    def of(cls, panel: Panel, setting: Setting, *, windows: int, stride: int) -> Backtest:
+    def of(cls, panel: Panel, setting: Setting, *, windows: int, stride: int) -> TimedBacktest:
         """The last ``windows`` cutoffs, ``stride`` steps apart, that have their answers."""
         last = panel.last_step - setting.windows.horizon
         cutoffs = tuple(range(last - (windows - 1) * stride, last + 1, stride))

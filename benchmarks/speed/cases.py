@@ -14,7 +14,7 @@ from lanecast.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class SpeedCase:
     """Series x steps, and whether 4 observed, 4 known_future and 2 static columns come along."""
 
     series: int
@@ -22,7 +22,7 @@ class Case:
     covariates: bool
 
     @classmethod
-    def of(cls, text: str) -> Case:
+    def of(cls, text: str) -> SpeedCase:
         """From ``1000x1000`` or ``1000x1000+`` (with covariates)."""
         series, _, steps = text.removesuffix("+").partition("x")
         if not (series.isdigit() and steps.isdigit()):

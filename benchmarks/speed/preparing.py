@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.cases import Case
+from benchmarks.speed.cases import SpeedCase
 from benchmarks.speed.rounds import Figure
 
 PART = 1000  # series of a Parquet part
 STEPS = 10
 
 
-def prepare_rows(cases: Sequence[Case], rounds: int) -> Iterator[dict[str, Any]]:
+def prepare_rows(cases: Sequence[SpeedCase], rounds: int) -> Iterator[dict[str, Any]]:
     """Seconds and GiB for each case: ours through a store, neuralforecast's data set from a frame.
 
     The floor of the seconds is reading the parts, that of the memory the raw array.
@@ -33,10 +33,10 @@ def prepare_rows(cases: Sequence[Case], rounds: int) -> Iterator[dict[str, Any]]
     for case in cases:
         with tempfile.TemporaryDirectory() as scratch:
             raw = write_parts(case, Path(scratch) / "parts")
-            told: dict[str, list[dict[str, float]]] = {how: [] for how in HOW}
+            measured: dict[str, list[dict[str, float]]] = {how: [] for how in HOW}
             for _ in range(max(1, rounds // 2)):
                 for how in HOW:
-                    told[how].append(_measured(how, case, scratch))
+                    measured[how].append(_measured(how, case, scratch))
         key = {
             "case": case.size,
             "covariates": "4+4+2" if case.covariates else "none",
@@ -44,25 +44,31 @@ def prepare_rows(cases: Sequence[Case], rounds: int) -> Iterator[dict[str, Any]]
             "precision": "fp32",
             "figure": "prepare",
         }
-        for what in ("seconds", "bytes"):
-            middle = {how: statistics.median(one[what] for one in told[how]) for how in HOW}
-            floor = middle["read"] if what == "seconds" else raw
-            unit = 1.0 if what == "seconds" else 2.0**30
+        for quantity in ("seconds", "bytes"):
+            middle = {
+                how: statistics.median(values[quantity] for values in measured[how]) for how in HOW
+            }
+            floor = middle["read"] if quantity == "seconds" else raw
+            unit = 1.0 if quantity == "seconds" else 2.0**30
             for name, how in (("store", "store"), ("in memory", "frame")):
-                found = Figure(
+                medians = Figure(
                     ours=middle[how] / unit,
                     neuralforecast=middle["neuralforecast"] / unit,
                     floor=floor / unit,
                     ratio_to_floor=middle[how] / floor,
                     neuralforecast_to_ours=middle["neuralforecast"] / middle[how],
-                    rounds=len(told[how]),
+                    rounds=len(measured[how]),
                     discarded=0,
                 )
-                label = f"{name}: {'seconds' if what == 'seconds' else 'GiB'}"
-                yield {**key, "network": label, **{f: getattr(found, f) for f in found.__slots__}}
+                label = f"{name}: {'seconds' if quantity == 'seconds' else 'GiB'}"
+                yield {
+                    **key,
+                    "network": label,
+                    **{f: getattr(medians, f) for f in medians.__slots__},
+                }
 
 
-def write_parts(case: Case, folder: Path) -> int:
+def write_parts(case: SpeedCase, folder: Path) -> int:
     """The panel of a case as Parquet parts of whole series; the bytes of its raw array."""
     import numpy as np
 
@@ -76,12 +82,12 @@ def write_parts(case: Case, folder: Path) -> int:
     return panel.values.numel() * panel.values.element_size()
 
 
-def _measured(how: str, case: Case, scratch: str) -> dict[str, float]:
+def _measured(how: str, case: SpeedCase, scratch: str) -> dict[str, float]:
     text = f"{case.size}{'+' if case.covariates else ''}"
     command = [sys.executable, "-W", "ignore", "-m", __name__, how, text, scratch]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    values: dict[str, float] = json.loads(finished.stdout.splitlines()[-1])
+    return values
 
 
 class Peak:
@@ -116,7 +122,7 @@ def anonymous_bytes(process: int | str = "self") -> int:
     return 0
 
 
-def _read(_: Case, scratch: Path) -> tuple[Callable[[], object], bool]:
+def _read(_: SpeedCase, scratch: Path) -> tuple[Callable[[], object], bool]:
     import pandas as pd
 
     def work() -> object:
@@ -127,7 +133,7 @@ def _read(_: Case, scratch: Path) -> tuple[Callable[[], object], bool]:
     return work, False
 
 
-def _store(case: Case, scratch: Path) -> tuple[Callable[[], object], bool]:
+def _store(case: SpeedCase, scratch: Path) -> tuple[Callable[[], object], bool]:
     import shutil
 
     from lanecast.data.ingest.store import open_store, write_store
@@ -145,7 +151,7 @@ def _store(case: Case, scratch: Path) -> tuple[Callable[[], object], bool]:
     return work, False
 
 
-def _frame(case: Case, scratch: Path) -> tuple[Callable[[], object], bool]:
+def _frame(case: SpeedCase, scratch: Path) -> tuple[Callable[[], object], bool]:
     from lanecast.data.ingest.layout import panel_from_table
     from lanecast.sources import SourceTable
     from lanecast.sources.tables import ParquetTable
@@ -159,7 +165,7 @@ def _frame(case: Case, scratch: Path) -> tuple[Callable[[], object], bool]:
     return work, True
 
 
-def _neuralforecast(_: Case, scratch: Path) -> tuple[Callable[[], object], bool]:
+def _neuralforecast(_: SpeedCase, scratch: Path) -> tuple[Callable[[], object], bool]:
     import pandas as pd
     from neuralforecast.tsdataset import TimeSeriesDataset
 
@@ -170,12 +176,12 @@ def _neuralforecast(_: Case, scratch: Path) -> tuple[Callable[[], object], bool]
 HOW = {"read": _read, "store": _store, "frame": _frame, "neuralforecast": _neuralforecast}
 
 
-def _schema(case: Case) -> Any:
+def _schema(case: SpeedCase) -> Any:
     from dataclasses import replace
 
     from lanecast.data.schema import Role
 
-    schema = Case(series=1, steps=1, covariates=case.covariates).panel().schema
+    schema = SpeedCase(series=1, steps=1, covariates=case.covariates).panel().schema
     columns = {k: v for k, v in schema.columns.items() if v.role is not Role.STATIC}
     return replace(schema, columns=columns)
 
@@ -208,7 +214,7 @@ def _trained(panel: Any) -> object:
 
 def _warm_up() -> None:
     """Imports and pools of every way: a tiny panel is written, read, stored and trained on."""
-    tiny = Case(series=4, steps=200, covariates=False)
+    tiny = SpeedCase(series=4, steps=200, covariates=False)
     with tempfile.TemporaryDirectory() as scratch:
         write_parts(tiny, Path(scratch) / "parts")
         for prepare in (_store, _frame):
@@ -222,7 +228,7 @@ def main(how: str, case: str, scratch: str) -> None:
     import pyarrow as pa
 
     _warm_up()
-    work, _ = HOW[how](Case.of(case), Path(scratch))
+    work, _ = HOW[how](SpeedCase.of(case), Path(scratch))
     gc.collect()
     pa.default_memory_pool().release_unused()  # or reading the frame would leave room for the work
     started = time.perf_counter()

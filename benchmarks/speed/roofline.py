@@ -66,9 +66,9 @@ def attainable(work: Work, setting: Setting) -> Callable[[], float]:
 
 def _best(work: Callable[[], Tensor], device: torch.device, rounds: int = 5) -> float:
     work()
-    found = []
+    seconds = []
     for _ in range(rounds):
         started = now(device)
         work()
-        found.append(now(device) - started)
-    return min(found)
+        seconds.append(now(device) - started)
+    return min(seconds)

@@ -14,10 +14,10 @@ Clock = Callable[[], float]  # does the work once and says how many seconds it t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """Seconds: the floor before and after, ours, and the incumbent's where it was run."""
+    """Seconds: the floor before and after, of lanecast, and the incumbent's where it was run."""
 
     before: float
-    ours: float
+    lanecast: float
     after: float
     neuralforecast: float | None = None
 
@@ -46,32 +46,36 @@ class Figure:
 
 
 def interleaved(
-    *, floor: Clock, ours: Clock, neuralforecast: Clock | None, rounds: int
+    *, floor: Clock, lanecast: Clock, neuralforecast: Clock | None, rounds: int
 ) -> list[Round]:
-    """Rounds of floor, ours, the incumbent and the floor again."""
-    found = []
+    """Rounds of floor, lanecast, the incumbent and the floor again."""
+    results = []
     for _ in range(rounds):
-        before, mine = floor(), ours()
-        theirs = neuralforecast() if neuralforecast is not None else None
-        found.append(Round(before=before, ours=mine, neuralforecast=theirs, after=floor()))
-    return found
+        before, seconds = floor(), lanecast()
+        incumbent = neuralforecast() if neuralforecast is not None else None
+        results.append(
+            Round(before=before, lanecast=seconds, neuralforecast=incumbent, after=floor())
+        )
+    return results
 
 
 def figure(rounds: Sequence[Round]) -> Figure:
     """What steady rounds say; the others are counted as discarded."""
     steady = [each for each in rounds if each.steady]
-    theirs = [each for each in steady if each.neuralforecast is not None]
+    compared = [each for each in steady if each.neuralforecast is not None]
     return Figure(
-        ours=_median(each.ours for each in steady),
-        neuralforecast=_median(each.neuralforecast or math.nan for each in theirs),
+        ours=_median(each.lanecast for each in steady),
+        neuralforecast=_median(each.neuralforecast or math.nan for each in compared),
         floor=_median(each.floor for each in steady),
-        ratio_to_floor=_median(each.ours / each.floor for each in steady),
-        neuralforecast_to_ours=_median((each.neuralforecast or 0) / each.ours for each in theirs),
+        ratio_to_floor=_median(each.lanecast / each.floor for each in steady),
+        neuralforecast_to_ours=_median(
+            (each.neuralforecast or 0) / each.lanecast for each in compared
+        ),
         rounds=len(rounds),
         discarded=len(rounds) - len(steady),
     )
 
 
 def _median(values: Iterable[float]) -> float:
-    found = list(values)
-    return statistics.median(found) if found else math.nan
+    numbers = list(values)
+    return statistics.median(numbers) if numbers else math.nan

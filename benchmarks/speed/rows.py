@@ -13,14 +13,14 @@ from lanecast.pipeline.building import plain_config
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from benchmarks.speed.cases import Case
+    from benchmarks.speed.cases import SpeedCase
     from benchmarks.speed.rounds import Figure
     from benchmarks.speed.steps import Setting
 
 
 def rows(cfg: DictConfig) -> Iterator[Row]:
     """Measure one row after the other."""
-    from benchmarks.speed.cases import Case
+    from benchmarks.speed.cases import SpeedCase
 
     wanted = list(cfg.figures)
     if "startup" in wanted:
@@ -28,15 +28,17 @@ def rows(cfg: DictConfig) -> Iterator[Row]:
     for name, measure in BY_CASE.items():
         for network in _networks(cfg, name) if name in wanted else ():
             for text in plain_config(cfg.cases)[network]:
-                yield from measure(cfg, Case.of(text), network)
+                yield from measure(cfg, SpeedCase.of(text), network)
     if "backtest" in wanted:
         for network in cfg.networks:
             for entry in plain_config(cfg.backtests).get(network, []):
-                yield from _backtest_rows(cfg, Case.of(entry["case"]), network, entry["windows"])
+                yield from _backtest_rows(
+                    cfg, SpeedCase.of(entry["case"]), network, entry["windows"]
+                )
     if "prepare" in wanted:
         from benchmarks.speed.preparing import prepare_rows
 
-        yield from prepare_rows([Case.of(text) for text in cfg.prepared], int(cfg.slow_rounds))
+        yield from prepare_rows([SpeedCase.of(text) for text in cfg.prepared], int(cfg.slow_rounds))
     if "sweep" in wanted:
         from benchmarks.speed.sweeping import sweep_rows
 
@@ -45,13 +47,13 @@ def rows(cfg: DictConfig) -> Iterator[Row]:
 
 def _networks(cfg: DictConfig, figure: str) -> list[str]:
     """The networks that the figure is measured of, in order; ConfigError if there is none."""
-    found = [each for each in cfg.networks if figure != "seeds" or each in cfg.stacked]
-    if not found:
+    networks = [each for each in cfg.networks if figure != "seeds" or each in cfg.stacked]
+    if not networks:
         raise ConfigError(
             f"figures=[{figure}] is measured of none of networks={list(cfg.networks)}; ask for one"
             f" of stacked={list(cfg.stacked)}"
         )
-    return found
+    return networks
 
 
 def setting_of(cfg: DictConfig, network: str) -> Setting:
@@ -60,13 +62,13 @@ def setting_of(cfg: DictConfig, network: str) -> Setting:
     from lanecast.config import composed_roots, instantiate, packaged_conf, resolved_config
 
     own = plain_config(cfg.settings).get(network, {})
-    asked = [
+    overrides = [
         f"model={own.get('model', network)}",
         "paths.output=.",
         "optim=adamw_fused",
         f"trainer={cfg.device}",
     ]
-    (whole,) = composed_roots(packaged_conf(), "backtest", [asked])
+    (whole,) = composed_roots(packaged_conf(), "backtest", [overrides])
     plain = resolved_config(whole)
     optim, hardware = instantiate(plain["optim"]), instantiate(plain["trainer"])
     declared = plain["model"]["network"]
@@ -85,7 +87,7 @@ def setting_of(cfg: DictConfig, network: str) -> Setting:
     )
 
 
-def _step_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+def _step_rows(cfg: DictConfig, case: SpeedCase, network: str) -> Iterator[Row]:
     """One row for each of ``cfg.precisions``; the floor of all is the bare network at fp32."""
     from benchmarks.speed import steps
     from benchmarks.speed.incumbent import Incumbent
@@ -94,14 +96,16 @@ def _step_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
     setting, panel = setting_of(cfg, network), case.panel()
     floor, windows = steps.floor_of(panel, setting), setting.optim.batch_size
     for name in cfg.precisions:
-        asked = at_precision(setting, str(name))
-        if asked.hardware.precision != "32-true" and not has_bf16(setting.device):
+        chosen = at_precision(setting, str(name))
+        if chosen.hardware.precision != "32-true" and not has_bf16(setting.device):
             continue
-        theirs = None if asked.hardware.compile else Incumbent(panel, asked).step()
-        ours = steps.ours_of(panel, asked)
+        incumbent = None if chosen.hardware.compile else Incumbent(panel, chosen).step()
+        step = steps.ours_of(panel, chosen)
         rounds = _rounds(cfg, setting)
-        found = figure(interleaved(floor=floor, ours=ours, neuralforecast=theirs, rounds=rounds))
-        yield _row(case, network, windows, "train_step", found, precision=str(name))
+        medians = figure(
+            interleaved(floor=floor, lanecast=step, neuralforecast=incumbent, rounds=rounds)
+        )
+        yield _row(case, network, windows, "train_step", medians, precision=str(name))
 
 
 def at_precision(setting: Setting, name: str) -> Setting:
@@ -115,7 +119,7 @@ def at_precision(setting: Setting, name: str) -> Setting:
     return replace(setting, hardware=hardware)
 
 
-def _roofline_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+def _roofline_rows(cfg: DictConfig, case: SpeedCase, network: str) -> Iterator[Row]:
     """Our steps beside what their arithmetic or traffic takes at the device's best."""
     from benchmarks.speed import roofline, steps
     from benchmarks.speed.rounds import figure, interleaved
@@ -126,29 +130,29 @@ def _roofline_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
         if setting.hardware.precision != "32-true" and not has_bf16(setting.device):
             continue
         best = roofline.attainable(roofline.work_of(panel, setting), setting)
-        ours = steps.ours_of(panel, setting)
+        step = steps.ours_of(panel, setting)
         rounds = _rounds(cfg, setting)
-        found = figure(interleaved(floor=best, ours=ours, neuralforecast=None, rounds=rounds))
+        medians = figure(interleaved(floor=best, lanecast=step, neuralforecast=None, rounds=rounds))
         windows = setting.optim.batch_size
-        yield _row(case, network, windows, "roofline", found, precision=str(name))
+        yield _row(case, network, windows, "roofline", medians, precision=str(name))
 
 
-def _seeds_rows(cfg: DictConfig, case: Case, network: str) -> Iterator[Row]:
+def _seeds_rows(cfg: DictConfig, case: SpeedCase, network: str) -> Iterator[Row]:
     """``cfg.seeds`` seeds in one pass, per seed; the floor is a fit of one seed alone."""
     from benchmarks.speed import seeds, steps
     from benchmarks.speed.incumbent import Incumbent
     from benchmarks.speed.rounds import figure, interleaved
 
     setting, panel, count = setting_of(cfg, network), case.panel(), int(cfg.seeds)
-    found = figure(
+    medians = figure(
         interleaved(
             floor=steps.ours_of(panel, setting),
-            ours=seeds.stacked_of(panel, setting, seeds=count),
+            lanecast=seeds.stacked_of(panel, setting, seeds=count),
             neuralforecast=Incumbent(panel, setting).step(),
             rounds=_rounds(cfg, setting),
         )
     )
-    yield _row(case, f"{network} x{count}", setting.optim.batch_size, "seeds", found)
+    yield _row(case, f"{network} x{count}", setting.optim.batch_size, "seeds", medians)
 
 
 def _rounds(cfg: DictConfig, setting: Setting) -> int:
@@ -156,22 +160,26 @@ def _rounds(cfg: DictConfig, setting: Setting) -> int:
 
 
 def _backtest_rows(
-    cfg: DictConfig, case: Case, network: str, windows: Sequence[int]
+    cfg: DictConfig, case: SpeedCase, network: str, windows: Sequence[int]
 ) -> Iterator[Row]:
-    from benchmarks.speed.backtests import Backtest
+    from benchmarks.speed.backtests import TimedBacktest
     from benchmarks.speed.incumbent import Incumbent
     from benchmarks.speed.rounds import figure, interleaved
 
     setting, panel = setting_of(cfg, network), case.panel()
     incumbent = Incumbent(panel, setting)
     for number in windows:
-        asked = Backtest.of(panel, setting, windows=number, stride=1)
-        theirs = incumbent.backtest(windows=number, stride=1)
-        clocks = {"floor": asked.floor(), "ours": asked.ours, "neuralforecast": theirs}
+        backtest = TimedBacktest.of(panel, setting, windows=number, stride=1)
+        incumbent_backtest = incumbent.backtest(windows=number, stride=1)
+        clocks = {
+            "floor": backtest.floor(),
+            "lanecast": backtest.ours,
+            "neuralforecast": incumbent_backtest,
+        }
         for clock in clocks.values():
             clock()  # once before it counts
-        found = figure(interleaved(**clocks, rounds=int(cfg.slow_rounds)))
-        yield _row(case, network, number, "backtest", found)
+        medians = figure(interleaved(**clocks, rounds=int(cfg.slow_rounds)))
+        yield _row(case, network, number, "backtest", medians)
 
 
 def _startup_rows(rounds: int) -> Iterator[Row]:
@@ -179,22 +187,22 @@ def _startup_rows(rounds: int) -> Iterator[Row]:
     from benchmarks.speed.rounds import figure, interleaved
 
     for command in startup.COMMANDS:
-        found = figure(
+        medians = figure(
             interleaved(
                 floor=startup.floor(),
-                ours=startup.ours(command),
+                lanecast=startup.ours(command),
                 neuralforecast=startup.neuralforecast(),
                 rounds=rounds,
             )
         )
         yield {
             "case": command, "covariates": "", "network": "", "windows": "", "precision": "",
-            "figure": "startup", **asdict(found),
+            "figure": "startup", **asdict(medians),
         }  # fmt: skip
 
 
 def _row(
-    case: Case, network: str, windows: int, name: str, found: Figure, precision: str = "fp32"
+    case: SpeedCase, network: str, windows: int, name: str, medians: Figure, precision: str = "fp32"
 ) -> Row:
     return {
         "case": case.size,
@@ -203,7 +211,7 @@ def _row(
         "windows": windows,
         "precision": precision,
         "figure": name,
-        **asdict(found),
+        **asdict(medians),
     }
 
 

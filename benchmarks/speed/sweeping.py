@@ -33,7 +33,7 @@ def sweep_rows() -> Iterator[dict[str, Any]]:
         )
         seconds = _seconds(launcher) / JOBS
         first = seconds if workers == 1 else first
-        found = Figure(
+        medians = Figure(
             ours=seconds,
             neuralforecast=math.nan,
             floor=first,
@@ -44,7 +44,7 @@ def sweep_rows() -> Iterator[dict[str, Any]]:
         )
         yield {
             "case": f"{JOBS} jobs, {workers} workers", "covariates": "", "network": "nhits",
-            "windows": "", "precision": "fp32", "figure": "sweep", **asdict(found),
+            "windows": "", "precision": "fp32", "figure": "sweep", **asdict(medians),
         }  # fmt: skip
 
 

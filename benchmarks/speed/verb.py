@@ -50,7 +50,7 @@ def run(cfg: DictConfig) -> float:
 
 def grown(rows: Sequence[Row], committed: dict[str, Any], *, margin: float) -> list[str]:
     """Rows at fp32 whose ratio to the floor exceeds the committed one by more than the margin."""
-    told = []
+    lines = []
     for row in rows:
         if row["precision"] != "fp32":
             continue
@@ -59,5 +59,5 @@ def grown(rows: Sequence[Row], committed: dict[str, Any], *, margin: float) -> l
             raise ConfigError(f"there is no committed figure of {name!r}; add it to guard.ratios")
         ratio = float(row["ratio_to_floor"])
         if not ratio <= committed[name] * (1 + margin):
-            told.append(f"{name}: {ratio:.3f} times the floor, committed {committed[name]}")
-    return told
+            lines.append(f"{name}: {ratio:.3f} times the floor, committed {committed[name]}")
+    return lines

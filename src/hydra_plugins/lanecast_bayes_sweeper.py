@@ -81,7 +81,7 @@ class BayesSweeper(Sweeper):
         if verb != "train":
             raise ConfigError(
                 f"hydra/sweeper=bayes reads val/* only, and {verb} reports other numbers; "
-                "sweep scripts/train.py, and backtest the winner once"
+                "sweep train, and backtest the winner once"
             )
 
     def _run_batch(self, study: Any, space: Any, size: int, number: int) -> None:
@@ -97,13 +97,13 @@ class BayesSweeper(Sweeper):
             n_startup_trials=self.startup,
             constant_liar=True,
         )
-        asked = [study.ask(fixed_distributions=dict(space.swept)) for _ in range(size)]
-        jobs = [tuple(space.overrides(trial.params)) for trial in asked]
+        trials = [study.ask(fixed_distributions=dict(space.swept)) for _ in range(size)]
+        jobs = [tuple(space.overrides(trial.params)) for trial in trials]
         distinct = list(dict.fromkeys(jobs))
         self.validate_batch_is_legal([list(job) for job in distinct])
         returned = self.launcher.launch([list(job) for job in distinct], initial_job_idx=number)
         by_job = dict(zip(distinct, returned, strict=True))
-        for trial, job in zip(asked, jobs, strict=True):
+        for trial, job in zip(trials, jobs, strict=True):
             output = Path(str(by_job[job].hydra_cfg.hydra.runtime.output_dir))
             value = validated_objective(output)
             trial.set_user_attr("folder", f"{output.parent.name}/{output.name}")

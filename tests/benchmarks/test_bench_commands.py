@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed.cases import Case
+from benchmarks.speed.cases import SpeedCase
 from benchmarks.speed.rows import BY_CASE, rows
 from benchmarks.speed.verb import FIGURES
 from lanecast.config.composing import composed_roots
@@ -38,7 +38,7 @@ def test_every_case_that_make_asks_for_is_one(target):
     cases, backtests = plain_config(cfg.cases), plain_config(cfg.backtests)
     named = [text for network in cfg.networks for text in cases[network]]
     named += [entry["case"] for network in cfg.networks for entry in backtests[network]]
-    assert len([Case.of(text) for text in [*named, *cfg.prepared]]) >= 3
+    assert len([SpeedCase.of(text) for text in [*named, *cfg.prepared]]) >= 3
     for figure in set(cfg.figures) & {*BY_CASE, "backtest"}:
         assert any((backtests if figure == "backtest" else cases)[each] for each in cfg.networks)
     if "seeds" in cfg.figures:

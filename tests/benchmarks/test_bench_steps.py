@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.speed import steps
-from benchmarks.speed.cases import Case, synthetic_panel
+from benchmarks.speed.cases import SpeedCase, synthetic_panel
 from benchmarks.speed.rounds import Round, figure, interleaved
 from benchmarks.speed.steps import Setting, floor_of, ours_of
 from benchmarks.speed.table import markdown, merged
@@ -38,7 +38,7 @@ def setting(*, warmup: int = 1, steps: int = 2) -> Setting:
 def test_floor_and_real_fit_are_timed(covariates: bool) -> None:
     panel = synthetic_panel(num_series=3, num_steps=60, covariates=covariates)
     floor, ours = floor_of(panel, setting()), ours_of(panel, setting())
-    found = figure(interleaved(floor=floor, ours=ours, neuralforecast=None, rounds=1))
+    found = figure(interleaved(floor=floor, lanecast=ours, neuralforecast=None, rounds=1))
     assert found.rounds == 1
     assert floor() > 0
     assert ours() > floor() / 10
@@ -71,8 +71,10 @@ def test_setting_refuses_a_round_that_times_nothing() -> None:
 
 
 def test_a_figure_is_the_median_ratio_of_steady_rounds() -> None:
-    steady = [Round(before=1.0, ours=x, neuralforecast=2 * x, after=1.0) for x in (1.0, 1.2, 5.0)]
-    moved = Round(before=1.0, ours=99.0, after=2.0)
+    steady = [
+        Round(before=1.0, lanecast=x, neuralforecast=2 * x, after=1.0) for x in (1.0, 1.2, 5.0)
+    ]
+    moved = Round(before=1.0, lanecast=99.0, after=2.0)
     found = figure([*steady, moved])
     assert found.ratio_to_floor == pytest.approx(1.2)
     assert found.neuralforecast_to_ours == pytest.approx(2.0)
@@ -80,14 +82,14 @@ def test_a_figure_is_the_median_ratio_of_steady_rounds() -> None:
 
 
 def test_a_figure_without_a_steady_round_claims_nothing() -> None:
-    found = figure([Round(before=1.0, ours=1.0, after=2.0)])
+    found = figure([Round(before=1.0, lanecast=1.0, after=2.0)])
     assert found.ratio_to_floor != found.ratio_to_floor
 
 
 def test_a_case_is_read_from_its_name() -> None:
-    assert Case.of("30000x200+") == Case(series=30000, steps=200, covariates=True)
+    assert SpeedCase.of("30000x200+") == SpeedCase(series=30000, steps=200, covariates=True)
     with pytest.raises(ConfigError, match="1000x1000"):
-        Case.of("many")
+        SpeedCase.of("many")
 
 
 def test_rows_of_the_same_case_replace_older_ones(tmp_path) -> None:

@@ -13,7 +13,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from benchmarks.mutation.defects import Scene, censored, dropped, duplicated, remapped, stale
-from benchmarks.mutation.running import Case, Mutant, case_of, mutants_of
+from benchmarks.mutation.running import Mutant, MutationCase, case_of, mutants_of
 from lanecast.data.ingest.loading import read_tables
 from lanecast.errors import ConfigError
 from lanecast.monitor.profile import check_forecasts, frozen_share
@@ -26,7 +26,7 @@ CONF = Path(__file__).parents[2] / "conf"
 
 
 @lru_cache
-def case() -> Case:
+def case() -> MutationCase:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         overrides = ["data=midmile", "data.source.preset=tiny", "data.source.seed=3"]
         cfg = compose("backtest", overrides=[*overrides, "paths.output=."])
@@ -91,7 +91,7 @@ def test_a_finding_names_the_thing_the_place_and_the_way_out():
     spoil = dropped(case().scene, "y", 7, "busiest")
     found = case().profile.check(spoil, now=case().now)
     busiest = case().scene.series[0]
-    (one,) = [finding for finding in found if busiest in finding.thing]
+    (one,) = [finding for finding in found if busiest in finding.subject]
     assert "of its rows after 2023-06-14" in str(one)
     assert "load the missing partition again" in str(one)
 
@@ -148,7 +148,7 @@ def test_a_site_that_is_not_the_sum_of_its_lanes_is_named():
     assert check_sums(frame, parents) == []
     frame.loc[3, "y"] += 0.7
     (found,) = check_sums(frame, parents)
-    assert "'site:X'" in found.thing
+    assert "'site:X'" in found.subject
     assert "1 steps from 2024-01-04" in found.place
     with pytest.raises(ConfigError, match="'site:Y'"):
         check_sums(frame, {"site:Y": ["A>X"]})

@@ -3,6 +3,7 @@
 Wrappers keep it too, by what the config puts around a model: ``linear+aci``.
 """
 
+import pickle
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,13 @@ def case(model: str) -> Case:
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_model_keeps_the_contract(model, claim):
     CLAIMS[claim](case(model))
+
+
+@of_every_model
+def test_prototype_is_the_same_in_another_process(model):
+    sent = pickle.loads(pickle.dumps(make(model)))
+    assert sent.fitted_until is None
+    assert sent.describe() == make(model).describe()
 
 
 @of_every_model

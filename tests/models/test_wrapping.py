@@ -10,12 +10,14 @@ import pytest
 
 from lanecast.audits.perturbed_panels import poisoned
 from lanecast.data.hierarchy import Structure
+from lanecast.data.schema import Schema
 from lanecast.data.windows import windows_at
 from lanecast.errors import ConfigError
 from lanecast.models.calibration.conformal import Method
 from lanecast.models.calibration.forecaster import CalibratedForecaster
 from lanecast.models.classical.naive import SeasonalNaive
 from lanecast.models.deep.forecaster import DeepForecaster
+from lanecast.models.deep.losses import Point
 from lanecast.models.deep.seeds import StackedSeeds
 from lanecast.models.ensemble import Ensemble
 from lanecast.models.hierarchy.forecaster import PastPlan, PathPlan, ReconciledForecaster
@@ -223,6 +225,22 @@ def test_a_wrapper_as_of_an_earlier_step_knows_nothing_after_it(wrap, lanes):
     assert not equal(
         forecast(model, lanes, TRAINED), forecast(standing(earlier_panel), earlier_panel, TRAINED)
     )
+
+
+@pytest.mark.parametrize("wrap", [calibrated, reconciled, temporal])
+def test_so_it_is_with_a_late_target_and_intervals_from_residuals(wrap, lanes):
+    columns = dict(lanes.schema.columns)
+    columns["y"] = replace(columns["y"], delay="P2D")
+    late = replace(lanes, schema=Schema(freq="D", columns=columns))
+    trained = UNTIL - 2 - HELD
+
+    def standing(panel):
+        return wrap(network(loss=Point())).fit(panel, until=UNTIL).as_of(panel, until=trained)
+
+    later = poisoned(late, trained, visible=False)
+    one, two = forecast(standing(late), late, trained), forecast(standing(later), later, trained)
+    assert equal(one, two)
+    assert (one.quantiles_WHQ[..., -1] > one.quantiles_WHQ[..., 0]).all()
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_a_forecast_goes_beyond_the_last_target_and_names_what_it_leaves_out(
 
 
 def test_a_question_gives_both_arms_its_badge_and_no_file(nowhere: Path) -> None:
-    model = small_what_if.coupled("delta")
+    model = small_what_if.coupled("delta", "linear")
     do = [Intervention.from_config({"node": "promo", "kind": "hard", "value": 1.0, "first": 8})]
     notes = Notes(nowhere / "told")
     answer = what_if(
@@ -205,7 +205,9 @@ def test_what_has_no_graph_or_was_audited_as_less_is_not_asked() -> None:
         what_if(panel, bare, **options)
     audit = {"badge": "associational"}
     with pytest.raises(ScenarioError, match="mine is associational by its audit"):
-        what_if(panel, small_what_if.coupled("delta"), **options, audit=audit, subject="mine")
+        what_if(
+            panel, small_what_if.coupled("delta", "linear"), **options, audit=audit, subject="mine"
+        )
 
 
 def test_a_plan_prices_its_paths_and_what_happened(panel: Panel, nowhere: Path) -> None:
@@ -262,8 +264,7 @@ def test_a_script_and_the_core_give_the_same_numbers(
 PROGRAM = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from conftest import build_panel
+from lanecast.testing import example_panel
 from lanecast.pipeline.backtesting import backtest
 from lanecast.pipeline.forecasting import forecast
 from lanecast.pipeline.scenarios import what_if
@@ -271,20 +272,19 @@ from lanecast.pipeline.training import train
 from lanecast.planning.planning import plan
 from lanecast.data.windows import WindowSpec
 from lanecast.models.classical.naive import SeasonalNaive
-panel, spec = build_panel(future=7), WindowSpec(context=28, horizon=7, min_context=7)
+panel, spec = example_panel(future=7), WindowSpec(context=28, horizon=7, min_context=7)
 trained = train(panel, SeasonalNaive(windows=spec, season=7), windows=spec, until=119, val_steps=14)
 forecast(panel, trained.model, windows=spec)
 backtest(panel, SeasonalNaive(windows=spec, season=7), windows=spec, cutoffs=[98, 105])
-loaded = {{name.partition(".")[0] for name in sys.modules}}
-print(sorted(loaded & {{"hydra", "omegaconf", "wandb"}}))
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(sorted(loaded & {"hydra", "omegaconf", "wandb"}))
 print(list(Path().iterdir()))
 """
 
 
 def test_no_core_loads_hydra_or_writes_into_the_working_folder(tmp_path: Path) -> None:
-    tests = str(Path(__file__).parents[1])
     finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(tests=tests)],
+        [sys.executable, "-c", PROGRAM],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -296,7 +296,7 @@ def test_no_core_loads_hydra_or_writes_into_the_working_folder(tmp_path: Path) -
 
 
 def test_an_unfitted_coupled_model_can_be_sent_to_another_process() -> None:
-    model = small_what_if.coupled("delta")
+    model = small_what_if.coupled("delta", "linear")
     sent = pickle.loads(pickle.dumps(model))
     at = small_what_if.at()
     ours, theirs = (each.predict(small_what_if.world(), at=at) for each in (model, sent))
@@ -304,7 +304,7 @@ def test_an_unfitted_coupled_model_can_be_sent_to_another_process() -> None:
 
 
 def test_a_clone_of_a_coupled_model_keeps_its_fitted_layer_to_itself() -> None:
-    model = small_what_if.coupled("delta")
+    model = small_what_if.coupled("delta", "linear")
     twin = model.clone()
     assert twin.layer is not model.layer
     losses = dict(model.layer.losses)

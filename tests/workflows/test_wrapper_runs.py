@@ -111,3 +111,33 @@ def test_seeds_of_an_ensemble_are_trained_once(
     assert script("train", *TABLE, *SMALL, *chosen) == 0
     assert begun == [1, 2]
     assert objective_of("seeds")["name"] == "val/wape"
+
+
+def test_a_loss_that_only_a_network_has_does_not_judge_what_stands_around_it(
+    script: Script,
+) -> None:
+    chosen = ["calibration=aci", "optim.objective=val/loss", "model=linear", "name=loss"]
+    assert script("train", *TABLE, *SMALL, *chosen) == 0
+    assert objective_of("loss")["name"] == "val/wape"
+    (warning,) = read_record(folder_of("loss"))["warnings"]
+    assert "optim.objective=val/loss is of a network alone" in warning
+
+
+def test_a_wrapper_with_nothing_held_out_has_no_objective_and_says_so(script: Script) -> None:
+    chosen = ["calibration=aci", "protocol.val_steps=0", "model=linear", "name=nothing"]
+    assert script("train", *TABLE, *SMALL, *chosen) == 0
+    assert objective_of("nothing")["value"] is None
+    (warning,) = read_record(folder_of("nothing"))["warnings"]
+    assert "protocol.val_steps=0 holds nothing out" in warning
+
+
+def test_the_record_of_a_wrapper_has_its_own_scores_beside_the_curves_of_the_network(
+    script: Script,
+) -> None:
+    assert script("train", *TABLE, *SMALL, "calibration=aci", "model=linear", "name=both") == 0
+    record = read_record(folder_of("both"))
+    assert record["objective"]["value"] == record["validation"]["val/wape"]
+    assert record["model"]["quantiles"] == "conformal"
+    assert {"val/wql", "val/coverage_80"} <= set(record["validation"])
+    curves = pd.read_csv(folder_of("both") / "metrics.csv")
+    assert set(curves["step"]) == {2}  # of the network's fit alone

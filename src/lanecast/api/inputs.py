@@ -85,7 +85,7 @@ def panel(
     options: dict[str, Any] = {
         "id": ids,
         "keep_id": bool(kept),
-        "rename": {own: ours for own, ours in ((time, TIME), (target, TARGET)) if own != ours},
+        "rename": {own: name for own, name in ((time, TIME), (target, TARGET)) if own != name},
         "drop": (*drop, *unkept),
     }
     names = TableNames(id=ids, time=time, target=target)
@@ -176,7 +176,7 @@ def graph(declared: str | Mapping[str, Any]) -> Graph:
 def with_days_ahead(panel: Panel, future: Table) -> Panel:
     """The panel with known_future values of the days ahead, under the names of its own table."""
     names = panel.table
-    rename = {own: ours for own, ours in ((names.time, TIME),) if own != ours}
+    rename = {own: name for own, name in ((names.time, TIME),) if own != name}
     source = _source({"path": future}, {"id": names.id, "rename": rename})
     with python_words():
         return with_future(panel, source.load_future().rename(columns={names.target: TARGET}))

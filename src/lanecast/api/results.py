@@ -28,7 +28,7 @@ from lanecast.report.figures import FORECAST_SIZE, draw_forecast
 from lanecast.report.forecast_summary import headline, total_lines
 from lanecast.report.rendering import plain_lines
 from lanecast.report.table import Comparison
-from lanecast.runs.reading import Run
+from lanecast.runs.reading import CompletedRun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -173,10 +173,10 @@ class BacktestResult:
         """
         return _drawn(self.panel, self.forecasts, series, cutoff, ax=ax, history=history)
 
-    def record(self, label: str) -> Run:
+    def record(self, label: str) -> CompletedRun:
         """This backtest as a table of runs reads it, under a name of one's own."""
         config = {"windows": {"horizon": self.windows.horizon}, "protocol": {"step": self.step}}
-        return Run(
+        return CompletedRun(
             folder=Path(label),
             record={
                 "choices": {"model": label},

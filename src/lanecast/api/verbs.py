@@ -29,8 +29,8 @@ from lanecast.pipeline.building import plain_config
 from lanecast.pipeline.engines import Notes
 from lanecast.pipeline.opening import OpenedRun
 from lanecast.planning import planning
-from lanecast.planning.network import FrameNetwork, Network, TableNetwork
-from lanecast.planning.policies import SolveOptions
+from lanecast.planning.network import FrameNetwork, PricedNetwork, TableNetwork
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.tables import scenarios_from
 from lanecast.report.table import METRICS, compare_runs
 from lanecast.report.table import compare as compare_folders
@@ -132,8 +132,8 @@ def compare(
         backtests = dict(zip(names, backtests, strict=True))
     runs = [
         result.record(name)
-        for name, given in backtests.items()
-        for result in ([given] if isinstance(given, BacktestResult) else given)
+        for name, results in backtests.items()
+        for result in ([results] if isinstance(results, BacktestResult) else results)
     ]
     table = compare_runs(runs, metrics=metrics, baseline=baseline, confidence=confidence)
     return ComparisonResult(comparison=table)
@@ -345,7 +345,7 @@ def _actions(
     return str(node["name"]), list(node["do"])
 
 
-def _table_network(network: pd.DataFrame | str | Path, *, unit: str) -> Network:
+def _table_network(network: pd.DataFrame | str | Path, *, unit: str) -> PricedNetwork:
     if isinstance(network, pd.DataFrame):
         return FrameNetwork(unit=unit, table=network)
     return TableNetwork(unit=unit, path=str(network))

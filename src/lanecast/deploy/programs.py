@@ -20,7 +20,7 @@ from lanecast.errors import ConfigError
 from lanecast.models.deep.module import ForecastModule
 
 
-class Served(nn.Module):
+class TensorModule(nn.Module):
     """The module as a function of plain tensors, in the order of `BY_WINDOW`."""
 
     def __init__(self, module: ForecastModule) -> None:
@@ -44,14 +44,14 @@ def export(module: ForecastModule, example: WindowBatch, path: Path) -> Any:
     """
     if module.network.multivariate:
         raise ConfigError(
-            "a network that reads all series at once is served by forecast.py, not exported;"
+            "a network that reads all series at once is served by the verb forecast, not exported;"
             " choose a univariate network"
         )
     tensors = tensors_of(example)
     windows = torch.export.Dim("windows", min=2)
     shapes = tuple({0: windows} for _ in tensors)
-    served = Served(module.eval().cpu())
-    program = _traced(served, tensors, shapes)
+    function = TensorModule(module.eval().cpu())
+    program = _traced(function, tensors, shapes)
     torch.export.save(program, path)
     return program
 
@@ -94,20 +94,20 @@ def onnx_session(path: Path, *, threads: int) -> Callable[..., tuple[Tensor, ...
 
     def run(*tensors: Tensor) -> tuple[Tensor, ...]:
         named = zip(BY_WINDOW, tensors, strict=True)
-        found = session.run(None, {name: x.numpy() for name, x in named if name in wanted})
-        return tuple(map(torch.from_numpy, found))
+        outputs = session.run(None, {name: x.numpy() for name, x in named if name in wanted})
+        return tuple(map(torch.from_numpy, outputs))
 
     return run
 
 
-def _traced(served: Served, tensors: tuple[Tensor, ...], shapes: tuple[Any, ...]) -> Any:
+def _traced(function: TensorModule, tensors: tuple[Tensor, ...], shapes: tuple[Any, ...]) -> Any:
     """The program; some networks can be traced by running them, others only by their source."""
     problems = []
     for strict in (False, True):
         try:
             with torch.no_grad():
                 return torch.export.export(
-                    served, tensors, dynamic_shapes={"tensors": shapes}, strict=strict
+                    function, tensors, dynamic_shapes={"tensors": shapes}, strict=strict
                 )
         except (RuntimeError, ValueError, torch._dynamo.exc.TorchDynamoException) as err:
             problems.append(f"{type(err).__name__} with strict={strict}: {str(err)[:200]}")

@@ -25,11 +25,11 @@ def seasonal_scale(panel: Panel, index: WindowIndex, season: int) -> np.ndarray:
 
     def differences(low: int, high: int) -> np.ndarray:
         first = min(max(low, season), high)
-        found = np.full(high - low, np.nan, dtype=np.float64)
+        difference_T = np.full(high - low, np.nan, dtype=np.float64)
         early, late = target[first - season : high - season], target[first:high]
         if high > first:
-            np.subtract(late, early, out=found[first - low :], dtype=np.float64)
-        return np.abs(found, out=found)
+            np.subtract(late, early, out=difference_T[first - low :], dtype=np.float64)
+        return np.abs(difference_T, out=difference_T)
 
     low_W, stop_W = _known(panel, index)
     # Starting one season into the series keeps every pair inside it.
@@ -72,10 +72,12 @@ def _sums(
     for low in range(0, int(points[-1]) if len(points) else 0, BLOCK):
         high = min(low + BLOCK, int(points[-1]))
         first, last = np.searchsorted(points, [low, high], side="right")
-        here = points[first:last]
-        sums, counts = _prefix_sums(values(low, high), np.append(here[here < high], high) - low)
-        total[first:last] = sum_before + sums[: len(here)]
-        count[first:last] = count_before + counts[: len(here)]
+        block_points = points[first:last]
+        sums, counts = _prefix_sums(
+            values(low, high), np.append(block_points[block_points < high], high) - low
+        )
+        total[first:last] = sum_before + sums[: len(block_points)]
+        count[first:last] = count_before + counts[: len(block_points)]
         sum_before, count_before = sum_before + float(sums[-1]), count_before + float(counts[-1])
     total, count = total[back], count[back]
     half = len(begin_W)

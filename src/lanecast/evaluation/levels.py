@@ -21,7 +21,7 @@ from lanecast.data.panel import Panel
 from lanecast.evaluation.metrics import Terms, point_terms, quantile_terms, ratios
 
 ALL = "all"
-TOLD = ("wape", "bias", "wql", "coverage_80", "coverage_90")
+LEVEL_METRICS = ("wape", "bias", "wql", "coverage_80", "coverage_90")
 
 
 def level_scores(forecasts: Forecasts, panel: Panel, hierarchy: Hierarchy) -> dict[str, float]:
@@ -34,11 +34,15 @@ def level_scores(forecasts: Forecasts, panel: Panel, hierarchy: Hierarchy) -> di
             held = sums.setdefault(level, {})
             for name, term_M in terms_M.items():
                 held[name] = held.get(name, 0.0) + float(term_M[nodes].sum())
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     for level, held in sums.items():
-        told = ratios({name: np.asarray(value) for name, value in held.items()})
-        found |= {f"level/{level}/{name}": float(told[name]) for name in TOLD if name in told}
-    return found
+        metrics = ratios({name: np.asarray(value) for name, value in held.items()})
+        scores |= {
+            f"level/{level}/{name}": float(metrics[name])
+            for name in LEVEL_METRICS
+            if name in metrics
+        }
+    return scores
 
 
 def level_lines(scores: Mapping[str, float]) -> Sequence[str]:
@@ -48,7 +52,7 @@ def level_lines(scores: Mapping[str, float]) -> Sequence[str]:
         level, name = key.removeprefix("level/").rsplit("/", 1)
         if name in ("wape", "wql", "coverage_80"):
             lines.setdefault(level, []).append(f"{name} {value:.4f}")
-    return [f"level {level}: {', '.join(told)}" for level, told in lines.items()]
+    return [f"level {level}: {', '.join(texts)}" for level, texts in lines.items()]
 
 
 def _node_terms(

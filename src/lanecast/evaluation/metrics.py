@@ -77,8 +77,8 @@ def quantile_terms(
     terms = {"double_pinball": 2.0 * pinball / len(tau_Q)}
     for percent, bounds in INTERVALS.items():
         at = [np.flatnonzero(np.isclose(tau_Q, bound, rtol=0, atol=1e-9)) for bound in bounds]
-        if all(len(found) for found in at):
-            low, high = (columns[int(found[0])] for found in at)
+        if all(len(places) for places in at):
+            low, high = (columns[int(places[0])] for places in at)
             terms[f"inside_{percent}"] = ((low <= y) & (y <= high) & seen_WH).astype(np.float64)
             terms[f"width_{percent}"] = high - low
     return terms
@@ -100,15 +100,15 @@ def scaled_terms(abs_error: np.ndarray, cells: np.ndarray, scale_W: np.ndarray) 
 
 def ratios(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Every metric that the sums allow, elementwise; nan where a denominator is 0."""
-    found = {}
+    metrics = {}
     for metric, (above, below) in RATIOS.items():
         if above not in sums or below not in sums:
             continue
         denominator = np.abs(np.asarray(sums[below], dtype=np.float64))
         empty = denominator == 0
         value = np.where(empty, np.nan, sums[above] / np.where(empty, 1.0, denominator))
-        found[metric] = np.sqrt(value) if metric == "rmse" else value
-    return found
+        metrics[metric] = np.sqrt(value) if metric == "rmse" else value
+    return metrics
 
 
 def wape(y_WH: np.ndarray, seen_WH: np.ndarray, point_WH: np.ndarray) -> float:

@@ -240,8 +240,8 @@ def _add_total(
     )
     complete = seen_CH == np.bincount(which_W)[:, None]
     terms = point_terms(y_CH, complete, point_CH)
-    found = ratios({name: np.asarray(term.sum()) for name, term in terms.items()})
-    values |= {f"total/{name}": float(value) for name, value in found.items()}
+    metrics = ratios({name: np.asarray(term.sum()) for name, term in terms.items()})
+    values |= {f"total/{name}": float(value) for name, value in metrics.items()}
     counts["num_cells/total"] = int(complete.sum())
     counts["num_incomplete_cells/total"] = int((~complete).sum())
 
@@ -250,11 +250,11 @@ def _by_cutoff(
     panel: Panel, cutoffs: np.ndarray, which_W: np.ndarray, sums_W: Terms
 ) -> list[dict[str, Any]]:
     sums = _grouped(sums_W, which_W, len(cutoffs))
-    found, windows = ratios(sums), np.bincount(which_W)
+    metrics, windows = ratios(sums), np.bincount(which_W)
     return [
         {
             "cutoff": panel.time_of(int(step)).isoformat(),
-            **{name: float(value[at]) for name, value in found.items()},
+            **{name: float(value[at]) for name, value in metrics.items()},
             **{column: float(sums[name][at]) for name, column in BY_CUTOFF_SUMS.items()},
             "num_windows": int(windows[at]),
             "num_scaled": int(sums["scaled"][at]),

@@ -107,7 +107,7 @@ class Forecaster(Protocol):
 
     name: str
     fitted_until: int | None
-    report: FitReport | None = None  # of its own last fit, never of one inside; None after `load`
+    report: FitReport | None = None  # of the last fit; None where it judged nothing, after `load`
 
     def describe(self) -> Capabilities:
         """What it is, before and after a fit."""

@@ -52,12 +52,12 @@ class Finding:
     """What a check found: where, how far off, and the way out."""
 
     check: str
-    thing: str
+    subject: str
     place: str
     way_out: str
 
     def __str__(self) -> str:
-        return f"{self.check}: {self.thing} {self.place}; {self.way_out}"
+        return f"{self.check}: {self.subject} {self.place}; {self.way_out}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,46 +116,46 @@ class Profile:
             return [_finding("contract", "the table", str(err))]
         grid = grid_of(frame, self.schema, ids=self.ids, until=now)
         window = _cut(grid, grid[TARGET].shape[1], self.shape)
-        found = self._rows(window["row"])
+        findings = self._rows(window["row"])
         stats = statistics.of_window(window, self.schema, self.shape)
-        return found + self.outside(stats)
+        return findings + self.outside(stats)
 
     def outside(self, stats: Mapping[str, float]) -> list[Finding]:
         """Findings for the statistics that leave the range of the reference."""
-        found = []
+        findings = []
         for name, value in stats.items():
             low, high = self.low.get(name, np.nan), self.high.get(name, np.nan)
-            check, _, thing = name.partition("/")
+            check, _, subject = name.partition("/")
             room = MARGINS[check] + SPREAD * (high - low)
-            too_low = value < low - room and thing.endswith(("/all", "/lowest"))
-            if (value > high + room and not thing.endswith("/lowest")) or too_low:
+            too_low = value < low - room and subject.endswith(("/all", "/lowest"))
+            if (value > high + room and not subject.endswith("/lowest")) or too_low:
                 place = f"is {value:.3g}, {low:.3g} to {high:.3g} until {self.until:%F}"
-                found.append(_finding(check, thing, place))
-        return found
+                findings.append(_finding(check, subject, place))
+        return findings
 
     def check_calendar(self, calendar: pd.DataFrame) -> list[Finding]:
         """Findings in the calendar of the steps to come: flags that are gone, or far fewer."""
-        found, now = [], _flags_a_year(calendar)
+        findings, now = [], _flags_a_year(calendar)
         for name, (low, _) in self.special.items():
             if name not in calendar:
-                found.append(_finding("calendar", name, "is missing from the calendar"))
+                findings.append(_finding("calendar", name, "is missing from the calendar"))
             elif now[name][0] < 0.8 * low and now[name][0] <= low - 2:  # a year's edge may cost one
                 place = f"is set on {now[name][0]} days of some year, at least {low} before"
-                found.append(_finding("calendar", name, place))
-        return found
+                findings.append(_finding("calendar", name, place))
+        return findings
 
     def _rows(self, row_NT: np.ndarray) -> list[Finding]:
         lacking_N = 1 - row_NT[:, -self.shape.steps :].mean(axis=1) - self.missing_N
         lacking_T = 1 - row_NT[:, -self.shape.steps :].mean(axis=0) - self.missing_N.mean()
-        found = []
+        findings = []
         if lacking_N.max() > MISSING_ROWS:
             worst = int(lacking_N.argmax())
             place = f"lacks {lacking_N[worst]:.0%} of its rows after {self.until:%F}"
-            found.append(_finding("rows", f"series {self.ids[worst]!r}", place))
+            findings.append(_finding("rows", f"series {self.ids[worst]!r}", place))
         if lacking_T.max() > MISSING_ROWS:
             place = f"lacks {lacking_T.max():.0%} of its series after {self.until:%F}"
-            found.append(_finding("rows", f"step {int(lacking_T.argmax()) + 1}", place))
-        return found
+            findings.append(_finding("rows", f"step {int(lacking_T.argmax()) + 1}", place))
+        return findings
 
 
 def check_forecasts(points_CNH: np.ndarray, moved_CN: np.ndarray, usual: float) -> list[Finding]:
@@ -209,15 +209,15 @@ def _span(schema: Schema, shape: Shape) -> pd.Timedelta:
 
 def _flags_a_year(calendar: pd.DataFrame) -> dict[str, tuple[int, int]]:
     """Flags are the columns of 0 and 1 that are rarely set."""
-    found = {}
+    extremes = {}
     days = calendar[~pd.DatetimeIndex(calendar.index).normalize().duplicated()]
     for name in calendar:
         x = days[name]
         if x.isin((0, 1)).all() and x.mean() < 0.12:
             count = x.rolling(365, min_periods=365).sum().dropna()
-            found[str(name)] = (int(count.min()), int(count.max()))
-    return found
+            extremes[str(name)] = (int(count.min()), int(count.max()))
+    return extremes
 
 
-def _finding(check: str, thing: str, place: str) -> Finding:
-    return Finding(check=check, thing=thing, place=place, way_out=WAYS_OUT[check])
+def _finding(check: str, subject: str, place: str) -> Finding:
+    return Finding(check=check, subject=subject, place=place, way_out=WAYS_OUT[check])

@@ -37,21 +37,21 @@ class Shape:
 
 
 def of_window(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> dict[str, float]:
-    """``check/thing`` -> value."""
+    """``check/subject`` -> value."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=RuntimeWarning)  # columns of NaN alone
-        found: dict[str, float] = {}
+        statistics: dict[str, float] = {}
         for name in schema.stored:
             delay = schema.delay_steps(name) if name in schema.past else 0
             known_NT = target_unit(grid, schema) if name in schema.past else None
-            found |= freshness(grid[name], name, delay, known_NT)
+            statistics |= freshness(grid[name], name, delay, known_NT)
             edge = OBSERVED_EDGE if name in schema.observed else 1.0
             busy_N = busier(grid[TARGET], shape)
-            found |= unit(grid[name], name, busy_N, edge=edge, shape=shape)
-        found |= alignment(grid, schema, shape)
-        found |= identity(grid, schema, shape)
-        found |= censoring(grid[TARGET], target_unit(grid, schema), shape)
-    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+            statistics |= unit(grid[name], name, busy_N, edge=edge, shape=shape)
+        statistics |= alignment(grid, schema, shape)
+        statistics |= identity(grid, schema, shape)
+        statistics |= censoring(grid[TARGET], target_unit(grid, schema), shape)
+    return {name: float(value) for name, value in statistics.items() if np.isfinite(value)}
 
 
 def target_unit(grid: Mapping[str, np.ndarray], schema: Schema) -> np.ndarray | None:
@@ -77,13 +77,13 @@ def freshness(
     if free_N.mean() < FREE:
         return {}
     still_NT = still_NT[free_N]
-    found = {f"freshness/{name}/{run}": still_NT[:, -run:].all(axis=1).mean() for run in RUNS}
+    shares = {f"freshness/{name}/{run}": still_NT[:, -run:].all(axis=1).mean() for run in RUNS}
     if plan_NT is not None:
         moved_NT = np.diff(plan_NT, axis=1)[free_N, : still_NT.shape[1]] != 0
         for run in RUNS:
             alone_N = still_NT[:, -run:].all(axis=1) & moved_NT[:, -run:].any(axis=1)
-            found[f"freshness/{name}/{run}/plan moves"] = alone_N.mean()
-    return found
+            shares[f"freshness/{name}/{run}/plan moves"] = alone_N.mean()
+    return shares
 
 
 def busier(y_NT: np.ndarray, shape: Shape) -> np.ndarray:
@@ -107,9 +107,9 @@ def unit(
     floor = 0.2 * np.nanmean(base_N)
     ratio_N = np.log((new_N + floor) / (base_N + floor))
     extremes = "unit" if edge == 1.0 else "unit_of_some"
-    found = {f"unit/{name}/all": np.nanmedian(ratio_N)}
+    ratios = {f"unit/{name}/all": np.nanmedian(ratio_N)}
     return {
-        **found,
+        **ratios,
         f"{extremes}/{name}/highest": np.nanquantile(ratio_N[busy_N], edge),
         f"{extremes}/{name}/lowest": np.nanquantile(ratio_N[busy_N], 1 - edge),
     }
@@ -117,21 +117,21 @@ def unit(
 
 def alignment(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> dict[str, float]:
     """How much better a shifted column fits its own season of the base, and the target."""
-    found: dict[str, float] = {}
+    gaps: dict[str, float] = {}
     for name in schema.stored:
         x_NT = grid[name]
         season_NT = _phases(x_NT[:, : shape.base], shape)
-        found |= _gaps(x_NT, season_NT, f"alignment/{name}/season", shape)
+        gaps |= _gaps(x_NT, season_NT, f"alignment/{name}/season", shape)
         if name != TARGET:
-            found |= _gaps(grid[TARGET], x_NT, f"alignment/{TARGET}/{name}", shape)
-    return found
+            gaps |= _gaps(grid[TARGET], x_NT, f"alignment/{TARGET}/{name}", shape)
+    return gaps
 
 
 def _phases(base_NT: np.ndarray, shape: Shape) -> np.ndarray:
     """The mean of each phase of the season, over the whole window."""
     steps, phase = np.arange(shape.total), np.arange(base_NT.shape[1]) % shape.season
     mean_NP = np.stack(
-        [np.nanmean(base_NT[:, phase == one], axis=1) for one in range(shape.season)], axis=1
+        [np.nanmean(base_NT[:, phase == number], axis=1) for number in range(shape.season)], axis=1
     )
     return mean_NP[:, steps % shape.season]
 
@@ -184,12 +184,12 @@ def censoring(y_NT: np.ndarray, plan_NT: np.ndarray | None, shape: Shape) -> dic
     busy_N = busier(y_NT, shape)
     top_N = np.nanmax(new_NT, axis=1)
     tied_N = (new_NT >= top_N[:, None] * (1 - 1e-6)).sum(axis=1) / shape.steps
-    found = {
+    shares = {
         "censoring/ties": tied_N[busy_N].mean(),
         "censoring/ties/upper": np.quantile(tied_N[busy_N], 0.8),
     }
     if plan_NT is not None:
         above_N = (plan_NT[:, -shape.steps :] > top_N[:, None]).mean(axis=1)
-        found["censoring/plans above"] = above_N[busy_N].mean()
-        found["censoring/plans above/upper"] = np.quantile(above_N[busy_N], 0.8)
-    return found
+        shares["censoring/plans above"] = above_N[busy_N].mean()
+        shares["censoring/plans above/upper"] = np.quantile(above_N[busy_N], 0.8)
+    return shares

@@ -24,7 +24,7 @@ def check_sums(
             f"the hierarchy names series {unknown[0]!r}, which the table lacks; correct its id, or"
             " leave it out of the hierarchy"
         )
-    found = []
+    findings = []
     for parent, children in parents.items():
         total = wide[list(children)].sum(axis=1, min_count=len(children))
         gap = (total - wide[parent]).abs() / pd.concat([total, wide[parent]], axis=1).abs().max(
@@ -32,13 +32,13 @@ def check_sums(
         ).clip(lower=1.0)
         wrong = gap[gap > TOLERANCE]
         if len(wrong):
-            found.append(
+            findings.append(
                 Finding(
                     check="sums",
-                    thing=f"series {parent!r}",
+                    subject=f"series {parent!r}",
                     place=f"is off its {len(children)} children by {wrong.max():.2%} at most, on"
                     f" {len(wrong)} steps from {wrong.index[0]:%F}",
                     way_out="load the level that is incomplete again, or correct the hierarchy",
                 )
             )
-    return found
+    return findings

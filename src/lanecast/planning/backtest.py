@@ -16,9 +16,10 @@ from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Outcome, Scenarios
-from lanecast.planning.network import Network, mean_volume
+from lanecast.planning.network import PricedNetwork, mean_volume
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.policies import Policy, SolveOptions
+from lanecast.planning.policies import Policy
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import perfect
 from lanecast.planning.regret import over_origins, realized
 
@@ -79,7 +80,7 @@ def plan_scores(
     forecasts: Forecasts,
     panel: Panel,
     *,
-    network: Network,
+    network: PricedNetwork,
     policy: Policy,
     days: int,
     unit: str | None = None,
@@ -96,16 +97,16 @@ def plan_scores(
         paths = paths_at(forecasts, panel, cutoff, days=days, unit=unit or network.unit)
         parameters = network.parameters(panel, paths.lanes, as_of=cutoffs[0])
         paths.require(parameters, unit=network.unit)
-        made = policy.plan(parameters, paths, options=options or SolveOptions())
+        outcome = policy.plan(parameters, paths, options=options or SolveOptions())
         truth = realized_volume(panel, cutoff, paths)
-        rows[panel.time_of(cutoff).isoformat()] = _priced(parameters, made, truth)
+        rows[panel.time_of(cutoff).isoformat()] = _priced(parameters, outcome, truth)
     costs, bases = ([row[key] for row in rows.values()] for key in ("plan_cost", "plan_perfect"))
     values: dict[str, Any] = {**over_origins(costs, bases), "plan_cost": float(np.sum(costs))}
     return PlanScores(values=values, by_cutoff=rows)
 
 
-def _priced(parameters: Parameters, made: Outcome, truth: Scenarios) -> dict[str, float]:
-    cost = float(realized(parameters, made.plan, truth)[0])
+def _priced(parameters: Parameters, outcome: Outcome, truth: Scenarios) -> dict[str, float]:
+    cost = float(realized(parameters, outcome.plan, truth)[0])
     best = float(perfect(parameters, truth)[0])
     regret = (cost - best) / best if best > 0 else float("nan")
     return {"plan_regret": regret, "plan_cost": cost, "plan_perfect": best}

@@ -110,15 +110,15 @@ def _paths(
     """Lanes that carry each lane's packages: two legs where it goes through a site, else itself
     (``own``) or none."""
     number = {name: at for at, name in enumerate(lanes)}
-    found: list[tuple[int, ...]] = [(at,) if own else () for at in range(len(lanes))]
+    paths: list[tuple[int, ...]] = [(at,) if own else () for at in range(len(lanes))]
     for name, hub in (through or {}).items():
         start, end = _ends(name, separator)
         legs = [f"{start}{separator}{hub}", f"{hub}{separator}{end}"]
         for leg in (name, *legs):
             if leg not in number:
                 raise PlanError(f"the path of {name!r} through {hub!r} needs lane {leg!r}")
-        found[number[name]] = tuple(number[leg] for leg in legs)
-    return tuple(found)
+        paths[number[name]] = tuple(number[leg] for leg in legs)
+    return tuple(paths)
 
 
 def _ends(name: str, separator: str) -> tuple[str, str]:
@@ -131,9 +131,9 @@ def _ends(name: str, separator: str) -> tuple[str, str]:
     return parts[0], parts[1]
 
 
-def _drawn(names: Sequence[str], between: Sequence[float], what: str) -> np.ndarray:
+def _drawn(names: Sequence[str], between: Sequence[float], salt: str) -> np.ndarray:
     """One value per name, uniform between the ends, decided by the name alone."""
-    digests = (hashlib.sha256(f"{what}:{name}".encode()).digest() for name in names)
+    digests = (hashlib.sha256(f"{salt}:{name}".encode()).digest() for name in names)
     share = np.array([int.from_bytes(d[:8], "big") / 2**64 for d in digests])
     low, high = (float(x) for x in between)
     return low + (high - low) * share

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Network(Protocol):
+class PricedNetwork(Protocol):
     """What ``conf/network/*.yaml`` builds."""
 
     @property

@@ -43,19 +43,19 @@ def parameter_frame(parameters: Parameters) -> pd.DataFrame:
 
     lanes, sites, rows = parameters.lanes, parameters.sites, []
     for at, lane in enumerate(lanes.name_L):
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             "origin": sites.name_S[lanes.origin_L[at]],
             "destination": sites.name_S[lanes.destination_L[at]],
             "route": " + ".join(lanes.name_L[list(lanes.route[at])]),
             "alternative": " + ".join(lanes.name_L[list(lanes.alternative[at])]),
         }
-        told |= {name: repr(getattr(lanes, f"{name}_L")[at].item()) for name in NUMBERS["lane"]}
-        rows += [("lane", lane, name, value) for name, value in told.items() if value != ""]
+        values |= {name: repr(getattr(lanes, f"{name}_L")[at].item()) for name in NUMBERS["lane"]}
+        rows += [("lane", lane, name, value) for name, value in values.items() if value != ""]
     for at, site in enumerate(sites.name_S):
-        told = {name: repr(getattr(sites, f"{name}_S")[at].item()) for name in NUMBERS["site"]}
+        values = {name: repr(getattr(sites, f"{name}_S")[at].item()) for name in NUMBERS["site"]}
         shares = enumerate(sites.arrival_share_SK[at], 1)
-        told |= {f"{SHARE}{shift}": repr(share.item()) for shift, share in shares}
-        rows += [("site", site, name, value) for name, value in told.items()]
+        values |= {f"{SHARE}{shift}": repr(share.item()) for shift, share in shares}
+        rows += [("site", site, name, value) for name, value in values.items()]
     for name in NUMBERS["rule"]:
         if (value := getattr(parameters.rules, name)) is not None:
             rows.append(("rule", "", name, repr(value)))
@@ -71,46 +71,48 @@ def parameters_from(frame: pd.DataFrame) -> Parameters:
     if double.any():
         kind, name, parameter, _ = frame[double].iloc[0][list(COLUMNS)]
         raise PlanError(f"{kind} {name!r} has {parameter} twice in the table of parameters")
-    found: dict[str, dict[str, dict[str, str]]] = {"lane": {}, "site": {}, "rule": {}}
+    entries: dict[str, dict[str, dict[str, str]]] = {"lane": {}, "site": {}, "rule": {}}
     for kind, name, parameter, value in frame[list(COLUMNS)].itertuples(index=False):
-        if kind not in found:
+        if kind not in entries:
             raise PlanError(f"kind {kind!r} of {name!r} is not lane, site or rule")
         allowed = (*NUMBERS[kind], *(PLACES if kind == "lane" else ()))
         if parameter not in allowed and not (kind == "site" and parameter.startswith(SHARE)):
             raise PlanError(f"{kind} {name!r}: {parameter!r} is no parameter; known: {allowed}")
-        found[kind].setdefault(name, {})[parameter] = value
-    sites = _sites(found["site"])
+        entries[kind].setdefault(name, {})[parameter] = value
+    sites = _sites(entries["site"])
     rules: dict[str, Any] = {
-        name: _number("rule", "", name, v) for name, v in found["rule"].get("", {}).items()
+        name: _number("rule", "", name, v) for name, v in entries["rule"].get("", {}).items()
     }
     if "days_on" in rules:
         rules["days_on"] = int(rules["days_on"])
-    return Parameters(lanes=_lanes(found["lane"], sites), sites=sites, rules=Rules(**rules))
+    return Parameters(lanes=_lanes(entries["lane"], sites), sites=sites, rules=Rules(**rules))
 
 
-def _lanes(found: Mapping[str, Mapping[str, str]], sites: Sites) -> Lanes:
-    names = sorted(found)
+def _lanes(entries: Mapping[str, Mapping[str, str]], sites: Sites) -> Lanes:
+    names = sorted(entries)
     site, lane = ({str(n): i for i, n in enumerate(x)} for x in (sites.name_S, names))
 
     def place(name: str, end: str) -> int:
-        value = _value("lane", name, end, found[name])
+        value = _value("lane", name, end, entries[name])
         if value not in site:
             raise PlanError(f"lane {name!r}: its {end} {value!r} is no site of the table")
         return site[value]
 
-    def path(name: str, what: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        if not (value := found[name].get(what, "")):
+    def path(name: str, parameter: str, default: tuple[int, ...]) -> tuple[int, ...]:
+        if not (value := entries[name].get(parameter, "")):
             return default
         legs = [leg.strip() for leg in value.split(" + ")]
         if unknown := [leg for leg in legs if leg not in lane]:
-            raise PlanError(f"lane {name!r}: its {what} takes {unknown[0]!r}, which is no lane")
+            raise PlanError(
+                f"lane {name!r}: its {parameter} takes {unknown[0]!r}, which is no lane"
+            )
         return tuple(lane[leg] for leg in legs)
 
     numbers = {
-        f"{what}_L": np.array(
-            [_number("lane", n, what, _value("lane", n, what, found[n])) for n in names]
+        f"{parameter}_L": np.array(
+            [_number("lane", n, parameter, _value("lane", n, parameter, entries[n])) for n in names]
         )
-        for what in NUMBERS["lane"]
+        for parameter in NUMBERS["lane"]
     }
     if (numbers["transit_days_L"] % 1).any():
         raise PlanError("transit_days must be whole days")
@@ -125,27 +127,31 @@ def _lanes(found: Mapping[str, Mapping[str, str]], sites: Sites) -> Lanes:
     )
 
 
-def _sites(found: Mapping[str, Mapping[str, str]]) -> Sites:
-    names = sorted(found)
-    shifts = max((sum(p.startswith(SHARE) for p in one) for one in found.values()), default=0)
+def _sites(entries: Mapping[str, Mapping[str, str]]) -> Sites:
+    names = sorted(entries)
+    shifts = max(
+        (sum(p.startswith(SHARE) for p in values) for values in entries.values()), default=0
+    )
     shares = [f"{SHARE}{shift}" for shift in range(1, shifts + 1)]
 
-    def column(what: str) -> list[float]:
-        return [_number("site", n, what, _value("site", n, what, found[n])) for n in names]
+    def column(parameter: str) -> list[float]:
+        return [
+            _number("site", n, parameter, _value("site", n, parameter, entries[n])) for n in names
+        ]
 
     return Sites(
         name_S=np.array(names, dtype=str),
         arrival_share_SK=np.array([column(share) for share in shares]).T.reshape(
             len(names), shifts
         ),
-        **{f"{what}_S": np.array(column(what)) for what in NUMBERS["site"]},
+        **{f"{parameter}_S": np.array(column(parameter)) for parameter in NUMBERS["site"]},
     )
 
 
-def _value(kind: str, name: str, parameter: str, found: Mapping[str, str]) -> str:
-    if parameter not in found:
+def _value(kind: str, name: str, parameter: str, values: Mapping[str, str]) -> str:
+    if parameter not in values:
         raise PlanError(f"{kind} {name!r} has no {parameter} in the table of parameters")
-    return found[parameter]
+    return values[parameter]
 
 
 def _number(kind: str, name: str, parameter: str, value: str) -> float:

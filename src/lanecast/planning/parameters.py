@@ -140,8 +140,8 @@ class Parameters:
         for part in (self.lanes, self.sites, self.rules):
             for field in fields(part):
                 value = getattr(part, field.name)
-                told = value.tolist() if isinstance(value, np.ndarray) else value
-                digest.update(f"{field.name}={told!r};".encode())
+                plain = value.tolist() if isinstance(value, np.ndarray) else value
+                digest.update(f"{field.name}={plain!r};".encode())
         return digest.hexdigest()[:16]
 
     def restricted(self, lanes: np.ndarray) -> Self:
@@ -172,8 +172,8 @@ def _check(parameters: Parameters) -> None:
     _check_part(lanes, lanes.name_L, "lane", positive={"cube_pkg_per_trailer_L"})
     _check_part(sites, sites.name_S, "site", positive={"rate_pkg_per_hour_S"})
     for name in ("origin_L", "destination_L"):
-        found = getattr(lanes, name)
-        if (bad := np.flatnonzero((found < 0) | (found >= len(sites.name_S)))).size:
+        site_L = getattr(lanes, name)
+        if (bad := np.flatnonzero((site_L < 0) | (site_L >= len(sites.name_S)))).size:
             raise PlanError(
                 f"lane {str(lanes.name_L[bad[0]])!r}: {name[:-2]} is not a site of the table"
             )
@@ -220,9 +220,9 @@ def _check_part(part: Any, names: np.ndarray, kind: str, positive: set[str]) -> 
         bad = np.flatnonzero((np.isnan(value) | low).reshape(len(names), -1).any(axis=1))
         if bad.size:
             worth = np.ravel(value[bad[0]])[0]
-            asked = "> 0" if field.name in positive else ">= 0"
+            bound = "> 0" if field.name in positive else ">= 0"
             raise PlanError(
-                f"{kind} {str(names[bad[0]])!r}: {field.name[:-2]} is {worth:g}; it must be {asked}"
+                f"{kind} {str(names[bad[0]])!r}: {field.name[:-2]} is {worth:g}; it must be {bound}"
             )
 
 
@@ -239,8 +239,8 @@ def _check_routes(lanes: Lanes) -> None:
                 and ends[-1][1] == lanes.destination_L[lane]
             )
             if not (joined and whole):
-                told = " + ".join(str(lanes.name_L[k]) for k in path)
+                legs = " + ".join(str(lanes.name_L[k]) for k in path)
                 raise PlanError(
-                    f"lane {str(name)!r}: its {kind} {told or 'is empty'} does not lead from its"
+                    f"lane {str(name)!r}: its {kind} {legs or 'is empty'} does not lead from its"
                     " origin to its end"
                 )

@@ -46,19 +46,19 @@ def cost_lines(outcome: Outcome, *, title: str) -> list[str]:
     """The expected cost, largest kind first, as text."""
     weight_W, total = outcome.weight_W, outcome.expected
     parts = {kind: float(weight_W @ outcome.costs.by_kind[kind]) for kind in COSTS}
-    told = [
+    shares = [
         f"{kind} {value:,.0f} ({value / total:.0%})"
-        for kind, value in sorted(parts.items(), key=lambda one: -one[1])
+        for kind, value in sorted(parts.items(), key=lambda part: -part[1])
         if value > 0.0005 * total
     ]
-    return [f"{title}: expected {total:,.0f} USD = {' + '.join(told)}"]
+    return [f"{title}: expected {total:,.0f} USD = {' + '.join(shares)}"]
 
 
 def change_sentence(name: str, values: Mapping[str, float]) -> str:
     """What an action needs and costs: "promo_week2 needs 42 more trailers and costs 31 k USD"."""
 
-    def more(value: float, what: str) -> str:
-        return f"{abs(value):,.0f} {'more' if value >= 0 else 'fewer'} {what}"
+    def more(value: float, noun: str) -> str:
+        return f"{abs(value):,.0f} {'more' if value >= 0 else 'fewer'} {noun}"
 
     cost = values["cost_of_action_usd"]
     money = f"{abs(cost) / 1e3:,.1f} k USD"
@@ -80,9 +80,9 @@ def lane_frame(parameters: Parameters, outcome: Outcome, scenarios: Scenarios) -
 
     def on_lanes(of_J: np.ndarray, value_WJT: np.ndarray) -> np.ndarray:
         mean_JT = np.tensordot(weight_W, value_WJT, axes=1)
-        found_LT = np.zeros(shape)
-        np.add.at(found_LT, of_J, mean_JT)
-        return found_LT.reshape(-1)
+        lane_LT = np.zeros(shape)
+        np.add.at(lane_LT, of_J, mean_JT)
+        return lane_LT.reshape(-1)
 
     low, middle, high = np.quantile(scenarios.volume_WLT, [0.1, 0.5, 0.9], axis=0)
     return pd.DataFrame(

@@ -48,9 +48,9 @@ def scenarios_from(
     np.add.at(count_WLT, (sample, lane, day), 1)
     if len(bad := np.argwhere(count_WLT != 1)):
         w, at, t = bad[0]
-        found = "none" if count_WLT[w, at, t] == 0 else f"{count_WLT[w, at, t]} rows"
+        count = "none" if count_WLT[w, at, t] == 0 else f"{count_WLT[w, at, t]} rows"
         raise PlanError(
-            f"lane {str(lanes[at])!r} on {_day(times[t])} in sample {samples[w]}: {found}, not one"
+            f"lane {str(lanes[at])!r} on {_day(times[t])} in sample {samples[w]}: {count}, not one"
             f" ({len(bad)} of {count_WLT.size} cells of lane x day x sample)"
         )
     volume_WLT = np.empty(shape)
@@ -145,9 +145,9 @@ def write_table(frame: pd.DataFrame, path: Path, facts: Mapping[str, Any]) -> No
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    told = json.dumps({"schema_version": SCHEMA_VERSION, **facts}, sort_keys=True).encode()
+    metadata = json.dumps({"schema_version": SCHEMA_VERSION, **facts}, sort_keys=True).encode()
     pq.write_table(
-        table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: told}), path
+        table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: metadata}), path
     )
 
 
@@ -156,7 +156,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     import pyarrow.parquet as pq
 
     if not path.is_file():
-        raise PlanError(f"{path} does not exist; plan.py writes it into its run folder")
+        raise PlanError(f"{path} does not exist; the verb plan writes it into its run folder")
     table = pq.read_table(path)
     facts = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
     if (version := facts.pop("schema_version", None)) != SCHEMA_VERSION:

@@ -23,7 +23,7 @@ def judge(comparison: Comparison, path: Path, *, allow_no_claim: bool = False) -
     claim (fewer than three seeds on a side) fails too, unless allowed: a gate that cannot tell must
     not open.
     """
-    name = next(one for one in map(str, comparison.table) if one.endswith("_difference"))
+    name = next(column for column in map(str, comparison.table) if column.endswith("_difference"))
     rows = [row for row in comparison.table.to_dict("records") if row["verdict"]]
     if not rows:
         raise ConfigError("fail_if_worse_than= names the only row there is; add runs to judge")

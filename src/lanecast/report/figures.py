@@ -140,8 +140,8 @@ def _draw_forecast(
     levels = np.asarray(forecasts.levels)
     for percent, alpha in SHADES.items():
         at = [np.flatnonzero(np.isclose(levels, bound)) for bound in INTERVALS[percent]]
-        if forecasts.quantiles_WHQ is not None and all(len(found) for found in at):
-            low, high = (forecasts.quantiles_WHQ[window, :, found[0]] for found in at)
+        if forecasts.quantiles_WHQ is not None and all(len(places) for places in at):
+            low, high = (forecasts.quantiles_WHQ[window, :, places[0]] for places in at)
             label = f"{percent} % interval"
             axes.fill_between(times, low, high, color=BLUE, alpha=alpha, linewidth=0, label=label)
     axes.plot(times, point_H, color=BLUE, linewidth=1.6, label="forecast")
@@ -160,15 +160,15 @@ def _series_number(panel: Panel, series: str) -> int:
 
 
 def _window(panel: Panel, index: WindowIndex, series: int, cutoff: int) -> int:
-    found = np.flatnonzero((index.series_W == series) & (index.cutoff_W == cutoff))
-    if not len(found):
+    windows = np.flatnonzero((index.series_W == series) & (index.cutoff_W == cutoff))
+    if not len(windows):
         steps = np.unique(index.cutoff_W[index.series_W == series])
-        there = ", ".join(short_time(panel.time_of(int(step))) for step in steps) or "no cutoff"
+        known = ", ".join(short_time(panel.time_of(int(step))) for step in steps) or "no cutoff"
         raise LanecastError(
             f"there is no forecast of {panel.series[series]!r} at cutoff"
-            f" {short_time(panel.time_of(cutoff))}; this series was forecast at {there}"
+            f" {short_time(panel.time_of(cutoff))}; this series was forecast at {known}"
         )
-    return int(found[0])
+    return int(windows[0])
 
 
 def times_of(panel: Panel, steps: range | list[int]) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanecast.causal.graph.graph import Edge, Graph, Kind, Node
+from lanecast.causal.graph.graph import Edge, Graph, Node, NodeKind
 from lanecast.report.canvas import canvas
 from lanecast.report.figures import BLACK, BLUE, VERMILION
 from lanecast.report.graph_layout import Layout, Spot, label_spots, laid_out, sample
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 # The rest of Okabe and Ito's colors.
 COLORS = {
-    Kind.EXOGENOUS: "#56B4E9",
-    Kind.TREATMENT: "#E69F00",
-    Kind.ENDOGENOUS: "#009E73",
-    Kind.LATENT: "#999999",
+    NodeKind.EXOGENOUS: "#56B4E9",
+    NodeKind.TREATMENT: "#E69F00",
+    NodeKind.ENDOGENOUS: "#009E73",
+    NodeKind.LATENT: "#999999",
 }
 STYLES: dict[str, dict[str, Any]] = {
     "causes": {"color": BLACK, "linewidth": 1.1},

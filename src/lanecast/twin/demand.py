@@ -12,10 +12,10 @@ from scipy.special import ndtri
 
 from lanecast.twin.calendar import calendar_of
 from lanecast.twin.counts import gamma_factor, poisson_quantile
-from lanecast.twin.geography import Lanes
+from lanecast.twin.geography import LaneTraits
 from lanecast.twin.noise import Noise, Shock
-from lanecast.twin.state import LEVEL_KEEP, LEVEL_SD, STORM, WEATHER_KEEP, WEATHER_SD, F, State
-from lanecast.twin.world import WARM, Policy, World
+from lanecast.twin.state import LEVEL_KEEP, LEVEL_SD, STORM, WEATHER_KEEP, WEATHER_SD, DayState, F
+from lanecast.twin.world import WARM, PromoPolicy, World
 
 BREAK_RATE, BREAK_SIZE = F(0.001), F(0.4)  # equation 3, per lane and day; log size
 DRIFT_KEEP, DRIFT_SD, DRIFT_EVERY = F(0.97), F(0.03), 7  # the share's drift, in days
@@ -27,7 +27,7 @@ COUNT_SD = 0.09  # of log counts around their rate, on a lane of 400 parcels
 PROMO_AFTER, WEATHER_EFFECT, ORDERS_SD = F(0.15), F(0.05), F(0.1)  # equation 6
 
 
-def weather(world: World, lanes: Lanes, state: State, noise: Noise, day: int) -> np.ndarray:
+def weather(world: World, lanes: LaneTraits, state: DayState, noise: Noise, day: int) -> np.ndarray:
     """Equation 2, by region: an autoregression pushed by winter."""
     shocks = noise.shared(Shock.WEATHER, day, int(lanes.region_N.max()) + 1)
     winter = calendar_of(world).winter_T[day + WARM]
@@ -39,7 +39,7 @@ def storm(world: World, weather: np.ndarray) -> np.ndarray:
     return (weather > STORM).astype(F) if world.storms else np.zeros_like(weather)
 
 
-def level(world: World, state: State, noise: Noise, day: int) -> tuple[np.ndarray, np.ndarray]:
+def level(world: World, state: DayState, noise: Noise, day: int) -> tuple[np.ndarray, np.ndarray]:
     """Equation 3: the latent level, and the break in it (0 on nearly all days)."""
     new = LEVEL_KEEP * state.level + LEVEL_SD * noise.normal(Shock.LEVEL, day)
     if not world.breaks:
@@ -53,7 +53,7 @@ def level(world: World, state: State, noise: Noise, day: int) -> tuple[np.ndarra
     return new + jump, jump
 
 
-def drift(state: State, noise: Noise, day: int) -> np.ndarray:
+def drift(state: DayState, noise: Noise, day: int) -> np.ndarray:
     """Of the lane's log share of its origin's volume (equation 8); moves once a week."""
     if day % DRIFT_EVERY:
         return state.drift
@@ -62,21 +62,21 @@ def drift(state: State, noise: Noise, day: int) -> np.ndarray:
 
 def reacts(world: World) -> bool:
     """Whether promotions answer orders at all."""
-    return world.policy != Policy.RANDOMIZED
+    return world.policy != PromoPolicy.RANDOMIZED
 
 
-def promo(world: World, state: State, noise: Noise, day: int) -> np.ndarray:
+def promo(world: World, state: DayState, noise: Noise, day: int) -> np.ndarray:
     """Equation 5: 1 on a day of promotion, else 0."""
-    if world.policy == Policy.COMMITTED:
+    if world.policy == PromoPolicy.COMMITTED:
         return state.plan[0]
     return _decided(world, state.residual, noise, day=day, for_day=day)
 
 
 def plan(
-    world: World, state: State, residual: np.ndarray, noise: Noise, day: int
+    world: World, state: DayState, residual: np.ndarray, noise: Noise, day: int
 ) -> tuple[np.ndarray, ...]:
     """The committed promos of the next 14 days, after today's decision."""
-    if world.policy != Policy.COMMITTED:
+    if world.policy != PromoPolicy.COMMITTED:
         return ()
     return (*state.plan[1:], _decided(world, residual, noise, day=day, for_day=day + WARM))
 
@@ -107,7 +107,7 @@ def intercept(gain: float) -> float:
 
 
 def price(
-    world: World, lanes: Lanes, promo: np.ndarray, level: np.ndarray, noise: Noise, day: int
+    world: World, lanes: LaneTraits, promo: np.ndarray, level: np.ndarray, noise: Noise, day: int
 ) -> np.ndarray:
     """Equation 4; without confounding, set a week ahead and independent of all other nodes."""
     log_ratio: np.ndarray = PRICE_SD * noise.normal(Shock.PRICE, day - PRICE_LEAD)
@@ -116,7 +116,9 @@ def price(
     return lanes.price_N * np.exp(log_ratio)
 
 
-def planned_log(world: World, lanes: Lanes, day: int, *, peak_share: float = 1.0) -> np.ndarray:
+def planned_log(
+    world: World, lanes: LaneTraits, day: int, *, peak_share: float = 1.0
+) -> np.ndarray:
     """Base, weekday, season and events: the part of log orders that is known for all time, [N]."""
     at, calendar = day + WARM, calendar_of(world)
     events = calendar.off_T[at] + F(peak_share) * calendar.event_T[at] * lanes.event_N
@@ -125,8 +127,8 @@ def planned_log(world: World, lanes: Lanes, day: int, *, peak_share: float = 1.0
 
 
 def explained(
-    lanes: Lanes,
-    state: State,
+    lanes: LaneTraits,
+    state: DayState,
     *,
     planned: np.ndarray,
     weather: np.ndarray,
@@ -138,7 +140,7 @@ def explained(
     return planned + treated - PROMO_AFTER * state.promo - WEATHER_EFFECT * weather
 
 
-def residual(lanes: Lanes, orders: np.ndarray, explained: np.ndarray) -> np.ndarray:
+def residual(lanes: LaneTraits, orders: np.ndarray, explained: np.ndarray) -> np.ndarray:
     """z of equation 5: log orders over what could be reckoned, from seen values alone.
 
     The policy sees counts, never the level behind them: with the orders of a day, its promo, price
@@ -148,7 +150,7 @@ def residual(lanes: Lanes, orders: np.ndarray, explained: np.ndarray) -> np.ndar
     return np.clip(np.log((orders + HALF) / (reckoned + HALF)), -Z_BOUND, Z_BOUND)
 
 
-def orders(world: World, lanes: Lanes, rate: np.ndarray, noise: Noise, day: int) -> np.ndarray:
+def orders(world: World, lanes: LaneTraits, rate: np.ndarray, noise: Noise, day: int) -> np.ndarray:
     """Equation 6, counts; without them, their mean given the rate."""
     if not world.counts:
         return mean_orders(lanes, rate)
@@ -159,6 +161,6 @@ def orders(world: World, lanes: Lanes, rate: np.ndarray, noise: Noise, day: int)
     return count
 
 
-def mean_orders(lanes: Lanes, rate: np.ndarray) -> np.ndarray:
+def mean_orders(lanes: LaneTraits, rate: np.ndarray) -> np.ndarray:
     """E[orders given the rate]."""
     return rate * (1 - lanes.zeros_N)

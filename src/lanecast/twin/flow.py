@@ -9,9 +9,9 @@ import numpy as np
 
 from lanecast.twin.calendar import PEAK_SHARE_PLANNED
 from lanecast.twin.demand import planned_log
-from lanecast.twin.geography import Lanes
+from lanecast.twin.geography import LaneTraits
 from lanecast.twin.noise import Noise, Shock
-from lanecast.twin.state import LAGS, TRANSIT, F, State, part
+from lanecast.twin.state import LAGS, TRANSIT, DayState, F, part
 from lanecast.twin.world import World
 
 HEADROOM, CAPACITY_SD = F(0.65), F(0.03)  # equation 7, in logs
@@ -20,7 +20,7 @@ HELD = F(0.4)  # equation 9: share of what is due that a storm holds back a day
 LATE_BASE, LATE_SLOPE, LATE_SD = F(-4.0), F(3.0), F(0.2)  # equation 11
 
 
-def capacity(world: World, lanes: Lanes, noise: Noise, day: int) -> np.ndarray:
+def capacity(world: World, lanes: LaneTraits, noise: Noise, day: int) -> np.ndarray:
     """Equation 7: planned 14 days ahead, from what is known for all time and some noise."""
     planned = planned_log(world, lanes, day, peak_share=PEAK_SHARE_PLANNED)
     shock = noise.normal(Shock.CAPACITY, day - CAPACITY_LEAD)
@@ -29,7 +29,7 @@ def capacity(world: World, lanes: Lanes, noise: Noise, day: int) -> np.ndarray:
 
 
 def released(
-    world: World, orders: np.ndarray, capacity: np.ndarray, state: State
+    world: World, orders: np.ndarray, capacity: np.ndarray, state: DayState
 ) -> tuple[np.ndarray, np.ndarray]:
     """Equation 7: what the capacity lets pass, and the backlog that stays."""
     waiting = orders + state.backlog
@@ -39,7 +39,7 @@ def released(
     return passed, waiting - passed
 
 
-def shipments(released: np.ndarray, state: State, *, whole: bool) -> np.ndarray:
+def shipments(released: np.ndarray, state: DayState, *, whole: bool) -> np.ndarray:
     """Equation 8: parcels leave on the day of their release and on the two days after it."""
     last, before = state.released
     today = part(released, LAGS[0], whole=whole)
@@ -47,7 +47,7 @@ def shipments(released: np.ndarray, state: State, *, whole: bool) -> np.ndarray:
     return today + second + (before - part(before, LAGS[1], whole=whole))
 
 
-def arrived(state: State, storm: np.ndarray, *, whole: bool) -> tuple[np.ndarray, np.ndarray]:
+def arrived(state: DayState, storm: np.ndarray, *, whole: bool) -> tuple[np.ndarray, np.ndarray]:
     """Equation 9: what arrives today of what is due, and what a storm holds back until tomorrow."""
     last, before = state.moving
     due = part(last, TRANSIT, whole=whole) + before - part(before, TRANSIT, whole=whole)

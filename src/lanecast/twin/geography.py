@@ -19,7 +19,7 @@ CONCENTRATION = 3.0  # of the Dirichlet shares; larger means more even
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lanes:
+class LaneTraits:
     """Traits of some lanes of a network; ``log_base`` holds volume times share (equation 8)."""
 
     first: int
@@ -40,23 +40,23 @@ class Lanes:
         """Number of lanes."""
         return len(self.origin_N)
 
-    def part(self, first: int, last: int) -> Lanes:
+    def part(self, first: int, last: int) -> LaneTraits:
         """Lanes ``first .. last - 1``."""
         cut = {name: getattr(self, name)[first:last] for name in self.__slots__ if name != "first"}
-        return Lanes(first=self.first + first, **cut)
+        return LaneTraits(first=self.first + first, **cut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class TwinNetwork:
     """All lanes, the names of sites, and the region of each site."""
 
-    lanes: Lanes
+    lanes: LaneTraits
     origins_F: np.ndarray
     dests_D: np.ndarray
     region_D: np.ndarray
     regions_E: np.ndarray
 
-    def names(self, lanes: Lanes | None = None) -> np.ndarray:
+    def names(self, lanes: LaneTraits | None = None) -> np.ndarray:
         """Names ``origin>dest`` of the lanes, sorted as text."""
         chosen = self.lanes if lanes is None else lanes
         origin_N, dest_N = self.origins_F[chosen.origin_N], self.dests_D[chosen.dest_N]
@@ -64,7 +64,7 @@ class Network:
 
 
 @lru_cache(maxsize=4)
-def network_of(world: World) -> Network:
+def network_of(world: World) -> TwinNetwork:
     """The network of a world; its size, seed and tail alone decide it."""
     rng = Stream(world.seed).at(Shock.STATIC)
     num_F, num_D, num_E = _sizes(world.lanes)
@@ -79,7 +79,7 @@ def network_of(world: World) -> Network:
     origin_N, dest_N = np.divmod(pair_N, num_D)
     region_D = np.minimum((place_D2[:, 0] * num_E).astype(np.int32), num_E - 1)
     lanes = _traits(world, rng, origin_N, dest_N, gravity_P[pair_N], region_D)
-    return Network(
+    return TwinNetwork(
         lanes=lanes,
         origins_F=_numbered("F", num_F),
         dests_D=_numbered("D", num_D),
@@ -102,7 +102,7 @@ def _traits(
     dest_N: np.ndarray,
     gravity_N: np.ndarray,
     region_D: np.ndarray,
-) -> Lanes:
+) -> LaneTraits:
     num_N = len(origin_N)
 
     def drawn(mean: float, sd: float) -> np.ndarray:
@@ -115,7 +115,7 @@ def _traits(
     volume_F = MEAN_VOLUME * count_F * np.exp(rng.normal(-0.08, 0.4, len(count_F)))
     tail_N = rng.random(num_N) < world.tail
     small_N = np.where(tail_N, np.exp(rng.uniform(np.log(0.004), np.log(0.03), num_N)), 1.0)
-    return Lanes(
+    return LaneTraits(
         first=0,
         origin_N=origin_N.astype(np.int32),
         dest_N=dest_N.astype(np.int32),

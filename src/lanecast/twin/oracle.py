@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from lanecast.twin import demand
-from lanecast.twin.geography import Lanes, network_of
+from lanecast.twin.geography import LaneTraits, network_of
 from lanecast.twin.simulation import factual
-from lanecast.twin.state import LEVEL_KEEP, LEVEL_SD, State
+from lanecast.twin.state import LEVEL_KEEP, LEVEL_SD, DayState
 from lanecast.twin.truth import Scenarios, Start, means, scenarios_of, starts
 from lanecast.twin.world import World
 
@@ -68,21 +68,21 @@ def filtered_levels(world: World, cutoffs: Sequence[int]) -> dict[int, tuple[np.
     """
     lanes = network_of(world).lanes
     filter_ = _Filter(world, lanes)
-    found = {}
+    levels = {}
     for day, _, values in factual(world, lanes):
         filter_.ahead(day)
         if day in cutoffs:
-            found[day] = filter_.told()
+            levels[day] = filter_.estimates()
         filter_.learn(values["orders"], values["residual"])
         if day == max(cutoffs):
             break
-    return found
+    return levels
 
 
 class _Filter:
     """Kalman filter of (level, drift) in every lane at once."""
 
-    def __init__(self, world: World, lanes: Lanes) -> None:
+    def __init__(self, world: World, lanes: LaneTraits) -> None:
         self.world, self.lanes, count = world, lanes, len(lanes)
         self.level, self.drift = np.zeros(count), np.zeros(count)
         self.moves = float(LEVEL_SD) ** 2
@@ -109,13 +109,15 @@ class _Filter:
         else:
             counts = 1 / np.maximum(orders, 1.0) + 1 / self.lanes.shape_N  # of log counts
             noise = float(demand.ORDERS_SD) ** 2 + counts
-        told = (orders > 0) | (self.lanes.zeros_N == 0)  # an empty day of a thinned lane tells none
+        informative = (orders > 0) | (
+            self.lanes.zeros_N == 0
+        )  # an empty day of a thinned lane tells none
         # z counts thinning as reckoned: log(1 - zeros) stands on both sides of a full day
         seen = residual + np.log1p(-self.lanes.zeros_N)
-        surprise = np.where(told, seen - self.level - self.drift, 0.0)
+        surprise = np.where(informative, seen - self.level - self.drift, 0.0)
         spread = self.p_ll + 2 * self.p_ld + self.p_dd + noise
-        gain_l = np.where(told, (self.p_ll + self.p_ld) / spread, 0.0)
-        gain_d = np.where(told, (self.p_ld + self.p_dd) / spread, 0.0)
+        gain_l = np.where(informative, (self.p_ll + self.p_ld) / spread, 0.0)
+        gain_d = np.where(informative, (self.p_ld + self.p_dd) / spread, 0.0)
         self.level = self.level + gain_l * surprise
         self.drift = self.drift + gain_d * surprise
         row_l, row_d = self.p_ll + self.p_ld, self.p_ld + self.p_dd
@@ -123,12 +125,12 @@ class _Filter:
         self.p_dd = self.p_dd - gain_d * row_d
         self.p_ld = self.p_ld - gain_l * row_d
 
-    def told(self) -> tuple[np.ndarray, ...]:
+    def estimates(self) -> tuple[np.ndarray, ...]:
         """Mean level, mean drift, variance of their sum."""
         return self.level.copy(), self.drift.copy(), self.p_ll + 2 * self.p_ld + self.p_dd
 
 
-def _at_level(start: Start, level: np.ndarray, drift: np.ndarray, variance: np.ndarray) -> State:
+def _at_level(start: Start, level: np.ndarray, drift: np.ndarray, variance: np.ndarray) -> DayState:
     """The state at the filtered level; half its variance makes the mean of the rate right."""
     return replace(
         start.state,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lanecast.twin.geography import Lanes, network_of
+from lanecast.twin.geography import LaneTraits, network_of
 from lanecast.twin.noise import BLOCK
 from lanecast.twin.simulation import chunks, factual, simulate, site_values
 from lanecast.twin.sites import Stations
@@ -27,7 +27,7 @@ LATENT = ("level", "break", "drift", "residual", "rate", "released", "arrived")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class PartitionJob:
     """One partition to make; without a folder it is simulated and forgotten."""
 
     world: World
@@ -44,7 +44,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class FinishedPartition:
     """A finished partition: arrivals of all stations from its lanes, and what it cost."""
 
     number: int
@@ -53,7 +53,7 @@ class Done:
     peak_bytes: int
 
 
-def make(job: Job) -> Done:
+def make(job: PartitionJob) -> FinishedPartition:
     """Simulate a partition and write its files; in a process of its own."""
     network_of(job.world)  # drawn once per process: not part of the rate
     clock = time.perf_counter()
@@ -62,7 +62,7 @@ def make(job: Job) -> Done:
         _measured(job)
     else:
         arrivals = _written(job, Path(job.folder))
-    return Done(
+    return FinishedPartition(
         number=job.number,
         arrivals_DT=arrivals,
         seconds=time.perf_counter() - clock,
@@ -70,14 +70,14 @@ def make(job: Job) -> Done:
     )
 
 
-def _measured(job: Job) -> None:
+def _measured(job: PartitionJob) -> None:
     lanes = network_of(job.world).lanes.part(*job.lanes)
     for chunk in chunks(lanes):
         for _ in factual(job.world, chunk):
             pass
 
 
-def _written(job: Job, folder: Path) -> np.ndarray:
+def _written(job: PartitionJob, folder: Path) -> np.ndarray:
     world, (first, last) = job.world, job.lanes
     network = network_of(world)
     lanes = network.lanes.part(first, last)
@@ -98,7 +98,7 @@ def part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
-def station_arrivals(lanes: Lanes, arrived_NT: np.ndarray, count: int) -> np.ndarray:
+def station_arrivals(lanes: LaneTraits, arrived_NT: np.ndarray, count: int) -> np.ndarray:
     """Arrivals of all stations from some lanes, [D, T]."""
     stations = Stations.of(lanes)
     total_DT = np.zeros((count, arrived_NT.shape[1]), dtype=np.float32)

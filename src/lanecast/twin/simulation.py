@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lanecast.errors import ConfigError
-from lanecast.twin.geography import Lanes, network_of
+from lanecast.twin.geography import LaneTraits, network_of
 from lanecast.twin.noise import BLOCK, Noise, Shock
 from lanecast.twin.sites import Stations, sort_hours
-from lanecast.twin.state import State, first_state
+from lanecast.twin.state import DayState, first_state
 from lanecast.twin.stepping import NODES, Values, days
 from lanecast.twin.world import WARM, World
 
@@ -30,8 +30,8 @@ def simulate(
     """
     wanted = chosen_nodes(nodes)
     lanes = network_of(world).lanes.part(first, world.lanes if last is None else last)
-    found = [_arrays(world, chunk, wanted) for chunk in chunks(lanes)]
-    return {node: np.concatenate([each[node] for each in found]) for node in wanted}
+    parts = [_arrays(world, chunk, wanted) for chunk in chunks(lanes)]
+    return {node: np.concatenate([each[node] for each in parts]) for node in wanted}
 
 
 def chosen_nodes(nodes: Sequence[str] | None) -> tuple[str, ...]:
@@ -41,13 +41,13 @@ def chosen_nodes(nodes: Sequence[str] | None) -> tuple[str, ...]:
     return NODES if nodes is None else tuple(nodes)
 
 
-def chunks(lanes: Lanes, size: int = CHUNK) -> Iterator[Lanes]:
+def chunks(lanes: LaneTraits, size: int = CHUNK) -> Iterator[LaneTraits]:
     """The lanes in runs of ``size``, a multiple of the block."""
     for low in range(0, len(lanes), size):
         yield lanes.part(low, min(low + size, len(lanes)))
 
 
-def factual(world: World, lanes: Lanes) -> Iterator[tuple[int, State, Values]]:
+def factual(world: World, lanes: LaneTraits) -> Iterator[tuple[int, DayState, Values]]:
     """Every day of the world for some lanes, warm-up days (negative) included."""
     noise = Noise(seed=world.seed, first=lanes.first, count=len(lanes))
     state = first_state(world, lanes, noise)
@@ -70,7 +70,7 @@ def site_values(world: World, arrivals_DT: np.ndarray) -> Values:
     return {"arrivals": arrivals_DT, "labor_hrs": np.ascontiguousarray(hours_TD.T)}
 
 
-def _arrays(world: World, lanes: Lanes, nodes: Sequence[str]) -> Values:
+def _arrays(world: World, lanes: LaneTraits, nodes: Sequence[str]) -> Values:
     table_TN = {node: np.empty((world.days, len(lanes)), dtype=np.float32) for node in nodes}
     for day, _, values in factual(world, lanes):
         if day >= 0:

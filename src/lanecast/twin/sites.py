@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lanecast.twin.geography import Lanes, Network
+from lanecast.twin.geography import LaneTraits, TwinNetwork
 from lanecast.twin.state import F
 
 SITE_NODES = ("arrivals", "labor_hrs")
@@ -37,13 +37,13 @@ class Stations:
     start_D: np.ndarray  # where each station's lanes begin in that order
 
     @classmethod
-    def of(cls, lanes: Lanes) -> Stations:
+    def of(cls, lanes: LaneTraits) -> Stations:
         """Stations of these lanes."""
         order_N = np.argsort(lanes.dest_N, kind="stable")
         number_D, start_D = np.unique(lanes.dest_N[order_N], return_index=True)
         return cls(number_D=number_D, order_N=order_N, start_D=start_D)
 
-    def names(self, network: Network) -> np.ndarray:
+    def names(self, network: TwinNetwork) -> np.ndarray:
         """Series names ``site:<station>``."""
         return np.array([f"site:{name}" for name in network.dests_D[self.number_D]], dtype=object)
 
@@ -51,7 +51,7 @@ class Stations:
         """Sums over the lanes of each station, [..., N] to [..., D]; exact for whole parcels."""
         return np.add.reduceat(lane_values[..., self.order_N], self.start_D, axis=-1)
 
-    def first_state(self, lanes: Lanes) -> SiteState:
+    def first_state(self, lanes: LaneTraits) -> SiteState:
         """Nothing arrived yet, and a roster for the mean volume."""
         base = self.total(np.exp(lanes.log_base_N))
         return SiteState(arrivals=np.zeros_like(base), roster=base)

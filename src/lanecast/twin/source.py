@@ -10,14 +10,14 @@ import pandas as pd
 
 from lanecast.errors import ConfigError
 from lanecast.sources import SourceTable
-from lanecast.twin.geography import Lanes, Network, network_of
+from lanecast.twin.geography import LaneTraits, TwinNetwork, network_of
 from lanecast.twin.noise import Shock, Stream
 from lanecast.twin.publication import Plane, degraded, original, revision_labels, vintages
 from lanecast.twin.simulation import simulate, site_values
 from lanecast.twin.sites import Stations
 from lanecast.twin.state import STORM
 from lanecast.twin.stepping import Values
-from lanecast.twin.world import Policy, World
+from lanecast.twin.world import PromoPolicy, World
 
 COLUMNS = (
     "y", "promo", "price", "capacity", "weather", "storm", "shipments", "backlog", "late",
@@ -38,7 +38,7 @@ class Midmile:
 
     preset: str = "small"
     seed: int = 1
-    policy: str = Policy.REACTIVE
+    policy: str = PromoPolicy.REACTIVE
     confounded_price: bool = False
     counts: bool = True
     storms: bool = True
@@ -63,10 +63,10 @@ class Midmile:
     @property
     def world(self) -> World:
         """The key of the world behind the table, which the truth asks for."""
-        mine = {field.name for field in fields(self)}
-        changes = {f.name: getattr(self, f.name) for f in fields(World) if f.name in mine}
-        given = {name: value for name, value in changes.items() if value is not None}
-        return World.preset(self.preset, **given)
+        own = {field.name for field in fields(self)}
+        changes = {f.name: getattr(self, f.name) for f in fields(World) if f.name in own}
+        changed = {name: value for name, value in changes.items() if value is not None}
+        return World.preset(self.preset, **changed)
 
     @property
     def plane(self) -> Plane:
@@ -106,16 +106,16 @@ class Midmile:
     def labels(self) -> pd.DataFrame:
         """What the data plane did: ``kind, unique_id, ds, detail``."""
         clean = self.clean()
-        told = degraded(clean, self.plane, self.seed)[1]
+        defects = degraded(clean, self.plane, self.seed)[1]
         revised = revision_labels(vintages(clean, self.plane, self.seed))
-        return pd.concat([told, revised], ignore_index=True) if len(revised) else told
+        return pd.concat([defects, revised], ignore_index=True) if len(revised) else defects
 
     def vintages(self) -> pd.DataFrame:
         """Each publication of a value: ``unique_id, ds, known_time, y``."""
         return vintages(self.clean(), self.plane, self.seed)
 
 
-def lane_frame(world: World, values: Values, lanes: Lanes) -> pd.DataFrame:
+def lane_frame(world: World, values: Values, lanes: LaneTraits) -> pd.DataFrame:
     """Nodes [N, T] of some lanes as a long table in series and time order."""
     columns = {name: values[NODE_OF.get(name, name)].ravel() for name in COLUMNS}
     return pd.DataFrame({**_index(world, network_of(world).names(lanes)), **columns})
@@ -142,7 +142,7 @@ def lane_statics(world: World) -> pd.DataFrame:
 
 def site_statics(world: World) -> pd.DataFrame:
     """As `lane_statics`, of the stations: no origin."""
-    network: Network = network_of(world)
+    network: TwinNetwork = network_of(world)
     stations = Stations.of(network.lanes)
     return pd.DataFrame(
         {

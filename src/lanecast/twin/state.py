@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lanecast.twin.calendar import calendar_of
-from lanecast.twin.geography import Lanes
+from lanecast.twin.geography import LaneTraits
 from lanecast.twin.noise import Noise, Shock
-from lanecast.twin.world import WARM, Policy, World
+from lanecast.twin.world import WARM, PromoPolicy, World
 
 F = np.float32
 WEATHER_KEEP, WEATHER_SD, STORM = F(0.8), F(0.6), F(2.2)  # equation 2
@@ -22,7 +22,7 @@ TRANSIT = F(0.65)  # equation 9: share that takes one day, the rest two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class DayState:
     """All that a day leaves to the days after it; arrays are never changed in place."""
 
     weather: np.ndarray
@@ -46,19 +46,19 @@ def part(volume: np.ndarray, share: np.float32, *, whole: bool) -> np.ndarray:
     return np.rint(share * volume) if whole else share * volume
 
 
-def first_state(world: World, lanes: Lanes, noise: Noise) -> State:
+def first_state(world: World, lanes: LaneTraits, noise: Noise) -> DayState:
     """The state before the first warm-up day: stationary levels, an empty pipeline."""
     zero = np.zeros(len(lanes), dtype=F)
     level = F(LEVEL_SD / np.sqrt(1 - LEVEL_KEEP**2)) * noise.normal(Shock.START, -WARM)
     regions = noise.shared(Shock.START, 1 - WARM, int(lanes.region_N.max()) + 1)
     winter = calendar_of(world).winter_T[0] / (1 - WEATHER_KEEP)
-    return State(
+    return DayState(
         weather=winter + regions[lanes.region_N],
         level=level,
         drift=zero,
         residual=level,
         promo=zero,
-        plan=(zero,) * WARM if world.policy == Policy.COMMITTED else (),
+        plan=(zero,) * WARM if world.policy == PromoPolicy.COMMITTED else (),
         backlog=zero,
         released=(zero, zero),
         moving=(zero, zero),

@@ -9,9 +9,9 @@ import numpy as np
 
 from lanecast.twin import demand, flow
 from lanecast.twin.doing import Do
-from lanecast.twin.geography import Lanes
+from lanecast.twin.geography import LaneTraits
 from lanecast.twin.noise import Noise, Shock
-from lanecast.twin.state import State
+from lanecast.twin.state import DayState
 from lanecast.twin.world import World
 
 NODES = (
@@ -26,15 +26,15 @@ NOTHING = Do()
 
 def days(
     world: World,
-    lanes: Lanes,
-    state: State,
+    lanes: LaneTraits,
+    state: DayState,
     noise: Noise,
     *,
     first: int,
     last: int,
     do: Do = NOTHING,
     demand_only: bool = False,
-) -> Iterator[tuple[int, State, Values]]:
+) -> Iterator[tuple[int, DayState, Values]]:
     """Each day of ``first .. last`` with the state after it and its values, [..., N].
 
     ``demand_only`` stops at the orders, and gives their mean given the rate instead of a count.
@@ -51,15 +51,15 @@ def days(
 
 def demand_of_day(
     world: World,
-    lanes: Lanes,
-    state: State,
+    lanes: LaneTraits,
+    state: DayState,
     noise: Noise,
     *,
     day: int,
     do: Do,
     ahead: int,
     mean: bool = False,
-) -> tuple[State, Values]:
+) -> tuple[DayState, Values]:
     """Equations 2 to 6; with ``mean`` the orders told are their mean given the rate."""
     weather = do("weather", ahead, demand.weather(world, lanes, state, noise, day))
     level, jump = demand.level(world, state, noise, day)
@@ -73,14 +73,14 @@ def demand_of_day(
     own = drift + level + demand.ORDERS_SD * noise.normal(Shock.ORDERS, day)
     rate = np.exp(explained + own)
     known = mean and not demand.reacts(world)  # nobody looks at the count
-    told = demand.mean_orders(lanes, rate)
-    count = told if known else demand.orders(world, lanes, rate, noise, day)
+    mean_orders = demand.mean_orders(lanes, rate)
+    count = mean_orders if known else demand.orders(world, lanes, rate, noise, day)
     orders = do("orders", ahead, count)
     residual = demand.residual(lanes, orders, explained)
     values = {
         "weather": weather, "storm": demand.storm(world, weather), "level": level, "break": jump,
         "drift": drift, "residual": residual, "promo": promo, "price": price, "rate": rate,
-        "orders": do("orders", ahead, told) if mean else orders,
+        "orders": do("orders", ahead, mean_orders) if mean else orders,
     }  # fmt: skip
     after = replace(
         state,
@@ -96,15 +96,15 @@ def demand_of_day(
 
 def flow_of_day(
     world: World,
-    lanes: Lanes,
-    state: State,
+    lanes: LaneTraits,
+    state: DayState,
     noise: Noise,
     values: Values,
     *,
     day: int,
     do: Do,
     ahead: int,
-) -> State:
+) -> DayState:
     """Equations 7 to 9 and 11; adds to ``values``."""
     whole = world.counts
     capacity = do("capacity", ahead, flow.capacity(world, lanes, noise, day))

@@ -17,11 +17,11 @@ import numpy as np
 from lanecast.errors import ConfigError
 from lanecast.interventions import Intervention
 from lanecast.twin.doing import Do, compiled
-from lanecast.twin.geography import Lanes, network_of
+from lanecast.twin.geography import LaneTraits, network_of
 from lanecast.twin.noise import Noise, Shock
 from lanecast.twin.simulation import factual
 from lanecast.twin.sites import SITE_NODES, SiteState, Stations, sort_hours
-from lanecast.twin.state import State
+from lanecast.twin.state import DayState
 from lanecast.twin.stepping import DEMAND, NODES, Values, days
 from lanecast.twin.world import World
 
@@ -78,12 +78,12 @@ def means(
     paths: Paths,
 ) -> dict[str, np.ndarray]:
     """Means of the futures of each start, [N, C, H] per scenario, in the order of the starts."""
-    found = []
+    means_SNH = []
     for number, start in enumerate(begun.values()):
-        here = {name: np.asarray(path)[:, number] for name, path in paths.items()}
-        future = start.under(list(named.values()), horizon=horizon, paths=here)
-        found.append(future.mean(node, branches=branches))
-    mean_CSNH = np.stack(found)
+        start_paths = {name: np.asarray(path)[:, number] for name, path in paths.items()}
+        future = start.under(list(named.values()), horizon=horizon, paths=start_paths)
+        means_SNH.append(future.mean(node, branches=branches))
+    mean_CSNH = np.stack(means_SNH)
     return {name: mean_CSNH[:, s].swapaxes(0, 1) for s, name in enumerate(named)}
 
 
@@ -135,7 +135,7 @@ class Start:
 
     world: World
     cutoff: int
-    state: State
+    state: DayState
     sites: SiteState
 
     def draws(
@@ -149,13 +149,13 @@ class Start:
         """Futures of a lane node from this state, [branches, N, H] float64."""
         future = self.under([list(do)], horizon=horizon)
         width, demand_only = len(future.lanes), node in DEMAND
-        found_HKN = [
+        draw_HKN = [
             np.broadcast_to(values[node].reshape(-1, width), (branches, width))
             for values in future.walk(
                 range(1, branches + 1), with_sites=False, demand_only=demand_only
             )
         ]
-        return np.stack(found_HKN, axis=2).astype(np.float64)
+        return np.stack(draw_HKN, axis=2).astype(np.float64)
 
     def under(
         self,
@@ -191,15 +191,15 @@ class Future:
         return Stations.of(self.lanes)
 
     @property
-    def lanes(self) -> Lanes:
+    def lanes(self) -> LaneTraits:
         """The world's lanes."""
         return network_of(self.start.world).lanes
 
     def factual(self) -> Values:
         """Under the factual noise; one scenario."""
-        found = list(self.walk(None, with_sites=True))
+        daily = list(self.walk(None, with_sites=True))
         return {
-            node: np.stack([values[node].reshape(-1) for values in found], axis=1)
+            node: np.stack([values[node].reshape(-1) for values in daily], axis=1)
             for node in (*NODES, *SITE_NODES)
         }
 
@@ -251,13 +251,13 @@ def starts(world: World, cutoffs: Sequence[int]) -> dict[int, Start]:
         raise ConfigError(f"midmile: cutoff {outside[0]} lies outside days 0..{world.days - 1}")
     lanes = network_of(world).lanes
     stations = Stations.of(lanes)
-    sites, found = stations.first_state(lanes), {}
+    sites, start_of = stations.first_state(lanes), {}
     for day, state, values in factual(world, lanes):
         if day >= 0:  # rosters begin on the first day that is shown
             arrivals = stations.total(values["arrived"])
             sites, _ = sort_hours(sites, arrivals, np.zeros_like(arrivals))
         if day in cutoffs:
-            found[day] = Start(world, day, state, sites)
+            start_of[day] = Start(world, day, state, sites)
         if day == max(cutoffs):
             break
-    return {cutoff: found[cutoff] for cutoff in cutoffs}
+    return {cutoff: start_of[cutoff] for cutoff in cutoffs}

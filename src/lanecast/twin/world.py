@@ -17,7 +17,7 @@ WARM = 14  # days simulated before day 0; also how far ahead a committed promo i
 VERSION = 2  # part of the key: raise it when an equation changes
 
 
-class Policy(StrEnum):
+class PromoPolicy(StrEnum):
     """How promotions come about (equation 5)."""
 
     REACTIVE = "reactive"  # answers yesterday's order residual
@@ -37,7 +37,7 @@ class World:
     lanes: int
     days: int
     seed: int = 1
-    policy: str = Policy.REACTIVE
+    policy: str = PromoPolicy.REACTIVE
     confounded_price: bool = False
     counts: bool = True
     storms: bool = True
@@ -52,9 +52,11 @@ class World:
             raise ConfigError(
                 f"midmile: lanes={self.lanes} and days={self.days} must be at least 1"
             )
-        if self.policy not in tuple(Policy):
-            raise ConfigError(f"midmile: policy={self.policy!r} is not one of {', '.join(Policy)}")
-        object.__setattr__(self, "policy", Policy(self.policy).value)
+        if self.policy not in tuple(PromoPolicy):
+            raise ConfigError(
+                f"midmile: policy={self.policy!r} is not one of {', '.join(PromoPolicy)}"
+            )
+        object.__setattr__(self, "policy", PromoPolicy(self.policy).value)
         if not 0 <= self.tail <= 1:
             raise ConfigError(f"midmile: tail={self.tail} is a share of the lanes, from 0 to 1")
         if not 0 <= self.seed < 2**63:

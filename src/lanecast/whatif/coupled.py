@@ -23,7 +23,7 @@ from typing import Any, Self
 from lanecast.causal.falsification.exposure_gap import gaps
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.config.coupling import mode_of
 from lanecast.data.forecasts import Forecasts
@@ -79,10 +79,10 @@ class CoupledForecaster(Wrapping):
         self.name, self.seed = inner.name, seed
         self.policy_samples = policy_samples
         try:
-            plan = Plan(**(mechanisms or {}))
+            budget = FitBudget(**(mechanisms or {}))
         except TypeError as err:
             raise ConfigError(f"coupling.mechanisms: {err}") from err
-        self.layer = layer or CausalLayer(graph=graph, plan=plan, seed=seed)
+        self.layer = layer or CausalLayer(graph=graph, budget=budget, seed=seed)
         self._coupling: Coupling = MODES[mode](
             layer=self.layer, inner=inner, windows=windows, policy_samples=policy_samples
         )
@@ -137,11 +137,15 @@ class CoupledForecaster(Wrapping):
             windows=windows,
             policy_samples=self.policy_samples,
             seed=self.seed,
-            layer=CausalLayer(graph=self.graph, plan=self.layer.plan, seed=self.layer.seed),
+            layer=CausalLayer(graph=self.graph, budget=self.layer.budget, seed=self.layer.seed),
         )
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
-        """Fit the layer, then the network on its view of the panel; both know ``until``."""
+        """Fit the layer, then the network on its view of the panel; both know ``until``.
+
+        The report is the network's, on that view: a score of its own would take a second layer, one
+        that ends before the validation.
+        """
         self.graph.check(panel.schema, context=self.windows.context, attributes=panel.attributes)
         self.layer.fit(panel, until=until)
         self._coupling.fit(panel, until=until, reporter=reporter)
@@ -149,9 +153,9 @@ class CoupledForecaster(Wrapping):
         self.fitted_until = until
         self.exposure = gaps(self.layer, panel, until=until, horizon=self.windows.horizon)
         if reporter is not None:
-            told = {f"causal/exposure_gap/{name}": gap for name, gap in self.exposure.items()}
-            told |= {f"causal/nll/{name}": loss for name, loss in self.layer.losses.items()}
-            reporter.log(0, **told)
+            curves = {f"causal/exposure_gap/{name}": gap for name, gap in self.exposure.items()}
+            curves |= {f"causal/nll/{name}": loss for name, loss in self.layer.losses.items()}
+            reporter.log(0, **curves)
         return self
 
     def predict(
@@ -173,8 +177,8 @@ class CoupledForecaster(Wrapping):
         refuse_early(self.name, self.fitted_until, panel, at)
         chosen = Futures(futures)
         if chosen is Futures.LOGGED:
-            told = logged(panel, at, self.graph, self.windows.horizon)
-            hard = {**told.hard, **(action.hard if action else {})}
+            futures_logged = logged(panel, at, self.graph, self.windows.horizon)
+            hard = {**futures_logged.hard, **(action.hard if action else {})}
             action = Action(hard=hard, soft=action.soft if action else {})
         return self._coupling.predict(
             Question(
@@ -207,6 +211,7 @@ class CoupledForecaster(Wrapping):
                 " use the run's own config: run=<run folder>"
             )
         self.layer.load(folder / "causal")
+        self.report = None
         self._coupling.load(folder / "network")
         self.fitted_until, self.exposure = facts["fitted_until"], facts["exposure"]
         return self

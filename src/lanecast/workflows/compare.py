@@ -9,14 +9,14 @@ from lanecast.errors import ConfigError
 from lanecast.promote.gate import judge
 from lanecast.report.table import Comparison, compare
 from lanecast.runs.folder import read_record
-from lanecast.runs.reading import Run, common_folder
+from lanecast.runs.reading import CompletedRun, common_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
 def run(cfg: DictConfig) -> Comparison:
-    """What ``scripts/compare.py`` does: compare, write next to the runs, print, judge."""
+    """Compare, write next to the runs, print, judge."""
     from omegaconf import OmegaConf
 
     from lanecast.report.rendering import show, write
@@ -53,4 +53,4 @@ def named(reference: str) -> str:
     folder = Path(str(reference))
     if not folder.is_dir():
         return str(reference)
-    return Run(folder=folder, record=read_record(folder)).config_hash
+    return CompletedRun(folder=folder, record=read_record(folder)).config_hash

@@ -34,7 +34,7 @@ def run(cfg: DictConfig) -> None:
     from lanecast.whatif.actions import interventions_of
 
     if cfg.get("run") is None or not cfg.get("dag"):
-        raise ConfigError("explain.py needs the folder of a run trained with a dag: run=runs/...")
+        raise ConfigError("explain needs the folder of a run trained with a dag: run=runs/...")
     opened = open_run(cfg)
     forecaster: Any = causal_part(opened.model)
     panel = opened.panel()
@@ -54,7 +54,7 @@ def run(cfg: DictConfig) -> None:
     parts = {
         "ledger": _ledger(forecaster, panel, at, earlier=earlier),
         "ways": _ways(forecaster, panel, at, do=do, name=str(cfg.scenario.name)),
-        "misses": _misses(forecaster, panel, at),
+        "misses": _root_causes(forecaster, panel, at),
     }
     for name, (line, table) in parts.items():
         print(line)
@@ -71,11 +71,11 @@ Part = tuple[str, "pd.DataFrame | None"]
 
 
 def _ledger(forecaster: Any, panel: Panel, at: WindowIndex, *, earlier: int | None) -> Part:
-    from lanecast.causal.attribution.revisions import Side, ledger
+    from lanecast.causal.attribution.revisions import Side, revisions
 
     if earlier is None:
         return "no ledger: previous= names the earlier cutoff", None
-    change = ledger(
+    change = revisions(
         Side(forecaster=forecaster, panel=panel, cutoff=earlier),
         Side(forecaster=forecaster, panel=panel, cutoff=int(at.cutoff_W[0])),
         series=panel.series[at.series_W],
@@ -112,7 +112,7 @@ def _ways(
     return line, table
 
 
-def _misses(forecaster: Any, panel: Panel, at: WindowIndex) -> Part:
+def _root_causes(forecaster: Any, panel: Panel, at: WindowIndex) -> Part:
     from lanecast.causal.attribution.root_causes import root_cause
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -61,8 +61,7 @@ def model_rows(conf: Path | None = None, *, only: Sequence[str] | None = None) -
                 f"there is no model {name!r}; "
                 + (f"did you mean {' or '.join(near)}?" if near else f"there are {known}")
             )
-    configs = composed_roots(folder, "train", [[f"model={name}", WITH_SUMS] for name in names])
-    rows = [_row(name, cfg.model) for name, cfg in zip(names, configs, strict=True)]
+    rows = [_row(name, model) for name, model in zip(names, _composed(folder, names), strict=True)]
     return sorted(rows, key=lambda row: (row.kind, row.cost or float("inf"), row.name))
 
 
@@ -71,6 +70,18 @@ def measured_costs() -> dict[str, Any]:
     """What ``python -m benchmarks.costs`` measured: the case, and each model's cost."""
     costs: dict[str, Any] = json.loads(files("lanecast.models").joinpath(COSTS).read_text("utf-8"))
     return costs
+
+
+def _composed(folder: Path, names: Sequence[str]) -> Iterator[DictConfig]:
+    """The config of each model, within what it reads of a pipeline; alone a file composes fast."""
+    from omegaconf import open_dict
+
+    (pipeline,) = composed_roots(folder, "train", [[WITH_SUMS]])
+    for name in names:
+        (alone,) = composed_roots(folder, f"model/{name}", [[]])
+        with open_dict(pipeline):
+            pipeline.model = alone.model
+        yield pipeline.model
 
 
 def _row(name: str, model: DictConfig) -> ModelRow:
@@ -111,8 +122,8 @@ def _print(rows: Sequence[ModelRow]) -> None:
         marks = [
             "yes" if role in row.reads else "-" for role in ("known_future", "observed", "static")
         ]
-        told = [*marks, row.quantiles] if row.missing is None else ["", "", "", row.missing]
-        table.add_row(row.name, row.kind, *told, _shown(row.cost))
+        cells = [*marks, row.quantiles] if row.missing is None else ["", "", "", row.missing]
+        table.add_row(row.name, row.kind, *cells, _shown(row.cost))
     Console().print(table)
     print(f"\ncost: {measured_costs()['case']}")
 

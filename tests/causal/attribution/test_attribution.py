@@ -7,17 +7,17 @@ import pytest
 
 from causal_worlds import SHOP_ROLES, panel_of, shop, shop_graph, shop_panel
 from lanecast.causal.attribution.path_effects import path_contributions
-from lanecast.causal.attribution.revisions import Side, ledger
+from lanecast.causal.attribution.revisions import Side, revisions
 from lanecast.causal.attribution.root_causes import root_cause
 from lanecast.causal.scm.chaining import Action
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import ConfigError, SchemaError
 from small_what_if import CUTOFF, at, build_refit, coupled, world
 
 HORIZON, UNTIL = 8, 250
-PLAN = Plan(steps=120, batch=16, segment=64, hidden=4)
+BUDGET = FitBudget(steps=120, batch=16, segment=64, hidden=4)
 
 
 @lru_cache
@@ -27,18 +27,18 @@ def panel():
 
 @lru_cache
 def layer():
-    return CausalLayer(graph=shop_graph(), plan=PLAN).fit(panel(), until=UNTIL)
+    return CausalLayer(graph=shop_graph(), budget=BUDGET).fit(panel(), until=UNTIL)
 
 
 def windows(cutoff=UNTIL + 5, series=12):
     return WindowIndex(series_W=np.arange(series), cutoff_W=np.full(series, cutoff))
 
 
-def test_the_ledger_sums_exactly_and_names_its_terms_in_a_fixed_order():
+def test_revisions_sum_exactly_and_name_their_terms_in_a_fixed_order():
     model = coupled("delta")
     before = Side(forecaster=model, panel=world(), cutoff=CUTOFF)
     after = Side(forecaster=model, panel=world(), cutoff=CUTOFF + 3)
-    found = ledger(before, after, graph=model.graph)
+    found = revisions(before, after, graph=model.graph)
     assert found.gap <= 1e-6
     assert found.names[0] == "origin moved"
     actuals = [name for name in found.names if name.startswith("new actuals")]
@@ -62,7 +62,7 @@ def test_a_revision_is_told_apart_from_news():
     old[(step > CUTOFF - 6) & (step <= CUTOFF)] *= 0.5
     before = Side(forecaster=model, panel=with_values(world(), {"y": old}), cutoff=CUTOFF)
     after = Side(forecaster=model, panel=world(), cutoff=CUTOFF)
-    found = ledger(before, after, graph=model.graph)
+    found = revisions(before, after, graph=model.graph)
     assert found.gap <= 1e-6
     assert found.totals["revisions"] != 0
     others = {k: v for k, v in found.totals.items() if k != "revisions"}
@@ -73,21 +73,21 @@ def test_a_refit_moves_parameters_and_another_model_moves_config():
     model, other = coupled("delta"), coupled("no_future")
     before = Side(forecaster=model, panel=world(), cutoff=CUTOFF)
     after = Side(forecaster=other, panel=world(), cutoff=CUTOFF)
-    plain = ledger(before, after, graph=model.graph)
+    plain = revisions(before, after, graph=model.graph)
     assert plain.totals["parameters"] != 0
     refitted = build_refit()
-    found = ledger(before, after, graph=model.graph, refitted=refitted)
+    found = revisions(before, after, graph=model.graph, refitted=refitted)
     assert found.gap <= 1e-6
     assert found.names[-2:] == ("parameters", "config")
     assert found.totals["config"] != 0
 
 
-def test_forecasts_that_share_no_date_have_no_ledger():
+def test_forecasts_that_share_no_date_have_no_revisions():
     side = Side(forecaster=coupled("delta"), panel=world(), cutoff=CUTOFF)
     with pytest.raises(ConfigError, match="share no date"):
-        ledger(side, Side(forecaster=side.forecaster, panel=world(), cutoff=CUTOFF + 14))
+        revisions(side, Side(forecaster=side.forecaster, panel=world(), cutoff=CUTOFF + 14))
     with pytest.raises(ConfigError, match="runs forward"):
-        ledger(side, Side(forecaster=side.forecaster, panel=world(), cutoff=CUTOFF - 1))
+        revisions(side, Side(forecaster=side.forecaster, panel=world(), cutoff=CUTOFF - 1))
 
 
 def test_path_contributions_sum_to_the_change_and_follow_the_graph():

@@ -8,13 +8,13 @@ from lanecast.causal.attribution.sensitivity import band, sensitivity
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.graph.identify import check_effect
 from lanecast.causal.scm.chaining import Action
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import GraphError, NotIdentified
 
 SERIES, STEPS, UNTIL = 60, 260, 240
-PLAN = Plan(steps=60, batch=32, segment=64, hidden=4)
+BUDGET = FitBudget(steps=60, batch=32, segment=64, hidden=4)
 TRUE = -0.5
 GRAPH = {
     "nodes": {
@@ -45,7 +45,7 @@ def hidden_world(*, seed, rho):
 
 
 def fitted(panel):
-    return CausalLayer(graph=Graph.from_config(GRAPH), plan=PLAN).fit(panel, until=UNTIL)
+    return CausalLayer(graph=Graph.from_config(GRAPH), budget=BUDGET).fit(panel, until=UNTIL)
 
 
 def in_units(layer, panel, told):
@@ -95,7 +95,7 @@ def test_the_band_of_a_path_has_the_fit_in_its_middle():
 def test_bounds_are_for_pairs_that_are_declared_hidden():
     plain = Graph.from_config({**GRAPH, "bidirected": []})
     panel = hidden_world(seed=0, rho=0.0)
-    layer = CausalLayer(graph=plain, plan=PLAN).fit(panel, until=UNTIL)
+    layer = CausalLayer(graph=plain, budget=BUDGET).fit(panel, until=UNTIL)
     with pytest.raises(GraphError, match="no bidirected edge joins"):
         sensitivity(layer, panel, treatment="price", max_correlation=0.3)
     with pytest.raises(GraphError, match="no seen node 'prices'"):

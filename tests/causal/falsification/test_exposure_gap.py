@@ -7,7 +7,7 @@ import torch
 from causal_worlds import shop_graph, shop_panel
 from lanecast.causal.falsification.exposure_gap import gaps
 from lanecast.causal.scm.chaining import Chain, chain
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.windows import WindowIndex
 from small_worlds import UNTIL, layer, panel, refilled
@@ -15,8 +15,8 @@ from small_worlds import UNTIL, layer, panel, refilled
 
 def test_the_gap_is_the_quotient_of_two_wapes():
     held = shop_panel(series=12, steps=300)
-    plan = Plan(steps=30, batch=8, segment=32, hidden=4)
-    fitted = CausalLayer(graph=shop_graph(), plan=plan).fit(held, until=250)
+    budget = FitBudget(steps=30, batch=8, segment=32, hidden=4)
+    fitted = CausalLayer(graph=shop_graph(), budget=budget).fit(held, until=250)
     horizon, cutoff = 7, 243
     found = gaps(fitted, held, until=250, horizon=horizon)
     at = WindowIndex(series_W=np.arange(12), cutoff_W=np.full(12, cutoff))

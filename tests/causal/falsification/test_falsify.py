@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from causal_worlds import TRUE_EDGES, shop_graph, shop_panel
-from lanecast.causal.falsification.absences import Kind
+from lanecast.causal.falsification.absences import AbsenceKind
 from lanecast.causal.falsification.standard_errors import benjamini_hochberg, product
 from lanecast.causal.falsification.tests import falsify
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.errors import ConfigError
 
-PLAN = Plan(steps=120, batch=32, segment=64, hidden=4)
+BUDGET = FitBudget(steps=120, batch=32, segment=64, hidden=4)
 
 
 def held(graph, seed=0, **options):
-    return falsify(graph, shop_panel(seed=seed, **options), until=298, plan=PLAN)
+    return falsify(graph, shop_panel(seed=seed, **options), until=298, budget=BUDGET)
 
 
 def test_the_true_graph_is_not_contradicted_and_says_how_much_was_tested():
@@ -43,11 +43,11 @@ def test_a_hidden_common_cause_shows_as_residuals_that_move_together():
     rng = np.random.default_rng(5)
     hidden = rng.normal(0, 0.8, x["y"].shape).astype(np.float32)
     x["weather"], x["backlog"] = x["weather"] + hidden, x["backlog"] + hidden
-    found = falsify(shop_graph(), panel_of(x, SHOP_ROLES), until=298, plan=PLAN)
+    found = falsify(shop_graph(), panel_of(x, SHOP_ROLES), until=298, budget=BUDGET)
     pairs = {
         frozenset((row.source, row.target))
         for row in found.contradicted
-        if row.kind is Kind.HIDDEN_CAUSE
+        if row.kind is AbsenceKind.HIDDEN_CAUSE
     }
     assert frozenset(("weather", "backlog")) in pairs
 
@@ -55,7 +55,9 @@ def test_a_hidden_common_cause_shows_as_residuals_that_move_together():
 def test_unmeaning_levels_are_refused():
     for options in ({"alpha": 0.0}, {"floor": 1.0}, {"share": 1.0}):
         with pytest.raises(ConfigError, match="falsify"):
-            falsify(shop_graph(), shop_panel(series=4, steps=80), until=70, plan=PLAN, **options)
+            falsify(
+                shop_graph(), shop_panel(series=4, steps=80), until=70, budget=BUDGET, **options
+            )
 
 
 def test_benjamini_and_hochbergs_own_example():

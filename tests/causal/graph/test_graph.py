@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanecast.causal.graph.graph import Edge, Graph, Kind, Parent
+from lanecast.causal.graph.graph import Edge, Graph, NodeKind, Parent
 from lanecast.errors import GraphError, SchemaError
 from small_graphs import LEVELS, declared, schema, small
 
@@ -408,7 +408,7 @@ def test_a_graph_knows_its_parts():
     assert graph.max_lag == 7
     assert graph.nodes["promo"].policy_parents == (Parent(node="orders", lags=(1, 2)),)
     assert graph.nodes["calendar"].column is None
-    assert graph.nodes["orders"].kind is Kind.ENDOGENOUS
+    assert graph.nodes["orders"].kind is NodeKind.ENDOGENOUS
 
 
 def test_parents_are_edges_policy_included_and_hidden_or_forbidden_left_out():

@@ -13,12 +13,12 @@ from lanecast.causal.scm.reference_history import reference_panel
 from lanecast.causal.scm.rollout import roll
 from lanecast.data.views import with_values
 from small_worlds import (
+    BUDGET,
     CUTOFF,
     GRAPH,
     HORIZON,
     LATE,
     NEW,
-    PLAN,
     SERIES,
     UNTIL,
     at,
@@ -88,7 +88,9 @@ def test_a_newcomer_is_centered_on_its_own_values_once_they_are_asked_for():
 
 
 def test_the_fit_reads_nothing_that_its_end_does_not_know():
-    other = CausalLayer(graph=graph(), plan=PLAN).fit(refilled(panel(), UNTIL, seed=4), until=UNTIL)
+    other = CausalLayer(graph=graph(), budget=BUDGET).fit(
+        refilled(panel(), UNTIL, seed=4), until=UNTIL
+    )
     for name, value in layer().mechanisms.state_dict().items():
         assert torch.equal(value, other.mechanisms.state_dict()[name]), name
     assert np.array_equal(layer().noise_tables, other.noise_tables)

@@ -10,7 +10,7 @@ import torch
 from causal_worlds import shop_graph, shop_panel
 from lanecast.causal.scm import chaining
 from lanecast.causal.scm.chaining import Action, Chain, Soft, chain
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.schema import Role
 from lanecast.data.views import with_values
@@ -18,7 +18,7 @@ from lanecast.data.windows import WindowIndex
 from lanecast.errors import ConfigError, GraphError, LeakageError
 
 HORIZON, UNTIL = 10, 250
-PLAN = Plan(steps=30, batch=8, segment=32, hidden=4)
+BUDGET = FitBudget(steps=30, batch=8, segment=32, hidden=4)
 NODES = ("weather", "promo", "price", "orders", "backlog")
 
 
@@ -29,7 +29,7 @@ def panel():
 
 @lru_cache
 def layer():
-    return CausalLayer(graph=shop_graph(), plan=PLAN).fit(panel(), until=UNTIL)
+    return CausalLayer(graph=shop_graph(), budget=BUDGET).fit(panel(), until=UNTIL)
 
 
 def at(cutoff=UNTIL + 3):

@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from lanecast.causal.scm.context import Context
-from lanecast.causal.scm.fitting import Plan, complete_rows, fit_mechanisms, negative_log_likelihood
+from lanecast.causal.scm.fitting import (
+    FitBudget,
+    complete_rows,
+    fit_mechanisms,
+    negative_log_likelihood,
+)
 from lanecast.causal.scm.mechanisms import Mechanisms
 from lanecast.causal.scm.noise import STUDENT_DF
 from lanecast.errors import ConfigError
@@ -15,7 +20,7 @@ from small_mechanisms import inputs, random_mechanisms
 MECHANISMS = random_mechanisms(small())
 WIRING = MECHANISMS.wiring
 GAUSSIAN = ("gaussian",) * WIRING.num_nodes
-PLAN = Plan(steps=40, batch=4, segment=8, hidden=4, lr=1e-2)
+BUDGET = FitBudget(steps=40, batch=4, segment=8, hidden=4, lr=1e-2)
 
 
 def test_a_row_counts_if_its_value_and_all_it_reads_are_seen():
@@ -74,7 +79,7 @@ def context(series, steps):
     )
 
 
-def fit(x, seen=None, *, plan=PLAN, seed=0):
+def fit(x, seen=None, *, budget=BUDGET, seed=0):
     torch.manual_seed(seed)
     mechanisms = Mechanisms(WIRING, num_context=3, hidden=4)
     losses = fit_mechanisms(
@@ -83,7 +88,7 @@ def fit(x, seen=None, *, plan=PLAN, seed=0):
         torch.ones_like(x, dtype=torch.bool) if seen is None else seen,
         context(len(x), x.shape[1]),
         noises=GAUSSIAN,
-        plan=plan,
+        budget=budget,
         generator=torch.Generator().manual_seed(seed),
     )
     return mechanisms, losses
@@ -94,9 +99,9 @@ def test_training_lowers_the_likelihood_below_its_linear_start():
     x, _ = inputs(MECHANISMS, rows=8, steps=80)
     orders = WIRING.names.index("orders")
     x[..., orders] = 2 * x[..., WIRING.names.index("weather")].square() - 1
-    plan = Plan(steps=1, batch=32, segment=60, hidden=4)
-    longer = Plan(steps=300, batch=32, segment=60, hidden=4, lr=2e-2)
-    assert fit(x, plan=longer)[1]["orders"] < fit(x, plan=plan)[1]["orders"] - 0.2
+    budget = FitBudget(steps=1, batch=32, segment=60, hidden=4)
+    longer = FitBudget(steps=300, batch=32, segment=60, hidden=4, lr=2e-2)
+    assert fit(x, budget=longer)[1]["orders"] < fit(x, budget=budget)[1]["orders"] - 0.2
 
 
 def test_what_is_not_seen_changes_no_weight():
@@ -111,15 +116,15 @@ def test_what_is_not_seen_changes_no_weight():
 
 def test_a_likelihood_that_is_not_finite_names_its_node():
     x, _ = inputs(MECHANISMS, rows=6, steps=60)
-    wild = Plan(steps=5, batch=4, segment=8, hidden=4, lr=1e30)
+    wild = FitBudget(steps=5, batch=4, segment=8, hidden=4, lr=1e30)
     with pytest.raises(FloatingPointError, match=r"mechanism of '\w+' has no finite.*lower"):
-        fit(x, plan=wild)
+        fit(x, budget=wild)
 
 
 @pytest.mark.parametrize("name", ["steps", "batch", "segment", "hidden"])
 def test_a_budget_of_nothing_is_refused(name):
     with pytest.raises(ConfigError, match=rf"mechanisms\.{name}=0 must be at least 1"):
-        Plan(**{name: 0})
+        FitBudget(**{name: 0})
 
 
 def test_losses_are_told_by_node():

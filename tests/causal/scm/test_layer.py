@@ -9,12 +9,12 @@ import torch
 from causal_worlds import SHOP, panel_of, shop_graph, shop_panel
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action, Chain, chain
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import CheckpointError, ConfigError, GraphError, LeakageError, SchemaError
 
-PLAN = Plan(steps=30, batch=8, segment=32, hidden=4)
+BUDGET = FitBudget(steps=30, batch=8, segment=32, hidden=4)
 UNTIL = 250
 
 
@@ -23,8 +23,8 @@ def panel():
     return shop_panel(series=12, steps=300)
 
 
-def fitted(graph=None, plan=PLAN, until=UNTIL, on=None, seed=1):
-    layer = CausalLayer(graph=graph or shop_graph(), plan=plan, seed=seed)
+def fitted(graph=None, budget=BUDGET, until=UNTIL, on=None, seed=1):
+    layer = CausalLayer(graph=graph or shop_graph(), budget=budget, seed=seed)
     return layer.fit(on or panel(), until=until)
 
 
@@ -128,7 +128,7 @@ def test_a_node_that_nobody_declared_is_refused_with_the_nearest():
 
 def test_a_budget_that_fits_nothing_is_refused():
     with pytest.raises(ConfigError, match=r"mechanisms\.steps=0"):
-        Plan(steps=0)
+        FitBudget(steps=0)
 
 
 @pytest.mark.parametrize("sign", ["positive", "negative"])
@@ -240,8 +240,8 @@ def test_a_linear_rollout_has_the_mean_of_the_closed_form():
 
 def test_the_layer_learns_the_effects_of_a_linear_world():
     held = panel_of(linear_world(seed=1), LINEAR_ROLES)
-    plan = Plan(steps=300, batch=32, segment=64, hidden=4)
-    layer = fitted(Graph.from_config(LINEAR), plan=plan, until=450, on=held)
+    budget = FitBudget(steps=300, batch=32, segment=64, hidden=4)
+    layer = fitted(Graph.from_config(LINEAR), budget=budget, until=450, on=held)
     ones = np.ones((60, 8), np.float32)
     on = forecast(layer, 8, 452, on=held, action=Action(hard={"x": ones}))
     off = forecast(layer, 8, 452, on=held, action=Action(hard={"x": 0 * ones}))
@@ -298,7 +298,7 @@ def gates(*, seed, **size):
     )
     roles = {"y": {"role": "target"}, **{name: {"role": "observed"} for name in DRIVERS}}
     held = panel_of(wide_world(seed=seed, **size), roles)
-    layer = fitted(graph, plan=Plan(), until=held.last_step - 1, on=held, seed=seed + 1)
+    layer = fitted(graph, budget=FitBudget(), until=held.last_step - 1, on=held, seed=seed + 1)
     openness = [layer.gates[f"{name}->orders"] for name in DRIVERS]
     return openness[:3], openness[3:]
 

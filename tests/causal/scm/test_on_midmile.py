@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action, Chain, chain
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.causal.scm.replay import replayed
 from lanecast.causal.scm.unrolled import Unrolled
@@ -113,7 +113,7 @@ def test_without_a_declared_memory_a_lasting_effect_is_lost():
 def test_what_a_station_receives_is_the_sum_of_its_lanes_under_any_action(value):
     """C14: to 1e-6 of the total, and so are the differences that an action makes."""
     panel, _, graph = twin("midmile_network", preset="tiny")
-    layer = CausalLayer(graph=graph, plan=Plan(steps=5, batch=8)).fit(panel, until=150)
+    layer = CausalLayer(graph=graph, budget=FitBudget(steps=5, batch=8)).fit(panel, until=150)
     lanes = graph.carriers("shipments", panel.attributes, panel.num_series)
     everyone = np.arange(panel.num_series)
     at = WindowIndex(series_W=everyone, cutoff_W=np.full(panel.num_series, 152))
@@ -139,7 +139,7 @@ def test_what_a_station_receives_is_the_sum_of_its_lanes_under_any_action(value)
 
 def test_what_no_action_reaches_keeps_its_bits_through_the_network():
     panel, _, graph = twin("midmile_network", preset="tiny")
-    layer = CausalLayer(graph=graph, plan=Plan(steps=5, batch=8)).fit(panel, until=150)
+    layer = CausalLayer(graph=graph, budget=FitBudget(steps=5, batch=8)).fit(panel, until=150)
     lanes = graph.carriers("orders", panel.attributes, panel.num_series)
     at = WindowIndex(series_W=np.arange(panel.num_series), cutoff_W=np.full(panel.num_series, 152))
     on = np.where(lanes[:, None], 1.0, np.nan).repeat(14, axis=1).astype(np.float32)

@@ -8,7 +8,7 @@ import torch
 
 from causal_worlds import panel_of, shop, shop_graph, shop_panel
 from lanecast.causal.graph.graph import Graph
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.causal.scm.reference_history import (
     descendants_of_treatments,
@@ -96,8 +96,8 @@ def test_a_history_without_any_action_is_its_own_reference():
         "edges": [edge for edge in GRAPH["edges"] if edge["from"] != "price"],
     }
     held = panel_of(x, roles)
-    plan = Plan(steps=5, batch=8, segment=32, hidden=4)
-    still = CausalLayer(graph=Graph.from_config(config), plan=plan).fit(held, until=150)
+    budget = FitBudget(steps=5, batch=8, segment=32, hidden=4)
+    still = CausalLayer(graph=Graph.from_config(config), budget=budget).fit(held, until=150)
     view = reference_panel(still, held)
     assert np.allclose(cells(view, "y"), cells(held, "y"), atol=1e-4)
 
@@ -105,8 +105,8 @@ def test_a_history_without_any_action_is_its_own_reference():
 def test_the_reference_of_a_history_does_not_depend_on_what_was_done_in_it():
     """Two worlds of the same shocks, one promoted all along: both have nearly one reference."""
     held, series = shop_panel(series=40, steps=400), torch.arange(40)
-    plan = Plan(steps=300, batch=32, segment=64, hidden=4)
-    fitted = CausalLayer(graph=shop_graph(), plan=plan).fit(held, until=350)
+    budget = FitBudget(steps=300, batch=32, segment=64, hidden=4)
+    fitted = CausalLayer(graph=shop_graph(), budget=budget).fit(held, until=350)
     prepared = fitted.prepare(held)
     done = replayed(fitted.mechanisms, prepared, fitted.graph, do={"promo": 1.0})
     columns = {}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from causal_worlds import shop_graph, shop_panel
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.causal.scm.replay import abducted, replayed
 from lanecast.errors import ConfigError, GraphError
@@ -22,8 +22,8 @@ def panel():
 
 @lru_cache
 def layer():
-    plan = Plan(steps=30, batch=8, segment=32, hidden=4)
-    return CausalLayer(graph=shop_graph(), plan=plan).fit(panel(), until=UNTIL)
+    budget = FitBudget(steps=30, batch=8, segment=32, hidden=4)
+    return CausalLayer(graph=shop_graph(), budget=budget).fit(panel(), until=UNTIL)
 
 
 def replay(do, **options):
@@ -77,8 +77,8 @@ def test_policies_that_may_act_again_react_to_what_changed():
 def test_the_effect_of_a_replayed_action_is_that_of_the_world():
     """The shop is linear: a promotion adds .6 to orders at once, and .4 of that a day later."""
     big = shop_panel(series=40, steps=400)
-    plan = Plan(steps=300, batch=32, segment=64, hidden=4)
-    found_layer = CausalLayer(graph=shop_graph(), plan=plan).fit(big, until=350)
+    budget = FitBudget(steps=300, batch=32, segment=64, hidden=4)
+    found_layer = CausalLayer(graph=shop_graph(), budget=budget).fit(big, until=350)
     prepared = found_layer.prepare(big)
     orders = found_layer.node("orders")
     scale = float(prepared.space.scale_J[orders])

@@ -40,7 +40,7 @@ def test_a_loaded_layer_rolls_the_same_bits(world, folder, how):
 
 
 def test_loading_over_another_fit_forgets_it(world, folder):
-    other = CausalLayer(graph=world.graph(), plan=world.PLAN, seed=9)
+    other = CausalLayer(graph=world.graph(), budget=world.BUDGET, seed=9)
     other.fit(world.panel(), until=world.UNTIL - 5)
     before = rolled(other, world)
     assert torch.equal(rolled(other.load(folder), world), rolled(world.layer(), world))
@@ -54,7 +54,7 @@ def test_a_loaded_layer_refuses_windows_before_its_fit(world, folder):
 
 
 def test_a_loaded_layer_fits_anew_on_the_same_panel_and_step(world, folder):
-    again = CausalLayer(graph=world.graph(), plan=world.PLAN).load(folder)
+    again = CausalLayer(graph=world.graph(), budget=world.BUDGET).load(folder)
     held = again.mechanisms
     assert again.fit(world.panel(), until=world.UNTIL).mechanisms is not held
 
@@ -62,7 +62,7 @@ def test_a_loaded_layer_fits_anew_on_the_same_panel_and_step(world, folder):
 def test_other_weights_leave_the_layer_as_it_is(world):
     layer = world.layer()
     before = rolled(layer, world)
-    other = CausalLayer(graph=world.graph(), plan=world.PLAN, seed=5)
+    other = CausalLayer(graph=world.graph(), budget=world.BUDGET, seed=5)
     other.fit(world.panel(), until=world.UNTIL)
     twin = layer.with_mechanisms(other.mechanisms)
     assert not torch.equal(rolled(twin, world), before)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lanecast.benchmarks.midmile_do.protocol import ORACLE, Cell, Plan
-from lanecast.config import composed_roots, config_hash, instantiate
+from lanecast.benchmarks.midmile_do.protocol import ORACLE, BenchmarkPlan, Cell
+from lanecast.config import composed_roots, config_hash, instantiate, trusted, trusting
 
 if TYPE_CHECKING:
     from lanecast.benchmarks.midmile_do.judging import Judge
@@ -39,8 +39,8 @@ class Task:
         path = folder / self.path
         if not path.is_file():
             return None
-        found: dict[str, Any] = json.loads(path.read_text())
-        return found if found["facts"] == self.facts else None
+        scores: dict[str, Any] = json.loads(path.read_text())
+        return scores if scores["facts"] == self.facts else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +48,13 @@ class Group:
     """The entrants of one world that are still to be asked."""
 
     tasks: tuple[Task, ...]
-    plan: Plan
+    plan: BenchmarkPlan
     conf: str
     folder: str
+    trust: tuple[str, ...] = ()
 
 
-def tasks_of(cells: Sequence[Cell], plan: Plan, *, conf: Path) -> list[Task]:
+def tasks_of(cells: Sequence[Cell], plan: BenchmarkPlan, *, conf: Path) -> list[Task]:
     """Every cell with the hash of the config that it comes to."""
     overrides = [plan.overrides_of(_composable(cell)) for cell in cells]
     return [
@@ -68,20 +69,28 @@ def tasks_of(cells: Sequence[Cell], plan: Plan, *, conf: Path) -> list[Task]:
     ]
 
 
-def groups_of(tasks: Sequence[Task], plan: Plan, *, conf: Path, folder: Path) -> list[Group]:
+def groups_of(
+    tasks: Sequence[Task], plan: BenchmarkPlan, *, conf: Path, folder: Path
+) -> list[Group]:
     """Tasks that are not finished, by world."""
     todo: dict[tuple[str, int], list[Task]] = {}
     for task in tasks:
         if task.finished(folder) is None:
             todo.setdefault((task.cell.policy, task.cell.seed), []).append(task)
     return [
-        Group(tasks=tuple(each), plan=plan, conf=str(conf), folder=str(folder))
+        Group(tasks=tuple(each), plan=plan, conf=str(conf), folder=str(folder), trust=trusted())
         for each in todo.values()
     ]
 
 
 def work(group: Group) -> int:
-    """Train and score the group's entrants; they share the panel and the causal layer."""
+    """Train and score the group's entrants, in this process or another; count them."""
+    with trusting(group.trust):
+        return _train_and_score(group)
+
+
+def _train_and_score(group: Group) -> int:
+    """The entrants share the panel and the causal layer."""
     import torch
 
     torch.set_num_threads(1)
@@ -129,7 +138,9 @@ def _badge(forecaster: Any, panel: Panel, cutoff: int) -> str:
     return audit(forecaster, panel, cutoff=cutoff, max_series=32, samples=8).badge
 
 
-def _judge(plan: Plan, world: Any, panel: Panel, model: Any, cutoffs: Sequence[int]) -> Judge:
+def _judge(
+    plan: BenchmarkPlan, world: Any, panel: Panel, model: Any, cutoffs: Sequence[int]
+) -> Judge:
     from lanecast.benchmarks.midmile_do.judging import Judge
 
     return Judge(

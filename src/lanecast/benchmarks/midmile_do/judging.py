@@ -93,19 +93,19 @@ class Judge:
     @cached_property
     def hidden(self) -> dict[str, str]:
         """Axes whose effect the graph does not identify, and why."""
-        target, found = self.graph.target, {}
+        target, reasons = self.graph.target, {}
         for axis, do in DO.items():
-            told = unidentified(self.graph, do, self.horizon)
-            if target in told:
-                found[axis] = told[target]
-        return found
+            reason_of = unidentified(self.graph, do, self.horizon)
+            if target in reason_of:
+                reasons[axis] = reason_of[target]
+        return reasons
 
     def at(self, cutoffs: Sequence[int]) -> WindowIndex:
         """Every lane at each cutoff; ConfigError where one has too little history."""
-        found = windows_at(self.panel, cutoffs, self.spec)
-        if len(found) != len(cutoffs) * self.panel.num_series:
+        windows = windows_at(self.panel, cutoffs, self.spec)
+        if len(windows) != len(cutoffs) * self.panel.num_series:
             raise ConfigError("midmile-do: some lane has too little history for its windows")
-        return found
+        return windows
 
     def score(self, entrant: Entrant, *, badge: str | None = None) -> dict[str, Any]:
         """Rows by axis (wape, bias, badge), coverage by axis, and what moves before an action.
@@ -134,7 +134,7 @@ class Judge:
 
     def floor(self) -> dict[str, Any]:
         """The oracle's rows: all equations known, the latent level filtered from orders."""
-        found = self._rows(
+        means = self._rows(
             filtered(
                 self.world,
                 cutoffs=self.cutoffs,
@@ -143,7 +143,7 @@ class Judge:
                 branches=self.branches,
             )
         )
-        rows = {axis: self._row(found[axis], self.truth[axis], ORACLE) for axis in DO}
+        rows = {axis: self._row(means[axis], self.truth[axis], ORACLE) for axis in DO}
         return {"rows": rows, "coverage": {}, "moved_before": None}
 
     def _factual(self, entrant: Entrant, badge: str) -> dict[str, dict[str, Any]]:
@@ -151,17 +151,17 @@ class Judge:
         y_WH, seen_WH = labels(self.panel, at, self.horizon)
         rows = {}
         for axis, futures in (("factual", Futures.LOGGED), ("as_known", Futures.SAMPLED)):
-            found = entrant.predict(self.panel, at=at, futures=futures)
-            point = np.where(seen_WH, found.point_WH, 0.0)
+            forecasts = entrant.predict(self.panel, at=at, futures=futures)
+            point = np.where(seen_WH, forecasts.point_WH, 0.0)
             rows[axis] = self._row(point, np.where(seen_WH, y_WH, 0.0), badge)
         return rows
 
     def _mean(self, entrant: Entrant, axis: str) -> np.ndarray:
         at = self.at(self.cutoffs)
         action = self._action(DO[axis], self.cutoffs)
-        found = entrant.predict(self.panel, at=at, quantiles=GRID, action=action)
-        assert found.quantiles_WHQ is not None
-        return np.asarray(found.quantiles_WHQ @ _WEIGHTS)
+        forecasts = entrant.predict(self.panel, at=at, quantiles=GRID, action=action)
+        assert forecasts.quantiles_WHQ is not None
+        return np.asarray(forecasts.quantiles_WHQ @ _WEIGHTS)
 
     def _coverage(self, entrant: Entrant, axis: str) -> float | None:
         """Share of realized draws inside the central 80 % of sample paths; None where hidden."""
@@ -169,10 +169,12 @@ class Judge:
             return None
         chosen = [self.cutoffs[number] for number in self.path_cutoffs]
         action = self._action(DO[axis], chosen)
-        found = entrant.predict(self.panel, at=self.at(chosen), samples=self.paths, action=action)
-        assert found.samples_SWH is not None
+        forecasts = entrant.predict(
+            self.panel, at=self.at(chosen), samples=self.paths, action=action
+        )
+        assert forecasts.samples_SWH is not None
         # Weibull's positions are unbiased for a draw from the same distribution.
-        low, high = np.quantile(found.samples_SWH, INTERVAL, axis=0, method="weibull")
+        low, high = np.quantile(forecasts.samples_SWH, INTERVAL, axis=0, method="weibull")
         draws = [
             counterfactual(self.world, cutoff=cutoff, horizon=self.horizon, do=DO[axis])["orders"]
             for cutoff in chosen
@@ -206,8 +208,8 @@ class Judge:
             for axis, mean_NCH in by_axis.items()
         }
 
-    def _row(self, found: np.ndarray, truth: np.ndarray, badge: str) -> dict[str, Any]:
-        error, total = found.astype(np.float64) - truth, float(truth.sum(dtype=np.float64))
+    def _row(self, mean_WH: np.ndarray, truth: np.ndarray, badge: str) -> dict[str, Any]:
+        error, total = mean_WH.astype(np.float64) - truth, float(truth.sum(dtype=np.float64))
         return {
             "wape": float(np.abs(error).sum()) / total,
             "bias": float(error.sum()) / total,

@@ -49,7 +49,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BenchmarkPlan:
     """How a run of the benchmark is sized; everything that can change a number is here.
 
     ``overrides`` are of every cell's config, ``samples`` the futures of an entrant that leaves

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanecast.benchmarks.midmile_do.cells import Group, groups_of, tasks_of, work
-from lanecast.benchmarks.midmile_do.protocol import GOAL_AXES, ORACLE, VERSION, Cell, Plan
-from lanecast.config import packaged_conf
+from lanecast.benchmarks.midmile_do.protocol import GOAL_AXES, ORACLE, VERSION, BenchmarkPlan, Cell
+from lanecast.config import running_conf
 from lanecast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def run(cfg: DictConfig) -> float:
     """Train, ask and judge; the result is the least mean do-WAPE under the first policy."""
     from lanecast.benchmarks.midmile_do import tables
 
-    started, conf, folder = time.perf_counter(), packaged_conf(), Path(str(cfg.out))
+    started, conf, folder = time.perf_counter(), running_conf(), Path(str(cfg.out))
     cells, plan = cells_of(cfg), plan_of(cfg)
     folder.mkdir(parents=True, exist_ok=True)
     tasks = tasks_of(cells, plan, conf=conf)
@@ -29,8 +29,8 @@ def run(cfg: DictConfig) -> float:
     todo = sum(len(group.tasks) for group in groups)
     print(f"midmile-do {VERSION}: {len(cells)} cells, {len(cells) - todo} of them finished before")
     _work(groups, workers=int(cfg.workers))
-    found = {task.cell: told for task in tasks if (told := task.finished(folder)) is not None}
-    written = tables.write(found, folder)
+    results = {task.cell: scores for task in tasks if (scores := task.finished(folder)) is not None}
+    written = tables.write(results, folder)
     (folder / "protocol.json").write_text(json.dumps(plan.facts(), indent=1) + "\n")
     print("\n".join(tables.wide_lines(written["table"], written["moved"])))
     print("\n".join(["", *tables.goal_lines(written["table"], written["coverage"])]))
@@ -56,15 +56,15 @@ def cells_of(cfg: DictConfig) -> list[Cell]:
     ]
 
 
-def plan_of(cfg: DictConfig) -> Plan:
+def plan_of(cfg: DictConfig) -> BenchmarkPlan:
     """What can change a number."""
-    return Plan(
+    return BenchmarkPlan(
         preset=str(cfg.preset),
         confounded_price=bool(cfg.confounded_price),
         branches=int(cfg.branches),
         paths=int(cfg.paths),
         path_cutoffs=tuple(int(number) for number in cfg.path_cutoffs),
-        overrides=tuple(str(one) for one in cfg.overrides),
+        overrides=tuple(str(override) for override in cfg.overrides),
         samples={str(key): int(value) for key, value in cfg.samples.items()},
     )
 

@@ -14,24 +14,24 @@ from lanecast.benchmarks.midmile_do.protocol import AXES, GOAL_AXES, ORACLE, Cel
 COLUMNS = ("network", "coupling", "policy", "axis", "wape", "se", "bias", "badge")
 KEYS = ["network", "coupling", "policy"]
 
-Found = Mapping[Cell, Mapping[str, Any]]
+Results = Mapping[Cell, Mapping[str, Any]]
 
 
-def long_table(found: Found) -> pd.DataFrame:
+def long_table(results: Results) -> pd.DataFrame:
     """One row per entrant, policy and axis: `COLUMNS`; empty wape where nothing identifies it."""
     rows = []
-    for cell, told in found.items():
-        for axis, row in told["rows"].items():
+    for cell, scores in results.items():
+        for axis, row in scores["rows"].items():
             rows.append({**_keys(cell), "axis": axis, "seed": cell.seed, **row})
     return _by_seed(pd.DataFrame(rows), [*KEYS, "axis"])[list(COLUMNS)]
 
 
-def coverage_table(found: Found) -> pd.DataFrame:
+def coverage_table(results: Results) -> pd.DataFrame:
     """Share of realized draws under do inside the entrant's 80 % interval."""
     rows = [
         {**_keys(cell), "axis": axis, "seed": cell.seed, "coverage": share}
-        for cell, told in found.items()
-        for axis, share in told["coverage"].items()
+        for cell, scores in results.items()
+        for axis, share in scores["coverage"].items()
         if share is not None
     ]
     if not rows:
@@ -40,23 +40,27 @@ def coverage_table(found: Found) -> pd.DataFrame:
     return group.agg(coverage="mean", se=_se).reset_index()
 
 
-def moved_table(found: Found) -> pd.DataFrame:
+def moved_table(results: Results) -> pd.DataFrame:
     """How far a promotion on days 8-14 moves the forecast of days 1-7: the largest change in
     parcels over all windows and seeds, and the mean change as a share of the mean forecast.
     """
-    rows = [{**_keys(cell), **told["moved_before"]} for cell, told in found.items() if _moved(told)]
+    rows = [
+        {**_keys(cell), **scores["moved_before"]}
+        for cell, scores in results.items()
+        if _moved(scores)
+    ]
     if not rows:
         return pd.DataFrame(columns=[*KEYS, "largest", "mean_share"])
     group = pd.DataFrame(rows).groupby(KEYS, sort=False)
     return group.agg(largest=("largest", "max"), mean_share=("mean_share", "mean")).reset_index()
 
 
-def write(found: Found, folder: Path) -> dict[str, pd.DataFrame]:
+def write(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
     """table.csv, coverage.csv and moved.csv."""
     tables = {
-        "table": long_table(found),
-        "coverage": coverage_table(found),
-        "moved": moved_table(found),
+        "table": long_table(results),
+        "coverage": coverage_table(results),
+        "moved": moved_table(results),
     }
     for name, frame in tables.items():
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
@@ -96,13 +100,13 @@ def wide_lines(table: pd.DataFrame, moved: pd.DataFrame) -> list[str]:
         lines.append(f"{head}{'bias':>8}{'moved 1-7':>11}  badge")
         for (network, coupling), rows in _entrants(part):
             by_axis = {str(row["axis"]): row for row in rows.to_dict("records")}
-            told = "".join(f"{_told(by_axis.get(axis)):>15}" for axis in AXES)
+            cells = "".join(f"{_text(by_axis.get(axis)):>15}" for axis in AXES)
             bias = 100 * rows.loc[rows["axis"].isin(GOAL_AXES), "bias"].mean()
             early = _of(moved, policy, network, coupling)["mean_share"].tolist()
             share = f"{100 * early[0]:.2f} %" if early else ""
             badge = rows["badge"].iloc[0]
             name = f"{network}/{coupling}"
-            lines.append(f"{name:<20}{told}{bias:>7.1f}%{share:>11}  {badge}")
+            lines.append(f"{name:<20}{cells}{bias:>7.1f}%{share:>11}  {badge}")
     return lines
 
 
@@ -121,8 +125,8 @@ def _entrants(frame: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]
 
 
 def _of(frame: pd.DataFrame, policy: str, network: str, coupling: str) -> pd.DataFrame:
-    mine = (frame["policy"] == policy) & (frame["network"] == network)
-    return frame[mine & (frame["coupling"] == coupling)]
+    chosen = (frame["policy"] == policy) & (frame["network"] == network)
+    return frame[chosen & (frame["coupling"] == coupling)]
 
 
 def _by_seed(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
@@ -137,7 +141,7 @@ def _se(values: pd.Series) -> float:
     return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
 
 
-def _told(row: Mapping[Any, Any] | None) -> str:
+def _text(row: Mapping[Any, Any] | None) -> str:
     if row is None:
         return "-"
     wape, se = float(row["wape"]), float(row["se"])
@@ -150,5 +154,5 @@ def _keys(cell: Cell) -> dict[str, str]:
     return {"network": cell.network, "coupling": cell.coupling, "policy": cell.policy}
 
 
-def _moved(told: Mapping[str, Any]) -> bool:
-    return bool(told["moved_before"])
+def _moved(scores: Mapping[str, Any]) -> bool:
+    return bool(scores["moved_before"])

@@ -52,8 +52,8 @@ class Contributions:
     @property
     def totals(self) -> dict[str, float]:
         """``promo -> orders -> backlog``: sum over windows and steps, the largest first."""
-        found = {" -> ".join(way): float(part.sum()) for way, part in self.by_way.items()}
-        return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
+        sums = {" -> ".join(way): float(part.sum()) for way, part in self.by_way.items()}
+        return dict(sorted(sums.items(), key=lambda item: -abs(item[1])))
 
 
 def path_contributions(
@@ -86,13 +86,13 @@ def path_contributions(
     paths = {n: plain.to_link(n, p) for n, p in {**base.hard, **action.hard}.items()}
     change = {n: p - untouched[..., layer.node(n)] for n, p in paths.items()}
     node = layer.node(name)
-    done = before.with_paths(paths).rolled()[:, plain.back :, node]
-    total = plain.natural(done, node) - plain.natural(untouched[..., node], node)
+    moved = before.with_paths(paths).rolled()[:, plain.back :, node]
+    total = plain.natural(moved, node) - plain.natural(untouched[..., node], node)
     points, weights = np.polynomial.legendre.leggauss(order)
     sums: dict[Way, Tensor] = {}
     for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
-        here = {n: p - float(1 - point) * change[n] for n, p in paths.items()}
-        tangents = _Tangents(before.with_paths(here), change, name)
+        between = {n: p - float(1 - point) * change[n] for n, p in paths.items()}
+        tangents = _Tangents(before.with_paths(between), change, name)
         for way, part in tangents.outcome().items():
             sums[way] = sums.get(way, torch.zeros_like(part)) + float(weight) * part
     names = layer.wiring.names

@@ -45,7 +45,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Revisions:
     """``terms_KWD`` in the order of ``names``; ``before + terms = after``, date by date."""
 
     names: tuple[str, ...]
@@ -82,14 +82,14 @@ class Ledger:
         )
 
 
-def ledger(
+def revisions(
     before: Side,
     after: Side,
     *,
     series: np.ndarray | None = None,
     graph: Graph | None = None,
     refitted: Predictor | None = None,
-) -> Ledger:
+) -> Revisions:
     """Explain ``after - before`` on the dates that both predict.
 
     Panels may be one object.  ``series`` are names (default: those of the new panel).  ``graph``
@@ -111,8 +111,8 @@ def ledger(
     at = _windows(new, names, after.cutoff)
 
     def predicted(forecaster: Predictor, panel: Panel) -> np.ndarray:
-        found = forecaster.predict(panel, at=at).point_WH[:, : horizon - shift]
-        return np.asarray(found, dtype=np.float64)
+        point_WD = forecaster.predict(panel, at=at).point_WH[:, : horizon - shift]
+        return np.asarray(point_WD, dtype=np.float64)
 
     begin = np.asarray(start[:, shift:], dtype=np.float64)
     labels, at_hand = [], [begin]
@@ -127,7 +127,7 @@ def ledger(
         labels.append(PARAMETERS if refitted is None else CONFIG)
         at_hand.append(predicted(after.forecaster, new))
     dates = range(after.cutoff + 1, before.cutoff + horizon + 1)
-    return Ledger(
+    return Revisions(
         names=tuple(labels),
         series=names,
         times=np.array([new.time_of(step).to_datetime64() for step in dates]),
@@ -141,7 +141,7 @@ def _check(before: Side, after: Side) -> None:
     old, new = before.panel, after.panel
     if before.cutoff > after.cutoff:
         raise ConfigError(
-            f"the ledger runs forward: cutoff {before.cutoff} lies after {after.cutoff}"
+            f"a revision runs forward: cutoff {before.cutoff} lies after {after.cutoff}"
         )
     if old.schema != new.schema or old.times[0] != new.times[0]:
         raise SchemaError(
@@ -196,14 +196,14 @@ def _revealed(before: Side, after: Side, graph: Graph | None) -> Iterator[tuple[
 
 
 def _in_order(
-    columns: tuple[str, ...], graph: Graph | None, wanted: Callable[[int], bool], what: str
+    columns: tuple[str, ...], graph: Graph | None, wanted: Callable[[int], bool], kind: str
 ) -> Iterator[tuple[str, int]]:
     """(label, column number), nodes in the order of the graph, then the other columns."""
     nodes = {} if graph is None else {str(graph.nodes[n].column): n for n in graph.order}
     others = [column for column in columns if column not in nodes]
     for column in (*nodes, *others):
         if column in columns and wanted(columns.index(column)):
-            yield f"{what}: {nodes.get(column, column)}", columns.index(column)
+            yield f"{kind}: {nodes.get(column, column)}", columns.index(column)
 
 
 def _laid_out(old: Panel, new: Panel, step_C: np.ndarray) -> np.ndarray:
@@ -224,11 +224,11 @@ def _statics_before(old: Panel, new: Panel) -> Tensor:
     if old is new or old.static_names != new.static_names or not new.statics.numel():
         return new.statics
     row = {str(name): number for number, name in enumerate(old.series)}
-    found = new.statics.clone()
+    statics = new.statics.clone()
     for number, name in enumerate(new.series):
         if str(name) in row:
-            found[number] = old.statics[row[str(name)]]
-    return found
+            statics[number] = old.statics[row[str(name)]]
+    return statics
 
 
 def _issued_before(new: Panel, step_C: np.ndarray, cutoff: int) -> Tensor:

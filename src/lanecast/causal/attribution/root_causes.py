@@ -49,15 +49,15 @@ class Miss:
     @property
     def gap(self) -> float:
         """Largest cell of ``rebuilt - forecast - sum of shares``; 0 up to rounding."""
-        told = sum(self.shares.values(), np.zeros_like(self.forecast_WH))
-        missing = np.abs(self.rebuilt_WH - self.forecast_WH - told)
+        shares_WH = sum(self.shares.values(), np.zeros_like(self.forecast_WH))
+        missing = np.abs(self.rebuilt_WH - self.forecast_WH - shares_WH)
         return float(missing.max(initial=0.0))
 
     @property
     def totals(self) -> dict[str, float]:
         """Each node's share summed over windows and steps, the largest first."""
-        found = {name: float(share.sum()) for name, share in self.shares.items()}
-        return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
+        sums = {name: float(share.sum()) for name, share in self.shares.items()}
+        return dict(sorted(sums.items(), key=lambda item: -abs(item[1])))
 
 
 def root_cause(
@@ -164,7 +164,7 @@ def _rolled(
     held = inside & binary_J & ~clamp
     x[..., :nodes] = torch.where(held, happened.repeat(count, 1, 1)[..., :nodes], x[..., :nodes])
     with torch.inference_mode():
-        found = roll(
+        rolled = roll(
             plain.layer.mechanisms,
             x,
             clamp_RTJ=clamp | held,
@@ -173,7 +173,7 @@ def _rolled(
             noise_RTJ=noise.repeat(count, 1, 1) * (inside & ~binary_J),
             hooks=plain.hooks(count),
         )
-        path = plain.natural(found[:, window.back :, node], node)
+        path = plain.natural(rolled[:, window.back :, node], node)
     return path.double().numpy().reshape(count, windows, plain.horizon)
 
 
@@ -198,12 +198,12 @@ def _sampled(
         raise ConfigError(f"permutations={permutations} must be at least 1")
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(count) for _ in range(permutations)]
-    orders = [order for one in orders for order in (one, one[::-1])]
+    orders = [both for order in orders for both in (order, order[::-1])]
     chains = [[frozenset(order[:k].tolist()) for k in range(count + 1)] for order in orders]
-    subsets = list(dict.fromkeys(subset for one in chains for subset in one))
+    subsets = list(dict.fromkeys(subset for chain in chains for subset in chain))
     worth = dict(zip(subsets, value(subsets), strict=True))
     shares = np.zeros((count, *worth[frozenset()].shape))
-    for order, one in zip(orders, chains, strict=True):
-        for player, (less, more) in zip(order, pairwise(one), strict=True):
+    for order, chain in zip(orders, chains, strict=True):
+        for player, (less, more) in zip(order, pairwise(chain), strict=True):
             shares[player] += (worth[more] - worth[less]) / len(orders)
     return shares, np.stack([worth[frozenset()], worth[frozenset(range(count))]])

@@ -110,15 +110,18 @@ def band(
     biases with the same noise.
     """
     edge = _Edge.of(layer, panel, treatment, outcome or layer.graph.target)
-    told = _sensitivity(edge, max_correlation, z)
+    sensitivity = _sensitivity(edge, max_correlation, z)
     paths = []
-    for slope in (told.fitted, *np.linspace(told.low, told.high, _POINTS)):
-        twin = edge.without(told.fitted - float(slope))
+    for slope in (sensitivity.fitted, *np.linspace(sensitivity.low, sensitivity.high, _POINTS)):
+        twin = edge.without(sensitivity.fitted - float(slope))
         rolled = chain(twin, panel, at, horizon=horizon, action=action, how=how)
-        paths.append(rolled.natural(told.outcome).mean(axis=0))
-    found = np.stack(paths)
+        paths.append(rolled.natural(sensitivity.outcome).mean(axis=0))
+    paths_PWH = np.stack(paths)
     return Band(
-        sensitivity=told, low_WH=found.min(axis=0), middle_WH=found[0], high_WH=found.max(axis=0)
+        sensitivity=sensitivity,
+        low_WH=paths_PWH.min(axis=0),
+        middle_WH=paths_PWH[0],
+        high_WH=paths_PWH.max(axis=0),
     )
 
 
@@ -150,7 +153,7 @@ class _Edge:
     """
 
     layer: CausalLayer
-    found: Innovations
+    residuals: Innovations
     treatment: str
     outcome: str
     slot: int
@@ -166,34 +169,36 @@ class _Edge:
         """The edge as the layer fitted it, with the innovations of its nodes."""
         slot = _slot(layer, treatment, outcome)
         assert layer.fitted_until is not None
-        found = innovations(layer, panel, first=0, last=layer.fitted_until)
+        residuals = innovations(layer, panel, first=0, last=layer.fitted_until)
         node = layer.node(outcome)
-        rows_NT = found.valid_NTJ[..., node]
+        rows_NT = residuals.valid_NTJ[..., node]
         if not rows_NT.any():
             raise SchemaError(
                 f"no row before the end of the fit holds {outcome!r} and all its parents in this"
                 " panel; give the panel that the layer was fitted on"
             )
-        inputs_RE = found.input_NTJE[:, :, node][rows_NT].astype(np.float64)
+        inputs_RE = residuals.input_NTJE[:, :, node][rows_NT].astype(np.float64)
         open_E = layer.wiring.mask_JE[node].numpy().copy()
         open_E[slot] = False
-        context_RF = found.context_NTF[rows_NT]
-        told_RK = np.concatenate(
+        context_RF = residuals.context_NTF[rows_NT]
+        regressors_RK = np.concatenate(
             [np.ones((len(inputs_RE), 1)), context_RF, inputs_RE[:, open_E]], axis=1
         )
         a_R = inputs_RE[:, slot]
-        weight_K = np.linalg.pinv(told_RK.T @ told_RK, rcond=1e-10) @ (told_RK.T @ a_R)
+        weight_K = np.linalg.pinv(regressors_RK.T @ regressors_RK, rcond=1e-10) @ (
+            regressors_RK.T @ a_R
+        )
         others_E = np.zeros(len(open_E))
         others_E[open_E] = weight_K[1 + context_RF.shape[1] :]
         return cls(
             layer=layer,
-            found=found,
+            residuals=residuals,
             treatment=treatment,
             outcome=outcome,
             slot=slot,
             rows_NT=rows_NT,
-            residual_R=(found.u_NTJ[..., node] / found.weight_NTJ[..., node])[rows_NT],
-            left_R=a_R - told_RK @ weight_K,
+            residual_R=(residuals.u_NTJ[..., node] / residuals.weight_NTJ[..., node])[rows_NT],
+            left_R=a_R - regressors_RK @ weight_K,
             intercept=float(weight_K[0]),
             context_F=weight_K[1 : 1 + context_RF.shape[1]],
             others_E=others_E,
@@ -201,7 +206,7 @@ class _Edge:
 
     def outcome_sd(self) -> float:
         """Residual sd of the outcome, less the degrees of freedom of each series' own season."""
-        phases = self.layer.prepare(self.found.panel).context.profile_NPK.shape[1]
+        phases = self.layer.prepare(self.residuals.panel).context.profile_NPK.shape[1]
         count_N = self.rows_NT.sum(axis=1)
         free = np.maximum(count_N - phases, 1)[count_N > 0].sum()
         return float(np.sqrt((self.residual_R**2).sum() / free))
@@ -209,18 +214,18 @@ class _Edge:
     def treatment_sd(self) -> float:
         """Residual sd of the policy: its own surprise, in link space."""
         node = self.layer.node(self.treatment)
-        rows_NT = self.found.valid_NTJ[..., node]
-        u_R = self.found.u_NTJ[..., node][rows_NT]
+        rows_NT = self.residuals.valid_NTJ[..., node]
+        u_R = self.residuals.u_NTJ[..., node][rows_NT]
         if not self.layer.wiring.bernoulli_J[node]:
-            u_R = u_R / self.found.weight_NTJ[..., node][rows_NT]
+            u_R = u_R / self.residuals.weight_NTJ[..., node][rows_NT]
         return float(np.sqrt((u_R.astype(np.float64) ** 2).mean()))
 
     def slope(self) -> float:
         """d mu / d a at lag 0, mean over the rows of the fit."""
         mechanisms, node = self.layer.mechanisms, self.layer.node(self.outcome)
         at, gates = torch.tensor([node]), mechanisms.gate_slots(mechanisms.gates())
-        inputs = torch.from_numpy(self.found.input_NTJE[:, :, node][self.rows_NT])
-        context = torch.from_numpy(self.found.context_NTF[self.rows_NT]).float()
+        inputs = torch.from_numpy(self.residuals.input_NTJE[:, :, node][self.rows_NT])
+        context = torch.from_numpy(self.residuals.context_NTF[self.rows_NT]).float()
         with torch.enable_grad():
             z = inputs[:, None].clone().requires_grad_()
             mu = mechanisms.action_part(z, context, gates, at)
@@ -267,10 +272,10 @@ def _slot(layer: CausalLayer, treatment: str, outcome: str) -> int:
             " declare the pair in bidirected:"
         )
     node, number = layer.node(outcome), layer.node(treatment)
-    here = (wiring.source_JE[node] == number) & (wiring.lag_JE[node] == 0) & wiring.mask_JE[node]
-    if not here.any():
+    slots_E = (wiring.source_JE[node] == number) & (wiring.lag_JE[node] == 0) & wiring.mask_JE[node]
+    if not slots_E.any():
         raise GraphError(
             f"{treatment} has no edge of lag 0 to {outcome}, and bounds are known for that edge"
             " alone; give the edge lag 0, or measure the hidden cause"
         )
-    return int(torch.nonzero(here)[0])
+    return int(torch.nonzero(slots_E)[0])

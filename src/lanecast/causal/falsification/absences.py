@@ -17,7 +17,7 @@ from lanecast.causal.graph.identify import unroll
 from lanecast.causal.scm.wiring import Wiring
 
 
-class Kind(StrEnum):
+class AbsenceKind(StrEnum):
     """What a declared absence is about."""
 
     FORBIDDEN = "forbidden"  # an edge documented as absent
@@ -32,7 +32,7 @@ class Absence:
     ``reason`` says why it cannot be tested, or is empty.
     """
 
-    kind: Kind
+    kind: AbsenceKind
     source: str
     target: str
     lag: int
@@ -52,12 +52,12 @@ def declared_absences(graph: Graph, wiring: Wiring, *, max_lag: int) -> list[Abs
     }
     known = set(graph.order)
     first = [
-        _edge(graph, wiring, guard, Kind.FORBIDDEN, *triple)
+        _edge(graph, wiring, guard, AbsenceKind.FORBIDDEN, *triple)
         for triple in sorted(forbidden)
         if {triple[0], triple[1]} <= known
     ]
     rest = [
-        _edge(graph, wiring, guard, Kind.EDGE, source, target, lag)
+        _edge(graph, wiring, guard, AbsenceKind.EDGE, source, target, lag)
         for source, target in pairs
         for lag in range(max_lag + 1)
         if (source, target, lag) not in forbidden
@@ -69,7 +69,13 @@ def declared_absences(graph: Graph, wiring: Wiring, *, max_lag: int) -> list[Abs
 
 
 def _edge(
-    graph: Graph, wiring: Wiring, guard: _Guard, kind: Kind, source: str, target: str, lag: int
+    graph: Graph,
+    wiring: Wiring,
+    guard: _Guard,
+    kind: AbsenceKind,
+    source: str,
+    target: str,
+    lag: int,
 ) -> Absence:
     column, reason = _column(graph, wiring, source, target)
     if guard.moves_now(target, source, lag):
@@ -93,19 +99,24 @@ def _column(graph: Graph, wiring: Wiring, source: str, target: str) -> tuple[int
 
 def _hidden(graph: Graph, guard: _Guard) -> Iterator[Absence]:
     tied = {frozenset(pair) for pair in graph.bidirected}
-    for one, two in combinations(graph.order, 2):
-        if frozenset((one, two)) in tied:
+    for first, second in combinations(graph.order, 2):
+        if frozenset((first, second)) in tied:
             continue
         reason = ""
-        if graph.nodes[one].level != graph.nodes[two].level:
-            reason = f"{one} and {two} are of different levels"
-        elif (one, 0) in guard.parents[two] or (two, 0) in guard.parents[one]:
+        if graph.nodes[first].level != graph.nodes[second].level:
+            reason = f"{first} and {second} are of different levels"
+        elif (first, 0) in guard.parents[second] or (second, 0) in guard.parents[first]:
             reason = "an edge of lag 0 joins them, and its fit absorbs a hidden cause"
-        elif guard.share_a_cause(one, two):
+        elif guard.share_a_cause(first, second):
             reason = "a declared hidden cause reaches both"
-        number = graph.order.index(one)
+        number = graph.order.index(first)
         yield Absence(
-            kind=Kind.HIDDEN_CAUSE, source=one, target=two, lag=0, column=number, reason=reason
+            kind=AbsenceKind.HIDDEN_CAUSE,
+            source=first,
+            target=second,
+            lag=0,
+            column=number,
+            reason=reason,
         )
 
 
@@ -129,10 +140,10 @@ class _Guard:
 
         if self._unrolled is None:
             return True
-        given = {(name, -back) for name, back in self.parents[target]} - {(source, -lag)}
-        return nx.is_d_separator(self._unrolled, {(target, 0)}, {(source, -lag)}, given)
+        parents = {(name, -back) for name, back in self.parents[target]} - {(source, -lag)}
+        return nx.is_d_separator(self._unrolled, {(target, 0)}, {(source, -lag)}, parents)
 
-    def share_a_cause(self, one: str, two: str) -> bool:
+    def share_a_cause(self, first: str, second: str) -> bool:
         """Whether residuals of one step may be tied by hidden causes that are declared."""
         import networkx as nx
 
@@ -142,7 +153,7 @@ class _Guard:
         for edge in self.graph.causal:
             if self.graph.nodes[edge.source].latent:
                 ties.add_edge(edge.source, edge.target)
-        return one in ties and two in ties and nx.has_path(ties, one, two)
+        return first in ties and second in ties and nx.has_path(ties, first, second)
 
 
 def _inputs(wiring: Wiring, name: str) -> set[tuple[str, int]]:
@@ -155,7 +166,7 @@ def _inputs(wiring: Wiring, name: str) -> set[tuple[str, int]]:
 def _instant_descendants(graph: Graph) -> dict[str, frozenset[str]]:
     import networkx as nx
 
-    found = nx.DiGraph()
-    found.add_nodes_from(graph.order)
-    found.add_edges_from((e.source, e.target) for e in graph.causal if 0 in e.lags)
-    return {name: frozenset(nx.descendants(found, name)) for name in graph.order}
+    instant = nx.DiGraph()
+    instant.add_nodes_from(graph.order)
+    instant.add_edges_from((e.source, e.target) for e in graph.causal if 0 in e.lags)
+    return {name: frozenset(nx.descendants(instant, name)) for name in graph.order}

@@ -40,15 +40,15 @@ def gaps(layer: CausalLayer, panel: Panel, *, until: int, horizon: int) -> dict[
         mu, _, _ = layer.mechanisms.teacher(x, dates)
     binary = layer.wiring.bernoulli_J
     mu = torch.where(binary, torch.sigmoid(mu), mu)
-    found = {}
+    ratios = {}
     for node, name in enumerate(layer.wiring.names):
-        there = valid[..., node]
+        valid_WH = valid[..., node]
         truth = prepared.space.to_natural(x[:, lag:, node], rows, node)
         single = prepared.space.to_natural(mu[..., node], rows, node)
         chained = prepared.space.to_natural(rolled.x_SWHJ[0, ..., node], rows, node)
         known = prepared.newest_J[node] > 0
-        one = float(((single - truth).abs() * there).sum())
-        many = float(((chained - truth).abs() * there).sum())
-        if one > 0 and not known:
-            found[name] = many / one
-    return found
+        single_error = float(((single - truth).abs() * valid_WH).sum())
+        chained_error = float(((chained - truth).abs() * valid_WH).sum())
+        if single_error > 0 and not known:
+            ratios[name] = chained_error / single_error
+    return ratios

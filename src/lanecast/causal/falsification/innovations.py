@@ -75,9 +75,9 @@ def innovations(
     valid = complete_rows(mechanisms, seen)[:, back:]
     parts, contexts = [], []
     for row in range(len(x)):
-        told = prepared.context.whole(last + 1, first=low, rows=torch.tensor([row]))
-        parts.append(_evaluated(layer, x[row : row + 1], told, back))
-        contexts.append(told[:, back:])
+        context = prepared.context.whole(last + 1, first=low, rows=torch.tensor([row]))
+        parts.append(_evaluated(layer, x[row : row + 1], context, back))
+        contexts.append(context[:, back:])
     mu, spread, inputs = (torch.cat(part) for part in zip(*parts, strict=True))
     value = x[:, back:, :nodes]
     chance = torch.sigmoid(mu)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lanecast.causal.falsification.absences import Absence, Kind, declared_absences
+from lanecast.causal.falsification.absences import Absence, AbsenceKind, declared_absences
 from lanecast.causal.falsification.innovations import Innovations, innovations
 from lanecast.causal.falsification.standard_errors import (
     Partial,
@@ -22,7 +22,7 @@ from lanecast.causal.falsification.standard_errors import (
     product,
 )
 from lanecast.causal.graph.graph import Graph
-from lanecast.causal.scm.fitting import Plan
+from lanecast.causal.scm.fitting import FitBudget
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.data.panel import Panel
 from lanecast.errors import ConfigError
@@ -38,7 +38,7 @@ class Row:
     The source is read ``lag`` steps before the target.
     """
 
-    kind: Kind
+    kind: AbsenceKind
     source: str
     target: str
     lag: int
@@ -53,7 +53,7 @@ class Row:
     def __str__(self) -> str:
         """``orders(t-2) -> promo (r=+0.08, q=0.0003)``."""
         when = f"(t-{self.lag})" if self.lag else "(t)"
-        arrow = "<->" if self.kind is Kind.HIDDEN_CAUSE else "->"
+        arrow = "<->" if self.kind is AbsenceKind.HIDDEN_CAUSE else "->"
         return f"{self.source}{when} {arrow} {self.target} (r={self.r:+.3f}, q={self.q:.2g})"
 
 
@@ -61,7 +61,7 @@ class Row:
 class Untested:
     """A declared absence that the data cannot speak to, and why."""
 
-    kind: Kind
+    kind: AbsenceKind
     source: str
     target: str
     lag: int
@@ -88,8 +88,8 @@ class Falsification:
     @property
     def contradicted(self) -> tuple[Row, ...]:
         """Absences that the data contradict materially, the strongest first."""
-        found = (row for row in self.rows if row.material)
-        return tuple(sorted(found, key=lambda row: -abs(row.r)))
+        material = (row for row in self.rows if row.material)
+        return tuple(sorted(material, key=lambda row: -abs(row.r)))
 
     @property
     def passed(self) -> bool:
@@ -99,7 +99,7 @@ class Falsification:
     @property
     def counts(self) -> dict[str, int]:
         """Tests, rejections, and absences left untested, by reason."""
-        reasons = Counter(one.reason for one in self.untested)
+        reasons = Counter(absence.reason for absence in self.untested)
         return {
             "tests": len(self.rows),
             "rejected": sum(row.rejected for row in self.rows),
@@ -114,17 +114,17 @@ class Falsification:
         left = f"; {len(self.untested)} could not be tested" if self.untested else ""
         if not self.rows:
             return f"DAG {self.dag_hash}: nothing could be tested{left}"
-        told = f"{len(self.rows)} declared absences at a false discovery rate of {self.alpha:g}"
+        tests = f"{len(self.rows)} declared absences at a false discovery rate of {self.alpha:g}"
         if self.passed:
             return (
-                f"DAG {self.dag_hash}: the data contradict none of {told}"
+                f"DAG {self.dag_hash}: the data contradict none of {tests}"
                 f" (|r| >= {self.floor:g}){left}"
             )
         worst = ", ".join(str(row) for row in self.contradicted[:3])
         more = len(self.contradicted) - 3
         others = f" and {more} more" if more > 0 else ""
         return (
-            f"DAG {self.dag_hash}: the data contradict {len(self.contradicted)} of {told}:"
+            f"DAG {self.dag_hash}: the data contradict {len(self.contradicted)} of {tests}:"
             f" {worst}{others}{left}"
         )
 
@@ -139,7 +139,9 @@ class Falsification:
             "verdict": self.verdict,
             "counts": self.counts,
             "rows": [{**asdict(row), "kind": str(row.kind)} for row in self.rows],
-            "untested": [{**asdict(one), "kind": str(one.kind)} for one in self.untested],
+            "untested": [
+                {**asdict(absence), "kind": str(absence.kind)} for absence in self.untested
+            ],
         }
 
 
@@ -152,7 +154,7 @@ def falsify(
     alpha: float = 0.05,
     floor: float = 0.02,
     max_lag: int | None = None,
-    plan: Plan | None = None,
+    budget: FitBudget | None = None,
     seed: int = 1,
 ) -> Falsification:
     """Fit on the first ``share`` of the steps up to ``until`` and test the graph on the rest."""
@@ -160,7 +162,7 @@ def falsify(
         raise ConfigError(f"falsify: share={share} leaves nothing to fit on or nothing to test on")
     begin = int(panel.start.min())
     split = begin + int((until + 1 - begin) * share)
-    layer = CausalLayer(graph=graph, plan=plan, seed=seed).fit(panel, until=split)
+    layer = CausalLayer(graph=graph, budget=budget, seed=seed).fit(panel, until=split)
     return held_against(layer, panel, until=until, alpha=alpha, floor=floor, max_lag=max_lag)
 
 
@@ -182,12 +184,12 @@ def held_against(
     reach = graph.max_lag if max_lag is None else max_lag
     absences = declared_absences(graph, layer.wiring, max_lag=reach)
     deepest = max((absence.lag for absence in absences), default=0)
-    found = innovations(layer, panel, first=layer.fitted_until + 1, last=until, reach=deepest)
+    residuals = innovations(layer, panel, first=layer.fitted_until + 1, last=until, reach=deepest)
     results: list[tuple[Absence, int, Product]] = []
     untested: list[Untested] = []
     for target in graph.order:
-        bench = _Bench(layer, found, target)
-        for absence in (one for one in absences if one.target == target):
+        bench = _Bench(layer, residuals, target)
+        for absence in (absence for absence in absences if absence.target == target):
             answer = absence.reason or bench.test(absence)
             if isinstance(answer, str):
                 untested.append(_untested(absence, answer))
@@ -200,35 +202,35 @@ def held_against(
     ]
     return Falsification(
         dag_hash=graph.dag_hash,
-        first=found.first,
+        first=residuals.first,
         last=until,
         alpha=alpha,
         floor=floor,
         rows=tuple(sorted(rows, key=lambda row: _RANK[row.kind])),
-        untested=tuple(sorted(untested, key=lambda one: _RANK[one.kind])),
+        untested=tuple(sorted(untested, key=lambda absence: _RANK[absence.kind])),
     )
 
 
-_RANK = {kind: rank for rank, kind in enumerate(Kind)}
+_RANK = {kind: rank for rank, kind in enumerate(AbsenceKind)}
 
 
 class _Bench:
     """Tests of one target; projections are kept for each set of rows."""
 
-    def __init__(self, layer: CausalLayer, found: Innovations, target: str) -> None:
-        self._found, self._node = found, layer.node(target)
+    def __init__(self, layer: CausalLayer, residuals: Innovations, target: str) -> None:
+        self._residuals, self._node = residuals, layer.node(target)
         self._open_E = layer.wiring.mask_JE[self._node].numpy()
         self._partials: dict[bytes, Partial] = {}
 
     def test(self, absence: Absence) -> tuple[int, Product] | str:
         """Number of rows and the result, or why there is none."""
-        found, node = self._found, self._node
-        if absence.kind is Kind.HIDDEN_CAUSE:
-            values = found.u_NTJ[..., absence.column]
-            seen = found.valid_NTJ[..., absence.column]
+        residuals, node = self._residuals, self._node
+        if absence.kind is AbsenceKind.HIDDEN_CAUSE:
+            values = residuals.u_NTJ[..., absence.column]
+            seen = residuals.valid_NTJ[..., absence.column]
         else:
-            values, seen = found.lagged(absence.column, absence.lag)
-        rows_NT = found.valid_NTJ[..., node] & seen
+            values, seen = residuals.lagged(absence.column, absence.lag)
+        rows_NT = residuals.valid_NTJ[..., node] & seen
         series_R, day_R = np.nonzero(rows_NT)
         if len(day_R) < MIN_ROWS or len(np.unique(day_R)) < MIN_DAYS:
             return f"fewer than {MIN_ROWS} rows or {MIN_DAYS} steps hold both"
@@ -239,14 +241,14 @@ class _Bench:
         left_R = self._partial(rows_NT).left_of(candidate_R)
         if float((left_R**2).mean()) < _UNTOLD * spread:
             return "the target's inputs tell the source"
-        u_R = found.u_NTJ[..., node][rows_NT].astype(np.float64)
+        u_R = residuals.u_NTJ[..., node][rows_NT].astype(np.float64)
         return len(u_R), product(u_R, left_R, series_R=series_R, day_R=day_R)
 
     def _partial(self, rows_NT: np.ndarray) -> Partial:
         key = np.packbits(rows_NT).tobytes()
         if key not in self._partials:
-            weight_R = self._found.weight_NTJ[..., self._node][rows_NT].astype(np.float64)
-            inputs_RK = self._found.features(self._node, self._open_E, rows_NT)
+            weight_R = self._residuals.weight_NTJ[..., self._node][rows_NT].astype(np.float64)
+            inputs_RK = self._residuals.features(self._node, self._open_E, rows_NT)
             self._partials = {key: Partial.of(inputs_RK, weight_R)}  # one at a time: they are large
         return self._partials[key]
 

@@ -21,7 +21,7 @@ SIGNS = ("positive", "negative")
 JOINS = ("sum_by", "split_by")
 
 
-class Kind(StrEnum):
+class NodeKind(StrEnum):
     """What a node is to the graph."""
 
     EXOGENOUS = "exogenous"  # moved by nothing inside the graph but its own past
@@ -55,7 +55,7 @@ class Node:
     """
 
     name: str
-    kind: Kind
+    kind: NodeKind
     link: str = "identity"
     column: str | None = None
     calendar: bool = False
@@ -70,7 +70,9 @@ class Node:
         where = f"node {self.name!r}"
         if not isinstance(self.name, str) or not self.name:
             raise GraphError(f"{where}: a node's name is text; quote it")
-        object.__setattr__(self, "kind", Kind(one_of(self.kind, tuple(Kind), f"{where}: kind")))
+        object.__setattr__(
+            self, "kind", NodeKind(one_of(self.kind, tuple(NodeKind), f"{where}: kind"))
+        )
         one_of(self.link, LINKS, f"{where}: link")
         one_of(self.family, FAMILIES, f"{where}: family")
         one_of(self.noise, NOISES, f"{where}: noise")
@@ -83,10 +85,10 @@ class Node:
     @property
     def latent(self) -> bool:
         """Whether nobody ever sees it."""
-        return self.kind is Kind.LATENT
+        return self.kind is NodeKind.LATENT
 
     def _check_column(self, where: str) -> None:
-        if self.calendar and self.kind is not Kind.EXOGENOUS:
+        if self.calendar and self.kind is not NodeKind.EXOGENOUS:
             raise GraphError(f"{where}: the calendar is exogenous, not {self.kind}")
         without = "a latent node" if self.latent else "the calendar" if self.calendar else None
         if without and self.column is not None:
@@ -97,7 +99,7 @@ class Node:
             object.__setattr__(self, "column", self.name)
 
     def _check_treatment(self, where: str) -> None:
-        if self.kind is Kind.TREATMENT:
+        if self.kind is NodeKind.TREATMENT:
             if self.policy_parents is None:
                 raise GraphError(
                     f"{where}: a treatment must declare policy_parents, the nodes that its policy"
@@ -211,8 +213,8 @@ def one_of(value: Any, choices: Sequence[str], where: str) -> str:
 
 def hint(name: Any, valid: Sequence[str]) -> str:
     """``; did you mean a?``, ``; valid names: a, b``, or nothing."""
-    told = near(str(name), valid)
-    return f"; {told}" if told else ""
+    nearest = near(str(name), valid)
+    return f"; {nearest}" if nearest else ""
 
 
 def whole(value: Any, where: str) -> int:
@@ -234,7 +236,7 @@ def flag(value: Any, where: str) -> bool:
 def _lags(lags: Any, where: str) -> tuple[int, ...]:
     if isinstance(lags, str) or not isinstance(lags, Sequence) or not lags:
         raise GraphError(f"{where}: lags={lags!r} is not a list of lags such as [0, 1]")
-    found = sorted(whole(lag, f"{where}: lag") for lag in lags)
-    if len(set(found)) < len(found):
-        raise GraphError(f"{where}: lags={found} names a lag twice; name each once")
-    return tuple(found)
+    ordered = sorted(whole(lag, f"{where}: lag") for lag in lags)
+    if len(set(ordered)) < len(ordered):
+        raise GraphError(f"{where}: lags={ordered} names a lag twice; name each once")
+    return tuple(ordered)

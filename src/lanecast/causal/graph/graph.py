@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanecast.causal.graph.declaration import Edge, Join, Kind, Level, Node, Parent, hint
+from lanecast.causal.graph.declaration import Edge, Join, Level, Node, NodeKind, Parent, hint
 from lanecast.causal.graph.parsing import read
 from lanecast.causal.graph.validity import check_against, check_structure
 from lanecast.data.schema import TARGET
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lanecast.data.schema import Schema
 
-__all__ = ["Edge", "Graph", "Join", "Kind", "Level", "Node", "Parent"]
+__all__ = ["Edge", "Graph", "Join", "Level", "Node", "NodeKind", "Parent"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +64,14 @@ class Graph:
             if node["policy_parents"] is not None:
                 looks = [(p["node"], lag) for p in node["policy_parents"] for lag in p["lags"]]
                 node["policy_parents"] = sorted(looks)
-        told = {
+        declared = {
             "nodes": nodes,
             "edges": sorted(json.dumps(asdict(e), sort_keys=True) for e in _split(self.edges)),
             "bidirected": sorted(sorted(pair) for pair in self.bidirected),
             "joins": {name: asdict(join) for name, join in self.joins.items()},
             "levels": {name: asdict(level) for name, level in self.levels.items()},
         }
-        text = json.dumps(told, sort_keys=True)
+        text = json.dumps(declared, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @cached_property
@@ -82,7 +82,7 @@ class Graph:
     @cached_property
     def treatments(self) -> tuple[str, ...]:
         """Nodes that a planner can set, in order."""
-        return tuple(n for n in self.order if self.nodes[n].kind is Kind.TREATMENT)
+        return tuple(n for n in self.order if self.nodes[n].kind is NodeKind.TREATMENT)
 
     @cached_property
     def policy_edges(self) -> tuple[Edge, ...]:
@@ -109,8 +109,8 @@ class Graph:
         """Seen nodes in layers: lag-0 parents lie in earlier layers; names sorted in each."""
         import networkx as nx
 
-        found = (sorted(layer) for layer in nx.topological_generations(self._instant()))
-        seen = (tuple(n for n in layer if self._seen(n)) for layer in found)
+        layers = (sorted(layer) for layer in nx.topological_generations(self._instant()))
+        seen = (tuple(n for n in layer if self._seen(n)) for layer in layers)
         return tuple(layer for layer in seen if layer)
 
     @cached_property
@@ -140,9 +140,9 @@ class Graph:
     def without(self, *pairs: tuple[str, str]) -> Graph:
         """The graph less the given ``(source, target)`` edges, policy edges included."""
         gone = set(pairs)
-        there = {(edge.source, edge.target) for edge in (*self.edges, *self.policy_edges)}
-        for source, target in gone - there:
-            named = [f"{a} -> {b}" for a, b in sorted(there)]
+        declared = {(edge.source, edge.target) for edge in (*self.edges, *self.policy_edges)}
+        for source, target in gone - declared:
+            named = [f"{a} -> {b}" for a, b in sorted(declared)]
             ends = f"{source} -> {target}"
             raise GraphError(f"there is no edge {ends} to leave out{hint(ends, named)}")
         nodes = {
@@ -161,13 +161,13 @@ class Graph:
         """Every node and causal edge, with their declarations as attributes ``node``, ``edge``."""
         import networkx as nx
 
-        found = nx.MultiDiGraph()
+        multigraph = nx.MultiDiGraph()
         for name, node in self.nodes.items():
-            found.add_node(name, node=node)
+            multigraph.add_node(name, node=node)
         for edge in self.causal:
             if include_policy or not edge.policy:
-                found.add_edge(edge.source, edge.target, edge=edge)
-        return found
+                multigraph.add_edge(edge.source, edge.target, edge=edge)
+        return multigraph
 
     def carriers(
         self, name: str, attributes: Mapping[str, np.ndarray], num_series: int
@@ -201,9 +201,9 @@ class Graph:
                 f"join {join.name!r}: {ids[lost[0]]!r} has {join.attribute}={wanted[lost[0]]!r},"
                 f" which names no series of level {join.from_level!r}; add it or mend the attribute"
             )
-        found = np.array([pair for pair in pairs if pair[1] >= 0], dtype=np.int64).reshape(-1, 2)
-        source_P, target_P = found.T if summed else found.T[::-1]
-        return source_P.copy(), target_P.copy(), np.ones(len(found), dtype=np.float32)
+        pairs_P2 = np.array([pair for pair in pairs if pair[1] >= 0], dtype=np.int64).reshape(-1, 2)
+        source_P, target_P = pairs_P2.T if summed else pairs_P2.T[::-1]
+        return source_P.copy(), target_P.copy(), np.ones(len(pairs_P2), dtype=np.float32)
 
     def _members(
         self, level: str | None, attributes: Mapping[str, np.ndarray], num_series: int
@@ -211,8 +211,8 @@ class Graph:
         if level is None:
             return np.ones(num_series, dtype=bool)
         declared = self.levels[level]
-        found = self._attribute(declared.attribute, attributes)
-        return np.array([str(value) == declared.value for value in found], dtype=bool)
+        value_N = self._attribute(declared.attribute, attributes)
+        return np.array([str(value) == declared.value for value in value_N], dtype=bool)
 
     def _attribute(self, name: str, attributes: Mapping[str, np.ndarray]) -> np.ndarray:
         if name not in attributes:
@@ -225,10 +225,10 @@ class Graph:
         """The lag-0 graph."""
         import networkx as nx
 
-        found = nx.DiGraph()
-        found.add_nodes_from(sorted(self.nodes))
-        found.add_edges_from((e.source, e.target) for e in self.causal if 0 in e.lags)
-        return found
+        instant = nx.DiGraph()
+        instant.add_nodes_from(sorted(self.nodes))
+        instant.add_edges_from((e.source, e.target) for e in self.causal if 0 in e.lags)
+        return instant
 
     def _seen(self, name: str) -> bool:
         node = self.nodes[name]

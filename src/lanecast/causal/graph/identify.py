@@ -37,12 +37,12 @@ def check_effect(graph: Graph, *, treatment: str, outcome: str, horizon: int) ->
     outcomes = {(outcome, step) for step in range(steps)}
     if not _reaches(unrolled, (treatment, 0), outcomes):
         return
-    given = _separator(graph, unrolled, treatment, outcomes)
-    path = open_path(_cut(unrolled, treatment), (treatment, 0), outcomes, given)
+    separator = _separator(graph, unrolled, treatment, outcomes)
+    path = open_path(_cut(unrolled, treatment), (treatment, 0), outcomes, separator)
     if path is None or not _confounded_child(graph, treatment, outcome):
         return
     raise NotIdentified(
-        f"do({treatment}) -> {outcome} is not identified: {_told(path)} stays open given the"
+        f"do({treatment}) -> {outcome} is not identified: {_arrows(path)} stays open given the"
         " observed history; add the hidden cause as a measured node, drop the bidirected pair or"
         " latent node if there is no such cause, randomize the treatment for a while, or ask for"
         " bounds (lanecast.causal.graph.identify.bounds)"
@@ -100,19 +100,19 @@ def unroll(graph: Graph, *, past: int, future: int) -> nx.DiGraph:
 
 
 def open_path(
-    found: nx.DiGraph, start: Cell, goals: set[Cell], given: set[Cell]
+    unrolled: nx.DiGraph, start: Cell, goals: set[Cell], separator: set[Cell]
 ) -> list[tuple[Cell, str]] | None:
-    """A shortest path from ``start`` that ``given`` leaves open, with its arrows; None if closed.
+    """A shortest path from ``start`` left open by ``separator``, with its arrows; None if closed.
 
     Each step of a path holds a cell and the arrow that leads to it, ``->`` or ``<-``.
     """
     import networkx as nx
 
-    if nx.is_d_separator(found, {start}, goals, given):
+    if nx.is_d_separator(unrolled, {start}, goals, separator):
         return None
-    above = set(given)  # a collider is open if it or a descendant is given
-    for cell in given:
-        above |= nx.ancestors(found, cell)
+    above = set(separator)  # a collider is open if it or a descendant is given
+    for cell in separator:
+        above |= nx.ancestors(unrolled, cell)
     first: tuple[Cell, str] = (start, "<-")
     came: dict[tuple[Cell, str], tuple[Cell, str] | None] = {first: None}
     queue = deque([first])
@@ -120,10 +120,10 @@ def open_path(
         cell, arrow = state = queue.popleft()
         if cell in goals:
             break
-        free = cell not in given
+        free = cell not in separator
         upward = free if arrow == "<-" else cell in above
-        ways = [(child, "->") for child in sorted(found.successors(cell)) if free]
-        ways += [(parent, "<-") for parent in sorted(found.predecessors(cell)) if upward]
+        ways = [(child, "->") for child in sorted(unrolled.successors(cell)) if free]
+        ways += [(parent, "<-") for parent in sorted(unrolled.predecessors(cell)) if upward]
         for way in ways:
             if way not in came:
                 came[way] = state
@@ -154,11 +154,11 @@ def _reaches(unrolled: nx.DiGraph, start: Cell, goals: set[Cell]) -> bool:
 
 def _cut(unrolled: nx.DiGraph, treatment: str) -> nx.DiGraph:
     """Without the edges out of the first action and into the later ones."""
-    found = unrolled.copy()
-    found.remove_edges_from(list(unrolled.out_edges((treatment, 0))))
+    mutilated = unrolled.copy()
+    mutilated.remove_edges_from(list(unrolled.out_edges((treatment, 0))))
     later = [cell for cell in unrolled if cell[0] == treatment and cell[1] > 0]
-    found.remove_edges_from(list(unrolled.in_edges(later)))
-    return found
+    mutilated.remove_edges_from(list(unrolled.in_edges(later)))
+    return mutilated
 
 
 def _separator(
@@ -174,8 +174,8 @@ def _separator(
     action = (treatment, 0)
     after = nx.descendants(unrolled, action)
     allowed = {(name, step) for name, step in unrolled if name in graph.order and step <= 0}
-    found = _cut(unrolled, treatment)
-    above = set().union(*(nx.ancestors(found, cell) for cell in {action, *outcomes}))
+    mutilated = _cut(unrolled, treatment)
+    above = set().union(*(nx.ancestors(mutilated, cell) for cell in {action, *outcomes}))
     return (allowed & (above | outcomes)) - after - {action} - outcomes
 
 
@@ -196,7 +196,7 @@ def _confounded_child(graph: Graph, treatment: str, outcome: str) -> bool:
     return not moved.isdisjoint(district)
 
 
-def _told(path: list[tuple[Cell, str]]) -> str:
+def _arrows(path: list[tuple[Cell, str]]) -> str:
     """``price(t) <- hidden(orders, price)(t) -> orders(t)``."""
     words = []
     for number, ((name, step), arrow) in enumerate(path):

@@ -40,8 +40,8 @@ def read(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _node(name: str, given: Any) -> Node:
-    options = dict(_mapping(given, f"node {name!r}", NODE_KEYS, required=("kind",)))
+def _node(name: str, declared: Any) -> Node:
+    options = dict(_mapping(declared, f"node {name!r}", NODE_KEYS, required=("kind",)))
     _texts(options, ("column", "level"), f"node {name!r}")
     if options.get("policy_parents") is not None:
         where = f"node {name!r}: policy_parents"
@@ -52,26 +52,26 @@ def _node(name: str, given: Any) -> Node:
     return Node(name=name, **options)
 
 
-def _edge(given: Any) -> Edge:
+def _edge(declared: Any) -> Edge:
     ends = "?"
-    if isinstance(given, Mapping):
-        ends = f"{given.get('from', '?')} -> {given.get('to', '?')}"
-    options = dict(_mapping(given, f"edge {ends}", EDGE_KEYS, required=("from", "to")))
+    if isinstance(declared, Mapping):
+        ends = f"{declared.get('from', '?')} -> {declared.get('to', '?')}"
+    options = dict(_mapping(declared, f"edge {ends}", EDGE_KEYS, required=("from", "to")))
     _texts(options, ("from", "to", "aggregate"), f"edge {ends}")
     source, target = options.pop("from"), options.pop("to")
     return Edge(source=source, target=target, lags=options.pop("lags", ()), **options)
 
 
-def _level(name: str, given: Any) -> Level:
+def _level(name: str, declared: Any) -> Level:
     options = {"attribute": "kind", "value": name}
-    options |= _mapping(given or {}, f"level {name!r}", ("attribute", "value"))
+    options |= _mapping(declared or {}, f"level {name!r}", ("attribute", "value"))
     _texts(options, ("attribute", "value"), f"level {name!r}")
     return Level(name=name, **options)
 
 
-def _join(name: str, given: Any) -> Join:
+def _join(name: str, declared: Any) -> Join:
     where = f"join {name!r}"
-    options = _mapping(given, where, JOIN_KEYS, required=JOIN_KEYS[:4])
+    options = _mapping(declared, where, JOIN_KEYS, required=JOIN_KEYS[:4])
     _texts(options, ("from", "to", "by", "key"), where)
     kind = HOWS[one_of(options["how"], tuple(HOWS), f"{where}: how")]
     return Join(
@@ -84,8 +84,8 @@ def _join(name: str, given: Any) -> Join:
     )
 
 
-def _pair(given: Any) -> tuple[str, str]:
-    pair = _sequence(given, "bidirected")
+def _pair(declared: Any) -> tuple[str, str]:
+    pair = _sequence(declared, "bidirected")
     if len(pair) != 2 or not all(isinstance(name, str) for name in pair):
         raise GraphError(f"bidirected: {pair} is not a pair of nodes such as [orders, price]")
     first, second = sorted(pair)
@@ -93,34 +93,34 @@ def _pair(given: Any) -> tuple[str, str]:
 
 
 def _named(config: Mapping[str, Any], part: str, build: Any) -> dict[str, Any]:
-    found = config.get(part)
-    if found is None:
+    declarations = config.get(part)
+    if declarations is None:
         return {}
-    if not isinstance(found, Mapping):
+    if not isinstance(declarations, Mapping):
         raise GraphError(f"{part} is not a mapping from names to their declarations")
-    return {name: build(name, options) for name, options in found.items()}
+    return {name: build(name, options) for name, options in declarations.items()}
 
 
 def _mapping(
-    given: Any, where: str, keys: Sequence[str], *, required: Sequence[str] = ()
+    declared: Any, where: str, keys: Sequence[str], *, required: Sequence[str] = ()
 ) -> Mapping[str, Any]:
-    if not isinstance(given, Mapping):
-        raise GraphError(f"{where}: {given!r} is not a mapping with the keys {', '.join(keys)}")
-    for key in given:
+    if not isinstance(declared, Mapping):
+        raise GraphError(f"{where}: {declared!r} is not a mapping with the keys {', '.join(keys)}")
+    for key in declared:
         if key not in keys:
             raise GraphError(f"{where}: there is no key {key!r}{hint(key, keys)}")
     for key in required:
-        if given.get(key) is None:
+        if declared.get(key) is None:
             raise GraphError(f"{where}: {key} is missing")
-    return given
+    return declared
 
 
-def _sequence(given: Any, where: str) -> Sequence[Any]:
-    if given is None:
+def _sequence(declared: Any, where: str) -> Sequence[Any]:
+    if declared is None:
         return ()
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        raise GraphError(f"{where}: {given!r} is not a list")
-    return list(given)
+    if isinstance(declared, str) or not isinstance(declared, Sequence):
+        raise GraphError(f"{where}: {declared!r} is not a list")
+    return list(declared)
 
 
 def _texts(options: Mapping[str, Any], keys: Sequence[str], where: str) -> None:

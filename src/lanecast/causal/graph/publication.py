@@ -33,16 +33,16 @@ def remade_delays(graph: Graph, schema: Schema) -> dict[str, int]:
     A hole in a parent was filled from what that parent reads, which counts too.
     """
     plain = delays(graph, schema)
-    made = dict(plain)
+    remade = dict(plain)
     for _ in range(len(graph.order) + 1):
         for name in graph.order:
             edges = graph.parents(name)
-            reach = [made[e.source] - min(e.lags) for e in edges if e.source in made]
-            made[name] = max([made[name], *reach])
+            reach = [remade[e.source] - min(e.lags) for e in edges if e.source in remade]
+            remade[name] = max([remade[name], *reach])
     recomputed = moved(graph)
-    return {name: made[name] if name in recomputed else plain[name] for name in graph.order}
+    return {name: remade[name] if name in recomputed else plain[name] for name in graph.order}
 
 
-def newest(found: dict[str, int], graph: Graph) -> np.ndarray:
+def newest(delay_of: dict[str, int], graph: Graph) -> np.ndarray:
     """Newest visible step of each node relative to a cutoff, [J], from its delay."""
-    return np.array([-float(found[name]) for name in graph.order])
+    return np.array([-float(delay_of[name]) for name in graph.order])

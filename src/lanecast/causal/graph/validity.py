@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from lanecast.causal.graph.declaration import JOINS, Edge, Join, Kind, Level, Node, hint, one_of
+from lanecast.causal.graph.declaration import JOINS, Edge, Join, Level, Node, NodeKind, hint, one_of
 from lanecast.data.schema import TARGET, Role
 from lanecast.errors import GraphError
 
@@ -103,8 +103,8 @@ def _check_levels(graph: Declared) -> None:
 
 def _check_level(graph: Declared, level: str | None, where: str) -> None:
     if level is not None and level not in graph.levels:
-        told = hint(level, list(graph.levels)) or "; declare it under levels"
-        raise GraphError(f"{where}: there is no level {level!r}{told}")
+        advice = hint(level, list(graph.levels)) or "; declare it under levels"
+        raise GraphError(f"{where}: there is no level {level!r}{advice}")
 
 
 def _check_ends(graph: Declared, edge: Edge) -> None:
@@ -117,13 +117,13 @@ def _check_ends(graph: Declared, edge: Edge) -> None:
             )
     if edge.policy or edge.forbidden:
         return
-    if target.kind is Kind.TREATMENT:
+    if target.kind is NodeKind.TREATMENT:
         raise GraphError(
             f"{edge}: {target.name!r} is a treatment, which its policy sets; declare"
             f" {source.name!r} under policy_parents of {target.name!r}"
         )
-    inside = source.kind in (Kind.ENDOGENOUS, Kind.TREATMENT)
-    if target.kind is Kind.EXOGENOUS and inside:
+    inside = source.kind in (NodeKind.ENDOGENOUS, NodeKind.TREATMENT)
+    if target.kind is NodeKind.EXOGENOUS and inside:
         raise GraphError(
             f"{edge}: {target.name!r} is exogenous, yet {source.name!r} ({source.kind}) moves it;"
             f" declare {target.name!r} endogenous or remove the edge"
@@ -146,8 +146,8 @@ def _check_join(graph: Declared, edge: Edge) -> None:
             raise GraphError(f"{edge} leads from {between} without aggregate; {way}")
         return
     if edge.aggregate not in graph.joins:
-        told = hint(edge.aggregate, list(graph.joins)) or "; declare it under joins"
-        raise GraphError(f"{edge}: there is no join {edge.aggregate!r}{told}")
+        advice = hint(edge.aggregate, list(graph.joins)) or "; declare it under joins"
+        raise GraphError(f"{edge}: there is no join {edge.aggregate!r}{advice}")
     join = graph.joins[edge.aggregate]
     if (join.from_level, join.to_level) != (source.level, target.level):
         raise GraphError(
@@ -165,11 +165,13 @@ def _check_repeats(graph: Declared) -> None:
                 continue
             if first.forbidden == edge.forbidden:
                 raise GraphError(f"{edge} is declared twice at lag {lag}; keep one of the two")
-            what = "a policy parent" if edge.policy else "optional" if edge.optional else "allowed"
+            status = (
+                "a policy parent" if edge.policy else "optional" if edge.optional else "allowed"
+            )
             if edge.forbidden:
-                what = "optional" if first.optional else "allowed"
+                status = "optional" if first.optional else "allowed"
             raise GraphError(
-                f"{edge} is both forbidden and {what} at lag {lag}; remove one of the two"
+                f"{edge} is both forbidden and {status} at lag {lag}; remove one of the two"
             )
 
 
@@ -206,7 +208,7 @@ def _check_columns(graph: Declared) -> None:
             f"no node is the target; say column: {TARGET} at the node that is forecast"
         )
     target = owner[TARGET]
-    if target.kind is not Kind.ENDOGENOUS:
+    if target.kind is not NodeKind.ENDOGENOUS:
         raise GraphError(
             f"node {target.name!r} is the target (column: {TARGET}) and {target.kind}; what is"
             " forecast is not known in advance: declare it endogenous"
@@ -216,9 +218,9 @@ def _check_columns(graph: Declared) -> None:
 def _check_instant(edges: Iterable[Edge]) -> None:
     import networkx as nx
 
-    found = nx.DiGraph((edge.source, edge.target) for edge in edges if 0 in edge.lags)
+    instant = nx.DiGraph((edge.source, edge.target) for edge in edges if 0 in edge.lags)
     try:
-        cycle = [source for source, _ in nx.find_cycle(found)]
+        cycle = [source for source, _ in nx.find_cycle(instant)]
     except nx.NetworkXNoCycle:
         return
     shift = cycle.index(min(cycle))
@@ -236,17 +238,17 @@ def _check_role(node: Node, column: str, schema: Schema) -> None:
     declared = schema.columns[column]
     if declared.role is Role.STATIC:
         raise GraphError(f"{where} is static, and a node moves; static columns are context anyway")
-    if node.kind is Kind.ENDOGENOUS and declared.role is Role.KNOWN_FUTURE:
+    if node.kind is NodeKind.ENDOGENOUS and declared.role is Role.KNOWN_FUTURE:
         raise GraphError(
             f"{where} is known_future, and an endogenous node is not known in advance; declare the"
             " column observed, or the node exogenous"
         )
-    if node.kind is Kind.TREATMENT and not declared.manipulable:
+    if node.kind is NodeKind.TREATMENT and not declared.manipulable:
         raise GraphError(
             f"{where} is a treatment that nobody can set; add manipulable: true to the column, or"
             " declare the node exogenous"
         )
-    if node.kind is not Kind.TREATMENT and declared.manipulable:
+    if node.kind is not NodeKind.TREATMENT and declared.manipulable:
         raise GraphError(
             f"{where} is manipulable, yet the node is {node.kind}; declare it a treatment, or"
             " remove manipulable from the column"
@@ -291,8 +293,8 @@ def _check_statics(graph: Declared, attributes: set[str]) -> None:
             needed += [(where, name) for name in (join.attribute, join.key) if name is not None]
     for where, attribute in needed:
         if attribute not in attributes:
-            told = hint(attribute, sorted(attributes)) or "; declare it in the data config"
-            raise GraphError(f"{where} needs the static column {attribute!r}{told}")
+            advice = hint(attribute, sorted(attributes)) or "; declare it in the data config"
+            raise GraphError(f"{where} needs the static column {attribute!r}{advice}")
 
 
 def _check_reach(graph: Declared, schema: Schema, context: int) -> None:
@@ -301,14 +303,14 @@ def _check_reach(graph: Declared, schema: Schema, context: int) -> None:
     delay, late = max((schema.delay_steps(column), column) for column in columns)
     for edge in graph.causal:
         lag = max(*edge.lags, edge.memory or 0)
-        what = f"lag {lag}" if lag == max(edge.lags) else f"memory {lag}"
+        reach = f"lag {lag}" if lag == max(edge.lags) else f"memory {lag}"
         own = [max(e.lags) for e in graph.causal if e.source == e.target == edge.target]
         if edge.memory is not None and own:  # what is left of the target lags with its own lags
             lag += max(own)
-            what += f" plus its target's own lag {max(own)}"
+            reach += f" plus its target's own lag {max(own)}"
         if lag + delay > context:
             late_by = f" plus {delay} steps that {late!r} is published late" if delay else ""
             raise GraphError(
-                f"{edge}: {what}{late_by} exceeds the context of {context} steps; shorten the lag"
+                f"{edge}: {reach}{late_by} exceeds the context of {context} steps; shorten the lag"
                 " or choose windows with a longer context"
             )

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.causal.scm.noise import standardized, uniforms
-from lanecast.causal.scm.prepared import Cut, Prepared, cut
+from lanecast.causal.scm.prepared import CutWindows, Prepared, cut
 from lanecast.causal.scm.rollout import Hooks, Override, roll
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
@@ -44,8 +44,8 @@ class Action:
         return Action(
             hard={name: path[chosen] for name, path in self.hard.items()},
             soft={
-                name: Soft(shift_WH=one.shift_WH[chosen], scale_WH=one.scale_WH[chosen])
-                for name, one in self.soft.items()
+                name: Soft(shift_WH=change.shift_WH[chosen], scale_WH=change.scale_WH[chosen])
+                for name, change in self.soft.items()
             },
         )
 
@@ -73,7 +73,7 @@ class Rolled:
 
 
 # (prepared, windows of the chunk, their cut, number of samples) -> override of one node
-Overriding = Callable[[Prepared, WindowIndex, Cut, int], Override]
+Overriding = Callable[[Prepared, WindowIndex, CutWindows, int], Override]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,9 +114,9 @@ def chain(
     count = 1 if how.samples is None else len(how.samples)
     out = torch.empty(count, len(at), horizon, layer.wiring.num_nodes)
     for rows, whole, whole_action in _chunks(layer, panel, at, action, count):
-        found = _roll_chunk(layer, prepared, whole, horizon, whole_action, how, history)
+        rolled = _roll_chunk(layer, prepared, whole, horizon, whole_action, how, history)
         chosen = at.series_W[rows] if layer.wiring.joins else slice(None)
-        out[:, torch.from_numpy(rows)] = found[:, chosen]
+        out[:, torch.from_numpy(rows)] = rolled[:, chosen]
     return Rolled(x_SWHJ=out, names=layer.wiring.names, prepared=prepared, at=at)
 
 
@@ -134,8 +134,8 @@ def _check(action: Action, layer: CausalLayer, shape: tuple[int, int]) -> None:
         if path.shape != shape:
             raise ConfigError(f"do({name}): a path of shape {path.shape} for windows of {shape}")
         if np.isinf(path).any() or (whole and np.isnan(path).any()):
-            told = "" if whole else "; NaN leaves a step alone"
-            raise ConfigError(f"do({name}): a path must be finite{told}")
+            advice = "" if whole else "; NaN leaves a step alone"
+            raise ConfigError(f"do({name}): a path must be finite{advice}")
 
 
 def _chunks(
@@ -146,13 +146,13 @@ def _chunks(
         size = max(1, _ROWS // samples)
         parts = [np.arange(k, min(k + size, len(at))) for k in range(0, len(at), size)]
         return [(rows, at[rows], action.rows(rows)) for rows in parts]
-    found = []
+    chunks = []
     everyone = np.arange(panel.num_series, dtype=np.int64)
     for cutoff in np.unique(at.cutoff_W):
         rows = np.flatnonzero(at.cutoff_W == cutoff)
         whole = WindowIndex(series_W=everyone, cutoff_W=np.full(len(everyone), cutoff, np.int64))
-        found.append((rows, whole, _spread(action.rows(rows), at.series_W[rows], len(everyone))))
-    return found
+        chunks.append((rows, whole, _spread(action.rows(rows), at.series_W[rows], len(everyone))))
+    return chunks
 
 
 def _spread(action: Action, series: np.ndarray, num: int) -> Action:
@@ -162,10 +162,10 @@ def _spread(action: Action, series: np.ndarray, num: int) -> Action:
         hard[name] = np.full((num, path.shape[1]), np.nan, path.dtype)
         hard[name][series] = path
     soft = {}
-    for name, one in action.soft.items():
-        shift = np.zeros((num, one.shift_WH.shape[1]), np.float32)
+    for name, change in action.soft.items():
+        shift = np.zeros((num, change.shift_WH.shape[1]), np.float32)
         scale = np.ones_like(shift)
-        shift[series], scale[series] = one.shift_WH, one.scale_WH
+        shift[series], scale[series] = change.shift_WH, change.scale_WH
         soft[name] = Soft(shift_WH=shift, scale_WH=scale)
     return Action(hard=hard, soft=soft)
 
@@ -199,14 +199,14 @@ def _roll_chunk(
     for name, path in action.hard.items():
         number = layer.node(name)
         value = prepared.space.to_link(torch.from_numpy(path).float(), series, number)
-        there = torch.isfinite(value)
-        x[:, back:, number] = torch.where(there, value, x[:, back:, number])
-        clamp[:, back:, number] |= there
+        known = torch.isfinite(value)
+        x[:, back:, number] = torch.where(known, value, x[:, back:, number])
+        clamp[:, back:, number] |= known
     count = 1 if how.samples is None else len(how.samples)
     noise, uniform = _noise(layer, at, x.shape[1] - start, how)
     hooks = _hooks(layer, prepared, at, window, action, how)
     with torch.inference_mode():
-        found = roll(
+        rolled = roll(
             layer.mechanisms,
             _repeated(x, count),
             clamp_RTJ=_repeated(clamp, count),
@@ -217,28 +217,28 @@ def _roll_chunk(
             hooks=hooks,
         )
     nodes = wiring.num_nodes
-    return found[:, back:, :nodes].reshape(count, len(at), horizon, nodes)
+    return rolled[:, back:, :nodes].reshape(count, len(at), horizon, nodes)
 
 
 def _hooks(
     layer: CausalLayer,
     prepared: Prepared,
     at: WindowIndex,
-    window: Cut,
+    window: CutWindows,
     action: Action,
     how: Chain,
 ) -> Hooks:
     """Overrides, soft changes and joins of a chunk."""
     count = 1 if how.samples is None else len(how.samples)
     rows = torch.from_numpy(np.ascontiguousarray(at.series_W)).repeat(count)
-    soft = {layer.node(name): one for name, one in action.soft.items()}
+    soft = {layer.node(name): change for name, change in action.soft.items()}
     return Hooks(
         override={
             layer.node(n): make(prepared, at, window, count) for n, make in how.override.items()
         },
         adjust={
-            node: _adjuster(prepared, node, one, rows, window.back, count)
-            for node, one in soft.items()
+            node: _adjuster(prepared, node, change, rows, window.back, count)
+            for node, change in soft.items()
         },
         join=lambda x, number: prepared.space.joined(x, rows, number),
     )

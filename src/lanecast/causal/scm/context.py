@@ -67,21 +67,23 @@ def phases(panel: Panel) -> tuple[int, np.ndarray]:
 
 def profiles(x_NTJ: np.ndarray, phase_T: np.ndarray, season: int) -> np.ndarray:
     """Shrunk mean deviation by series and phase, [N, P, J]; ``x`` is NaN where nothing is known."""
-    found = np.zeros((len(x_NTJ), season, x_NTJ.shape[2]), np.float32)
+    profile_NPJ = np.zeros((len(x_NTJ), season, x_NTJ.shape[2]), np.float32)
     if season == 1:
-        return found
+        return profile_NPJ
     for phase in range(season):
-        here = x_NTJ[:, phase_T[: x_NTJ.shape[1]] == phase]
-        there = np.isfinite(here)
-        found[:, phase] = np.where(there, here, 0).sum(axis=1) / (there.sum(axis=1) + SHRINK)
-    return found - found.mean(axis=1, keepdims=True)
+        phase_NTJ = x_NTJ[:, phase_T[: x_NTJ.shape[1]] == phase]
+        known_NTJ = np.isfinite(phase_NTJ)
+        profile_NPJ[:, phase] = np.where(known_NTJ, phase_NTJ, 0).sum(axis=1) / (
+            known_NTJ.sum(axis=1) + SHRINK
+        )
+    return profile_NPJ - profile_NPJ.mean(axis=1, keepdims=True)
 
 
 def restlessness(x_NTJ: np.ndarray) -> np.ndarray:
     """Log of each series' mean absolute step over the median series', shrunk, [N, J]."""
     step = np.abs(np.diff(x_NTJ, axis=1))
-    there = np.isfinite(step)
-    total, count = np.where(there, step, 0).sum(axis=1), there.sum(axis=1)
+    known_NTJ = np.isfinite(step)
+    total, count = np.where(known_NTJ, step, 0).sum(axis=1), known_NTJ.sum(axis=1)
     typical = np.ones(x_NTJ.shape[2])
     for node in range(x_NTJ.shape[2]):
         moving = total[count[:, node] > 0, node] / count[count[:, node] > 0, node]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lanecast.causal.graph.graph import Graph, Kind
+from lanecast.causal.graph.graph import Graph, NodeKind
 from lanecast.causal.graph.publication import delays, newest
 from lanecast.causal.scm.context import Context, phases, profiles, restlessness
 from lanecast.causal.scm.joins import JoinColumn, join_columns
@@ -92,7 +92,7 @@ class LinkSpace:
             node = self.graph.nodes[name]
             if node.family == "bernoulli":
                 middle[:, number] = center[:, number] = 0.0
-            if node.kind is Kind.TREATMENT or node.family == "bernoulli":
+            if node.kind is NodeKind.TREATMENT or node.family == "bernoulli":
                 scale[number] = 1.0
         self.center_MJ = middle.astype(np.float32)
         self.scale_J = scale.astype(np.float32)
@@ -108,22 +108,22 @@ class LinkSpace:
             with np.errstate(all="ignore"):
                 spread_NT = (raw_NT - middle_N[:, None])[np.isfinite(raw_NT)]
                 width = float(np.sqrt(np.mean(spread_NT**2))) if len(spread_NT) else 1.0
-            names, there = dense.panel.series, np.isfinite(middle_N)
-            centers = {str(names[i]): float(middle_N[i]) for i in join.rows if there[i]}
+            names, finite_N = dense.panel.series, np.isfinite(middle_N)
+            centers = {str(names[i]): float(middle_N[i]) for i in join.rows if finite_N[i]}
             self.joined[join.name] = (centers, width if width > _FLOOR else 1.0)
         return self
 
     def centers(self, dense: Dense, *, at: int) -> np.ndarray:
         """Center of each series of a panel, [N, J]; a new one has its own up to step ``at``."""
-        found = self._fitted(dense.panel)
-        open_N = np.isnan(found).any(axis=1)
+        center_NJ = self._fitted(dense.panel)
+        open_N = np.isnan(center_NJ).any(axis=1)
         if open_N.any():
             seen = visible_values(dense, self.graph, at)[open_N]
             own = _nanmedian(self.linked(seen))
             typical = _nanmedian(self.center_MJ[None])[0]
             own = np.where(np.isnan(own), np.nan_to_num(typical), own)
-            found[open_N] = np.where(np.isnan(found[open_N]), own, found[open_N])
-        return found.astype(np.float32)
+            center_NJ[open_N] = np.where(np.isnan(center_NJ[open_N]), own, center_NJ[open_N])
+        return center_NJ.astype(np.float32)
 
     def newcomers(self, dense: Dense) -> np.ndarray:
         """Series with values of a node that the fit saw none of, [N] bool."""
@@ -133,24 +133,24 @@ class LinkSpace:
         """As `centers`, of a joined column, [N]; 0 for series that receive nothing."""
         centers = self.joined[join.name][0]
         names = [str(name) for name in dense.panel.series]
-        found = np.array([centers.get(name, np.nan) for name in names])
-        if np.isnan(found[join.rows]).any():
+        center_N = np.array([centers.get(name, np.nan) for name in names])
+        if np.isnan(center_N[join.rows]).any():
             own = _nanmedian(_joined(join, dense, self.graph, at)[..., None])[:, 0]
             typical = float(np.median(list(centers.values()))) if centers else 0.0
             own = np.where(np.isnan(own), typical, own)
-            found = np.where(np.isnan(found), own, found)
+            center_N = np.where(np.isnan(center_N), own, center_N)
         kept = np.zeros(len(names), np.float32)
-        kept[join.rows] = found[join.rows]
+        kept[join.rows] = center_N[join.rows]
         return kept
 
     def _fitted(self, panel: Panel) -> np.ndarray:
         """What the fit knows of the series of a panel, [N, J]; NaN where it saw nothing."""
         rows = np.array([self.known.get(str(name), -1) for name in panel.series], dtype=np.int64)
-        found = np.full((len(rows), len(self.graph.order)), np.nan)
-        found[rows >= 0] = self.center_MJ[rows[rows >= 0]]
+        center_NJ = np.full((len(rows), len(self.graph.order)), np.nan)
+        center_NJ[rows >= 0] = self.center_MJ[rows[rows >= 0]]
         free = [self.graph.nodes[name].family == "bernoulli" for name in self.graph.order]
-        found[:, np.array(free)] = 0.0
-        return found
+        center_NJ[:, np.array(free)] = 0.0
+        return center_NJ
 
     @property
     def seasonal(self) -> list[int]:
@@ -159,7 +159,7 @@ class LinkSpace:
         return [
             number
             for number, node in enumerate(nodes)
-            if node.family != "bernoulli" and node.kind is not Kind.TREATMENT
+            if node.family != "bernoulli" and node.kind is not NodeKind.TREATMENT
         ]
 
     def context(self, panel: Panel) -> Context:
@@ -202,7 +202,9 @@ class LinkSpace:
             scale_J=arrays["scale"].numpy(),
             profile_MPK=arrays["profile"].numpy(),
             restless_MK=arrays["restless"].numpy(),
-            joined={name: (one, float(width)) for name, (one, width) in facts["joined"].items()},
+            joined={
+                name: (centers, float(width)) for name, (centers, width) in facts["joined"].items()
+            },
             known={name: row for row, name in enumerate(facts["series"])},
             fitted_until=facts["fitted_until"],
         )

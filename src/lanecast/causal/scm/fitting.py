@@ -24,7 +24,7 @@ _GATE_RATE = 20.0  # learning rate of gates, in rates of the weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class FitBudget:
     """Budget of one fit.  ``batch`` segments of ``segment`` steps per optimizer step.
 
     ``gate_penalty`` is lambda of the L0 norm of the optional edges, in nats per row and edge.
@@ -52,7 +52,7 @@ def fit_mechanisms(
     context: Context,
     *,
     noises: tuple[str, ...],
-    plan: Plan,
+    budget: FitBudget,
     generator: torch.Generator,
 ) -> dict[str, float]:
     """Train in place; return the last mean negative log-likelihood of each node."""
@@ -62,14 +62,14 @@ def fit_mechanisms(
     x_NTX = torch.where(seen_NTX, x_NTX, 0.0)
     start_linear(mechanisms, x_NTX, valid_NTJ, context)
     steps = x_NTX.shape[1]
-    length = min(steps, plan.segment + wiring.lag)
+    length = min(steps, budget.segment + wiring.lag)
     places = _segments(valid_NTJ, length=length, lag=wiring.lag)
-    optimizer = _optimizer(mechanisms, plan)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=plan.steps)
+    optimizer = _optimizer(mechanisms, budget)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=budget.steps)
     ahead = torch.arange(length)
     losses = torch.zeros(wiring.num_nodes)
-    for _ in range(plan.steps):
-        rows = torch.randint(len(places), (plan.batch,), generator=generator)
+    for _ in range(budget.steps):
+        rows = torch.randint(len(places), (budget.batch,), generator=generator)
         series, first = places[rows, 0], places[rows, 1]
         when = first[:, None] + ahead
         x = x_NTX[series[:, None], when]
@@ -80,7 +80,7 @@ def fit_mechanisms(
         loss = negative_log_likelihood(mechanisms, mu, spread, target, noises)
         count = valid.sum(dim=(0, 1)).clamp(min=1)
         losses = (loss * valid).sum(dim=(0, 1)) / count
-        total = losses.sum() + plan.gate_penalty * mechanisms.open_probability().sum()
+        total = losses.sum() + budget.gate_penalty * mechanisms.open_probability().sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(mechanisms.parameters(), 10.0)
@@ -103,7 +103,7 @@ def _refuse_empty(mechanisms: Mechanisms, valid_NTJ: Tensor) -> None:
             )
 
 
-def _optimizer(mechanisms: Mechanisms, plan: Plan) -> torch.optim.Optimizer:
+def _optimizer(mechanisms: Mechanisms, budget: FitBudget) -> torch.optim.Optimizer:
     """AdamW that decays the bent parts alone: the linear start is left as it was found.
 
     Gates have no such start: at the rate of the weights they would end where they began.
@@ -115,11 +115,11 @@ def _optimizer(mechanisms: Mechanisms, plan: Plan) -> torch.optim.Optimizer:
         kind = bent if name.startswith(("first", "last")) else others
         (gates if name == "gate_logit" else kind).append(value)
     groups = [
-        {"params": bent, "weight_decay": plan.weight_decay},
+        {"params": bent, "weight_decay": budget.weight_decay},
         {"params": others, "weight_decay": 0.0},
-        {"params": gates, "weight_decay": 0.0, "lr": _GATE_RATE * plan.lr},
+        {"params": gates, "weight_decay": 0.0, "lr": _GATE_RATE * budget.lr},
     ]
-    return torch.optim.AdamW(groups, lr=plan.lr)
+    return torch.optim.AdamW(groups, lr=budget.lr)
 
 
 def _finite(names: tuple[str, ...], losses: list[float]) -> dict[str, float]:

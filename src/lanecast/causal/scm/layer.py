@@ -21,7 +21,7 @@ from torch import Tensor
 from lanecast.causal.graph.declaration import hint
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.dense import Dense, LinkSpace, visible_values
-from lanecast.causal.scm.fitting import Plan, fit_mechanisms
+from lanecast.causal.scm.fitting import FitBudget, fit_mechanisms
 from lanecast.causal.scm.mechanisms import Mechanisms
 from lanecast.causal.scm.noise import GRID
 from lanecast.causal.scm.prepared import Prepared, prepare
@@ -42,8 +42,8 @@ class CausalLayer:
     enters each mechanism monotonically.
     """
 
-    def __init__(self, *, graph: Graph, plan: Plan | None = None, seed: int = 1) -> None:
-        self.graph, self.plan, self.seed = graph, plan or Plan(), seed
+    def __init__(self, *, graph: Graph, budget: FitBudget | None = None, seed: int = 1) -> None:
+        self.graph, self.budget, self.seed = graph, budget or FitBudget(), seed
         self.wiring = wire(graph)
         self.fitted_until: int | None = None
         self.losses: dict[str, float] = {}
@@ -73,8 +73,8 @@ class CausalLayer:
     @property
     def gates(self) -> dict[str, float]:
         """Openness of each optional edge after the fit, in [0, 1]."""
-        found = self.mechanisms.gates().detach().tolist()
-        return dict(zip(self.wiring.optional, found, strict=True))
+        openness = self.mechanisms.gates().detach().tolist()
+        return dict(zip(self.wiring.optional, openness, strict=True))
 
     def node(self, name: str) -> int:
         """Number of a node in ``J``; GraphError for one that is not there or not seen."""
@@ -108,7 +108,7 @@ class CausalLayer:
             mechanisms = Mechanisms(
                 self.wiring,
                 num_context=links.context(panel).width,
-                hidden=self.plan.hidden,
+                hidden=self.budget.hidden,
             )
             prepared = prepare(panel, self.graph, links, at=until, mechanisms=None)
             seen = prepared.seen_at(until)
@@ -118,7 +118,7 @@ class CausalLayer:
                 seen,
                 prepared.context,
                 noises=self.noises,
-                plan=self.plan,
+                budget=self.budget,
                 generator=torch.Generator().manual_seed(self.seed),
             )
         self._forget()
@@ -176,8 +176,8 @@ class CausalLayer:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process: without what was made of the panels of this one."""
-        made = ("_newcomers", "_prepared", "_references")
-        kept = {name: value for name, value in vars(self).items() if name not in made}
+        caches = ("_newcomers", "_prepared", "_references")
+        kept = {name: value for name, value in vars(self).items() if name not in caches}
         return kept | {"_fitted_on": None}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -220,7 +220,7 @@ class CausalLayer:
         torch.save(state, folder / "causal.pt")
         facts = {
             "dag_hash": self.graph.dag_hash,
-            "plan": asdict(self.plan),
+            "plan": asdict(self.budget),
             "num_context": self.mechanisms.context.shape[1],
             "links": self._links.facts(),
             "losses": self.losses,
@@ -240,8 +240,8 @@ class CausalLayer:
                 f" {self.graph.dag_hash}; use the run's own config: run=<run folder>"
             )
         state: Mapping[str, Any] = torch.load(folder / "causal.pt", weights_only=True)
-        plan = Plan(**facts["plan"])
-        mechanisms = Mechanisms(self.wiring, num_context=facts["num_context"], hidden=plan.hidden)
+        budget = FitBudget(**facts["plan"])
+        mechanisms = Mechanisms(self.wiring, num_context=facts["num_context"], hidden=budget.hidden)
         mechanisms.load_state_dict(state["mechanisms"])
         self._mechanisms = mechanisms.eval().requires_grad_(False)
         self._links = LinkSpace.restore(self.graph, facts["links"], state)
@@ -254,8 +254,8 @@ class CausalLayer:
 
 def _quantiles(u_NTJ: Tensor, valid_NTJ: Tensor) -> np.ndarray:
     """Standardized residual quantiles of each node at `GRID`, [J, len(GRID)]."""
-    found = []
+    quantiles = []
     for node in range(u_NTJ.shape[-1]):
         values = u_NTJ[..., node][valid_NTJ[..., node]].numpy()
-        found.append(np.quantile(values, GRID) if len(values) else np.zeros(len(GRID)))
-    return np.stack(found).astype(np.float32)
+        quantiles.append(np.quantile(values, GRID) if len(values) else np.zeros(len(GRID)))
+    return np.stack(quantiles).astype(np.float32)

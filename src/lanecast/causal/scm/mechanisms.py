@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lanecast.causal.scm.wiring import Part, Wiring, pack
+from lanecast.causal.scm.wiring import PackedSlots, Wiring, pack
 
 FLOOR = 1e-3
 _LOW, _HIGH, _TEMPERATURE = -0.1, 1.1, 0.66  # hard concrete gates, Louizos et al. 2018
@@ -103,7 +103,7 @@ class Mechanisms(nn.Module):
 
     # --- one part of some nodes -------------------------------------------------------------------
 
-    def weights(self, part: Part, gate_JE: Tensor, *, action: bool) -> Weights:
+    def weights(self, part: PackedSlots, gate_JE: Tensor, *, action: bool) -> Weights:
         """What `evaluate` multiplies by: gates, signs and padding folded in."""
         nodes, slots = part.nodes_G, self.source.shape[1]
         at = (nodes[:, None], part.slot_GE)
@@ -190,8 +190,8 @@ class Mechanisms(nn.Module):
         out = evaluate(weights, z, c.transpose(0, 1).flatten(1)).view(
             wiring.num_nodes, 2, *g.shape[1:]
         )
-        found = (out[:, 0] + g, scale_of(out[:, 1]), g)
-        mu, spread, g = (part.permute(2, 1, 0) for part in found)
+        parts = (out[:, 0] + g, scale_of(out[:, 1]), g)
+        mu, spread, g = (part.permute(2, 1, 0) for part in parts)
         return mu, spread, g
 
     def actions(self, x_TXR: Tensor, c_TFR: Tensor, gate_JE: Tensor, first: int) -> Tensor:
@@ -202,7 +202,7 @@ class Mechanisms(nn.Module):
         return g.view(len(self.wiring.finite), len(x_TXR) - first, x_TXR.shape[2])
 
 
-def gathered(x_TXR: Tensor, part: Part, first: int) -> Tensor:
+def gathered(x_TXR: Tensor, part: PackedSlots, first: int) -> Tensor:
     """Parent values of the steps from ``first`` on, [G, E, (T - first) x R]."""
     steps = torch.arange(first, len(x_TXR), device=x_TXR.device)
     when_GET = (steps - part.lag_GE[..., None]).clamp(min=0)

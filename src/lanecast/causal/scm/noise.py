@@ -22,7 +22,7 @@ KINDS = ("gaussian", "student_t", "empirical")
 
 def uniforms(at: WindowIndex, *, samples: range, steps: int, nodes: int, seed: int) -> np.ndarray:
     """Uniforms in (0, 1), [S, W, H, J] float64, for the sample numbers given."""
-    found = hashed_uniforms(
+    uniform = hashed_uniforms(
         at.series_W,
         at.cutoff_W,
         num=len(samples),
@@ -30,7 +30,7 @@ def uniforms(at: WindowIndex, *, samples: range, steps: int, nodes: int, seed: i
         seed=seed,
         skip=samples.start,
     )
-    return found.reshape(len(samples), len(at), steps, nodes)
+    return uniform.reshape(len(samples), len(at), steps, nodes)
 
 
 def standardized(

@@ -147,7 +147,7 @@ def _filled(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class CutWindows:
     """Windows as of their cutoffs: what is not visible is filler; ``start``: first rolled step.
 
     T: ``back`` steps up to the cutoff, then the horizon.
@@ -169,7 +169,7 @@ def cut(
     history_NTX: Tensor | None = None,
     newest_J: np.ndarray | None = None,
     filler: float | None = None,
-) -> Cut:
+) -> CutWindows:
     """Windows ``at`` as of their cutoffs, with enough history to roll from the ragged edge on.
 
     ``history_NTX`` replaces the values (a reference history, say), ``newest_J`` their visibility.
@@ -184,11 +184,11 @@ def cut(
     cutoff = torch.from_numpy(np.ascontiguousarray(at.cutoff_W))
     step_WT = cutoff[:, None] + ahead_T
     steps = prepared.x_NTX.shape[1]
-    there_WT = (step_WT >= 0) & (step_WT < steps)
+    inside_WT = (step_WT >= 0) & (step_WT < steps)
     clamped = step_WT.clamp(0, steps - 1)
     values = prepared.whole_NTX if history_NTX is None else history_NTX
-    x = values[series[:, None], clamped].masked_fill(~there_WT[..., None], 0.0)
-    seen = prepared.seen_NTX[series[:, None], clamped] & there_WT[..., None]
+    x = values[series[:, None], clamped].masked_fill(~inside_WT[..., None], 0.0)
+    seen = prepared.seen_NTX[series[:, None], clamped] & inside_WT[..., None]
     clamp = seen[..., :nodes] & (ahead_T[:, None] <= torch.from_numpy(newest_J))
     settled = ahead_T <= -ragged  # every node of the step is published: gaps are filled already
     clamp = clamp | settled[:, None]
@@ -203,7 +203,7 @@ def cut(
         zero = prepared.space.nothing(join.source)[series][:, None]
         x[..., join.source] = torch.where(nothing, zero, x[..., join.source])
         clamp[..., join.source] |= nothing
-    return Cut(
+    return CutWindows(
         x_WTX=x,
         clamp_WTJ=clamp,
         context_WTF=prepared.context(series, step_WT),

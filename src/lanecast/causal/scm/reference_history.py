@@ -20,7 +20,7 @@ from lanecast.data.views import with_roles, with_values
 
 
 def reference_panel(layer: CausalLayer, panel: Panel) -> Panel:
-    """De-actioned history: no column in it carries a trace of a treatment, if the graph is right.
+    """History had nobody acted: no column carries a trace of a treatment, if the graph is right.
 
     Treatments and columns outside the graph are left out (they might carry an action), and so are
     the ones that by the graph tell nothing of the target that its own past does not (`idle`).  Each
@@ -46,9 +46,9 @@ def reference_panel(layer: CausalLayer, panel: Panel) -> Panel:
         elif name in recomputed:
             number = layer.node(name)
             natural = space.to_natural(x_NTX[..., number], rows, number).numpy()
-            found = natural[owner, step].astype(np.float32)
+            remade = natural[owner, step].astype(np.float32)
             held = panel.column(column).numpy()
-            columns[column] = np.where(np.isfinite(held), found, np.nan)
+            columns[column] = np.where(np.isfinite(held), remade, np.nan)
             roles[column] = _later(panel, column, delays[name])
     return with_roles(with_values(panel, columns), roles)
 
@@ -66,14 +66,14 @@ def idle(graph: Graph, delays: Mapping[str, int]) -> frozenset[str]:
     noise.
     """
     matters = {graph.target} | graph.ancestors(graph.target, include_policy=False)
-    found = set()
+    names = set()
     for name in graph.order:
         line = {name} | graph.ancestors(name, include_policy=False)
         shared = {node for node in line & matters if graph.nodes[node].latent}
         tied = any(({a, b} & line) and ({a, b} & matters) for a, b in graph.bidirected)
         if name not in matters and not shared and not tied:
-            found.add(name)
-    return frozenset(name for name in found if delays[name] >= delays[graph.target])
+            names.add(name)
+    return frozenset(name for name in names if delays[name] >= delays[graph.target])
 
 
 def outside(layer: CausalLayer, panel: Panel) -> list[str]:

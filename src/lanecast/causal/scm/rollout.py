@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lanecast.causal.scm.mechanisms import Mechanisms, Weights, evaluate, scale_of
-from lanecast.causal.scm.wiring import Part, pack
+from lanecast.causal.scm.wiring import PackedSlots, pack
 
 # (buffer [R, T, X], step) -> mu and s of one node, [R] each, in link space.
 Override = Callable[[Tensor, int], tuple[Tensor, Tensor]]
@@ -41,11 +41,11 @@ class _Group:
 
     nodes: tuple[int, ...]
     joins: tuple[int, ...]
-    rest: Part
+    rest: PackedSlots
     rest_weights: Weights
     finite: tuple[int, ...]  # places in ``nodes`` of those with a finite memory
     deviations: tuple[int, ...]  # their columns of x - g
-    action: Part
+    action: PackedSlots
     action_weights: Weights
     binary_G1: Tensor | None  # None: no 0/1 node
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lanecast.causal.scm.layer import CausalLayer
-from lanecast.causal.scm.prepared import Cut, Prepared, cut
+from lanecast.causal.scm.prepared import CutWindows, Prepared, cut
 from lanecast.causal.scm.rollout import Hooks, roll
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
@@ -27,7 +27,7 @@ class Unrolled:
     layer: CausalLayer
     prepared: Prepared
     at: WindowIndex
-    window: Cut
+    window: CutWindows
     horizon: int
 
     @classmethod
@@ -77,9 +77,9 @@ class Unrolled:
         """The same windows with nodes held at link-space paths [W, H], NaN where left alone."""
         x, clamp = self.window.x_WTX.clone(), self.window.clamp_WTJ.clone()
         for name, path in paths.items():
-            node, there = self.layer.node(name), torch.isfinite(path)
-            x[:, self.back :, node] = torch.where(there, path, x[:, self.back :, node])
-            clamp[:, self.back :, node] |= there
+            node, held = self.layer.node(name), torch.isfinite(path)
+            x[:, self.back :, node] = torch.where(held, path, x[:, self.back :, node])
+            clamp[:, self.back :, node] |= held
         return replace(self, window=replace(self.window, x_WTX=x, clamp_WTJ=clamp))
 
     def hooks(self, times: int = 1) -> Hooks:

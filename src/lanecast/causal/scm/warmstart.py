@@ -39,8 +39,8 @@ def start_linear(
 
 def _chosen(valid_NT: Tensor) -> Tensor:
     """Series to read, of those with a row: a node of a small level must not be skipped over."""
-    there = torch.nonzero(valid_NT.any(dim=1)).flatten()
-    return there[:: max(1, -(-len(there) // _SERIES))]
+    series = torch.nonzero(valid_NT.any(dim=1)).flatten()
+    return series[:: max(1, -(-len(series) // _SERIES))]
 
 
 def _start_share(mechanisms: Mechanisms, x: Tensor, valid: Tensor, node: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lanecast.causal.graph.graph import Graph, Kind
+from lanecast.causal.graph.graph import Graph, NodeKind
 
 OWN_LAGS = tuple(range(1, 8))  # of a node that the graph gives no parents: it must be sampled too
 
@@ -55,7 +55,7 @@ class Wiring:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PackedSlots:
     """Slots of one kind of some nodes, packed to the left; ``open_GE`` is 0 in what is padding.
 
     Sources count nodes, then joined columns, then the deviations ``x - g`` of `Wiring.finite`.
@@ -68,7 +68,7 @@ class Part:
     lag_GE: Tensor
 
 
-def pack(wiring: Wiring, nodes: Sequence[int], *, action: bool) -> Part:
+def pack(wiring: Wiring, nodes: Sequence[int], *, action: bool) -> PackedSlots:
     """The slots of ``nodes`` that enter their finite-memory part (``action``), or the rest."""
     chosen = wiring.mask_JE & (wiring.action_JE if action else ~wiring.action_JE)
     columns = [torch.nonzero(chosen[node]).flatten() for node in nodes]
@@ -83,7 +83,7 @@ def pack(wiring: Wiring, nodes: Sequence[int], *, action: bool) -> Part:
     for place, node in enumerate(wiring.finite):
         source[node, wiring.error_JE[node]] = behind + place
     filled = open_ > 0
-    return Part(
+    return PackedSlots(
         nodes_G=at,
         slot_GE=slot,
         open_GE=open_,
@@ -162,15 +162,15 @@ class _Slot:
 
 def _slots_of(graph: Graph, name: str) -> list[_Slot]:
     """Slots of one node; ``memory: k`` widens an edge to the lags ``0..k`` (or its own lags)."""
-    found: list[_Slot] = []
+    slots: list[_Slot] = []
     for edge in graph.parents(name):
         source = graph.nodes[edge.source]
-        if source.calendar or source.kind is Kind.LATENT:
+        if source.calendar or source.kind is NodeKind.LATENT:
             continue
         action = edge.memory is not None
         lags = sorted({*edge.lags, *range(min(edge.lags), (edge.memory or 0) + 1)})
         sign = {"positive": 1.0, "negative": -1.0}.get(str(edge.sign), 0.0)
-        found += [
+        slots += [
             _Slot(
                 source=edge.source,
                 lag=lag,
@@ -181,6 +181,6 @@ def _slots_of(graph: Graph, name: str) -> list[_Slot]:
             )
             for lag in (lags if action else sorted(edge.lags))
         ]
-    if not found:
-        found = [_Slot(source=name, lag=lag) for lag in OWN_LAGS]
-    return found
+    if not slots:
+        slots = [_Slot(source=name, lag=lag) for lag in OWN_LAGS]
+    return slots

@@ -27,7 +27,7 @@ METHODS = ("split", "aci", "pid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
+class ConformalScores:
     """Scores with the group, the cutoff they were forecast at, and the step they became known.
 
     A score that never becomes known has no row here.
@@ -42,18 +42,18 @@ class Scores:
         """Number of scores."""
         return len(self.group_E)
 
-    def __getitem__(self, rows: np.ndarray | slice) -> Scores:
+    def __getitem__(self, rows: np.ndarray | slice) -> ConformalScores:
         """Some of the scores."""
-        return Scores(
+        return ConformalScores(
             score_EQ=self.score_EQ[rows],
             group_E=self.group_E[rows],
             cutoff_E=self.cutoff_E[rows],
             known_E=self.known_E[rows],
         )
 
-    def joined(self, other: Scores) -> Scores:
+    def joined(self, other: ConformalScores) -> ConformalScores:
         """Both."""
-        return Scores(
+        return ConformalScores(
             score_EQ=np.concatenate([self.score_EQ, other.score_EQ]),
             group_E=np.concatenate([self.group_E, other.group_E]),
             cutoff_E=np.concatenate([self.cutoff_E, other.cutoff_E]),
@@ -101,20 +101,20 @@ def conformal_quantile(score_EQ: np.ndarray, level_Q: np.ndarray) -> np.ndarray:
     place = (len(ordered) + 1) * level_Q
     rank = np.where(level_Q > 0.5, np.ceil(place - 1e-9), np.floor(place + 1e-9)).astype(np.int64)
     rank = np.clip(rank, 1, len(ordered)) - 1
-    found: np.ndarray = ordered[rank, np.arange(len(level_Q))]
-    return found
+    quantile_Q: np.ndarray = ordered[rank, np.arange(len(level_Q))]
+    return quantile_Q
 
 
 def shifts(
-    scores: Scores,
+    scores: ConformalScores,
     levels: Sequence[float],
     *,
     method: Method,
     family_G: np.ndarray,
     grid: Sequence[int],
-    asked: Sequence[int],
+    cutoffs: Sequence[int],
 ) -> dict[int, np.ndarray]:
-    """Shift of every group and level, in spreads, as known at each asked cutoff, [G, Q].
+    """Shift of every group and level, in spreads, as known at each of ``cutoffs``, [G, Q].
 
     ``family_G``: groups of one family are pooled for a group with fewer than ``least`` scores; with
     too few in the family as well, nothing is moved.  The state of aci and pid changes at the
@@ -123,17 +123,17 @@ def shifts(
     tau_Q = np.asarray(levels, dtype=np.float64)
     num_groups = len(family_G)
     state = _State(method=method, tau_Q=tau_Q, num_groups=num_groups, count=len(scores))
-    wanted = set(asked)
-    found = {}
-    for time in sorted({*grid, *asked}):
+    wanted = set(cutoffs)
+    shift_by_cutoff = {}
+    for time in sorted({*grid, *cutoffs}):
         if time in grid:
             state.learn(scores, time)
         shift_GQ = state.shift(scores, time, family_G)
         if time in grid:
             state.issue(scores, time, shift_GQ)
         if time in wanted:
-            found[time] = shift_GQ
-    return found
+            shift_by_cutoff[time] = shift_GQ
+    return shift_by_cutoff
 
 
 class _State:
@@ -148,7 +148,7 @@ class _State:
         self.issued_EQ = np.full((count, len(tau_Q)), np.nan)
         self.until: int | None = None
 
-    def learn(self, scores: Scores, time: int) -> None:
+    def learn(self, scores: ConformalScores, time: int) -> None:
         """Take up the outcomes that became known since the last time."""
         if self.method.name != "split" and self.until is not None:
             new = (scores.known_E > self.until) & (scores.known_E <= time)
@@ -157,7 +157,7 @@ class _State:
                 self._move(scores, np.flatnonzero(new), steps=time - self.until)
         self.until = time
 
-    def _move(self, scores: Scores, rows: np.ndarray, *, steps: int) -> None:
+    def _move(self, scores: ConformalScores, rows: np.ndarray, *, steps: int) -> None:
         groups = scores.group_E[rows]
         score_EQ, issued_EQ = scores.score_EQ[rows], self.issued_EQ[rows]
         # Counts pile up on bounds, which belong to the interval: a low one is missed below it.
@@ -171,18 +171,18 @@ class _State:
             self.missed_GQ += gap_GQ
             self.extra_GQ += self.method.rate * gap_GQ
 
-    def shift(self, scores: Scores, time: int, family_G: np.ndarray) -> np.ndarray:
+    def shift(self, scores: ConformalScores, time: int, family_G: np.ndarray) -> np.ndarray:
         """What each group's levels move by at ``time``, from the scores known then."""
         known = scores.known_E <= time
         if self.method.memory is not None:
             known &= scores.known_E > time - self.method.memory
         rows = np.flatnonzero(known)
-        mine, num = scores.group_E[rows], len(family_G)
-        own_G = np.bincount(mine, minlength=num) >= self.method.least
-        families = np.bincount(family_G[mine], minlength=int(family_G.max()) + 1)
+        group_E, num = scores.group_E[rows], len(family_G)
+        own_G = np.bincount(group_E, minlength=num) >= self.method.least
+        families = np.bincount(family_G[group_E], minlength=int(family_G.max()) + 1)
         base_GQ = np.zeros_like(self.level_GQ)
-        sorted_rows = _split_by(rows, mine, num)
-        of_family = _split_by(rows, family_G[mine], len(families))
+        sorted_rows = _split_by(rows, group_E, num)
+        of_family = _split_by(rows, family_G[group_E], len(families))
         for group in np.flatnonzero(own_G | (families[family_G] >= self.method.least)):
             pool = sorted_rows[group] if own_G[group] else of_family[family_G[group]]
             base_GQ[group] = conformal_quantile(scores.score_EQ[pool], self.level_GQ[group])
@@ -190,10 +190,10 @@ class _State:
         extra_GQ = self.extra_GQ + self.method.integral * self.missed_GQ
         return np.where(moved[:, None], base_GQ + extra_GQ, 0.0)
 
-    def issue(self, scores: Scores, time: int, shift_GQ: np.ndarray) -> None:
+    def issue(self, scores: ConformalScores, time: int, shift_GQ: np.ndarray) -> None:
         """Remember what was promised at ``time``."""
-        here = scores.cutoff_E == time
-        self.issued_EQ[here] = shift_GQ[scores.group_E[here]]
+        at_time = scores.cutoff_E == time
+        self.issued_EQ[at_time] = shift_GQ[scores.group_E[at_time]]
 
 
 def _means(value_EQ: np.ndarray, group_E: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:

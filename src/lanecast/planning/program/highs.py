@@ -46,12 +46,12 @@ class Solution:
 def minimize(
     program: Program,
     *,
-    what: str,
+    subject: str,
     gap: float = 0.0,
     time_limit_s: float | None = None,
     start: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Solution:
-    """Solve; PlanError names ``what`` where there is no solution to give.
+    """Solve; PlanError names ``subject`` where there is no solution to give.
 
     Large fractional programs go to the interior point method, whose crossover ends in a basis too.
     """
@@ -59,7 +59,7 @@ def minimize(
     solver = Solver(program, gap=gap, time_limit_s=time_limit_s, interior=large)
     if start is not None:
         solver.begin(*start)
-    return solver.run(what)
+    return solver.run(subject)
 
 
 class Solver:
@@ -99,7 +99,7 @@ class Solver:
         number = np.arange(len(cost), dtype=np.int32)
         self.highs.changeColsCost(len(number), number, cost)
 
-    def run(self, what: str) -> Solution:
+    def run(self, subject: str) -> Solution:
         """Solve what the model is now."""
         import highspy
 
@@ -115,16 +115,18 @@ class Solver:
         optimal, stopped = (status == end for end in ended)
         feasible = info.primal_solution_status == 2
         if not optimal and not (stopped and feasible):
-            raise PlanError(_explained(what, self.highs.modelStatusToString(status), stopped))
-        told: Any = self.highs.getSolution()
+            raise PlanError(_explained(subject, self.highs.modelStatusToString(status), stopped))
+        solution: Any = self.highs.getSolution()
         whole = self.program.whole is not None
-        dual = np.full(len(self.program.row_lower), np.nan) if whole else np.array(told.row_dual)
+        dual = (
+            np.full(len(self.program.row_lower), np.nan) if whole else np.array(solution.row_dual)
+        )
         value = float(info.objective_function_value)
         bound = value if optimal else -np.inf
         if whole:
             bound = float(info.mip_dual_bound)
         return Solution(
-            x=np.array(told.col_value),
+            x=np.array(solution.col_value),
             objective=value,
             bound=bound,
             row_dual=dual,
@@ -147,14 +149,14 @@ def _quiet() -> Any:
     return Quiet()
 
 
-def _explained(what: str, status: str, stopped: bool) -> str:
+def _explained(subject: str, status: str, stopped: bool) -> str:
     if stopped:
         return (
-            f"{what}: no plan was found within the time limit; raise planning.time_limit_s, or plan"
-            " fractions with planning.integer=false"
+            f"{subject}: no plan was found within the time limit; raise planning.time_limit_s, or"
+            " plan fractions with planning.integer=false"
         )
     return (
-        f"{what}: the solver says {status!r}. Rolling and backlog make every volume feasible and"
+        f"{subject}: the solver says {status!r}. Rolling and backlog make every volume feasible and"
         " no price is negative, so a bound or a volume must be far out of scale (1e9 packages"
         " beside 1)"
     )
@@ -174,5 +176,5 @@ def _lp(program: Program) -> Any:
     lp.a_matrix_.value_ = matrix.data
     if program.whole is not None:
         kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        lp.integrality_ = [kinds[int(one)] for one in program.whole]
+        lp.integrality_ = [kinds[int(whole)] for whole in program.whole]
     return lp

@@ -48,7 +48,7 @@ def require_keepable(
 
 
 def _within(
-    value: np.ndarray, low: Any, high: Any, names: np.ndarray, days: np.ndarray, what: str
+    value: np.ndarray, low: Any, high: Any, names: np.ndarray, days: np.ndarray, noun: str
 ) -> None:
     low, high = np.broadcast_to(low, value.shape), np.broadcast_to(high, value.shape)
     slack = TOLERANCE * np.maximum(np.abs(value), 1.0)
@@ -56,6 +56,6 @@ def _within(
     if len(bad):
         at = tuple(bad[0])
         raise PlanError(
-            f"{names[at[0]]} on {days[at[1]]}: {value[at]:g} {what} planned, {low[at]:g} to"
+            f"{names[at[0]]} on {days[at[1]]}: {value[at]:g} {noun} planned, {low[at]:g} to"
             f" {high[at]:g} are possible; the plan cannot be kept"
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from lanecast.planning.contracts import Costs, Flows, Outcome, Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.program.program import Change
+from lanecast.planning.program.options import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +87,8 @@ def parts_of(parameters: Parameters) -> list[Part]:
     owner_S[lanes.origin_L[::-1]] = of_L[::-1]  # where no lane ends: the first that begins there
     owner_S[lanes.destination_L] = of_L
     return [
-        _part(parameters, np.flatnonzero(of_L == one), np.flatnonzero(owner_S == one))
-        for one in np.unique(of_L)
+        _part(parameters, np.flatnonzero(of_L == number), np.flatnonzero(owner_S == number))
+        for number in np.unique(of_L)
     ]
 
 
@@ -113,28 +113,32 @@ def _part(parameters: Parameters, lane_L: np.ndarray, site_S: np.ndarray) -> Par
 
 
 def _zeroed(value_S: np.ndarray, at: np.ndarray) -> np.ndarray:
-    found = value_S.astype(np.float64).copy()
-    found[at] = 0.0
-    return found
+    zeroed_S = value_S.astype(np.float64).copy()
+    zeroed_S[at] = 0.0
+    return zeroed_S
 
 
 def joined(
-    parameters: Parameters, scenarios: Scenarios, parts: list[Part], told: list[Outcome], kind: str
+    parameters: Parameters,
+    scenarios: Scenarios,
+    parts: list[Part],
+    outcomes: list[Outcome],
+    kind: str,
 ) -> Outcome:
     """One outcome of all parts; a site without any lane keeps its least heads."""
     num_days, sites, rules = len(scenarios.days), parameters.sites, parameters.rules
     trailers_LT = np.zeros((parameters.num_lanes, num_days))
     shape = (parameters.num_sites, num_days, parameters.num_shifts)
     heads_STK = np.broadcast_to(sites.heads_min_S[:, None, None], shape).copy()
-    for part, one in zip(parts, told, strict=True):
-        trailers_LT[part.lane_L] = one.plan.trailers_LT
-        heads_STK[part.site_S] = one.plan.heads_STK[part.inner_S]
+    for part, outcome in zip(parts, outcomes, strict=True):
+        trailers_LT[part.lane_L] = outcome.plan.trailers_LT
+        heads_STK[part.site_S] = outcome.plan.heads_STK[part.inner_S]
     staffed = np.concatenate([part.site_S for part in parts])
     rest = np.setdiff1d(np.arange(parameters.num_sites), staffed)
     idle = float(heads_STK[rest].sum() * rules.wage_usd_per_hour * rules.shift_hours)
     by_kind: dict[str, Any] = {
-        name: np.sum([one.costs.by_kind[name] for one in told], axis=0)
-        for name in told[0].costs.by_kind
+        name: np.sum([outcome.costs.by_kind[name] for outcome in outcomes], axis=0)
+        for name in outcomes[0].costs.by_kind
     }
     by_kind["labor"] = by_kind["labor"] + idle
     plan = Plan(
@@ -148,40 +152,40 @@ def joined(
         scenarios=scenarios.fingerprint,
         source=scenarios.source,
     )
-    seconds = sum(one.seconds for one in told)
+    seconds = sum(outcome.seconds for outcome in outcomes)
     return Outcome(
         plan=plan,
         costs=Costs(by_kind=by_kind),
         weight_W=scenarios.weight_W,
-        objective=sum(one.objective for one in told) + idle,
-        bound=sum(one.bound for one in told) + idle,
+        objective=sum(outcome.objective for outcome in outcomes) + idle,
+        bound=sum(outcome.bound for outcome in outcomes) + idle,
         seconds=seconds,
-        flows=_flows(parameters, parts, told) if told[0].flows is not None else None,
-        demand_dual_WLT=_duals(scenarios, parts, told),
+        flows=_flows(parameters, parts, outcomes) if outcomes[0].flows is not None else None,
+        demand_dual_WLT=_duals(scenarios, parts, outcomes),
         notes=(f"{len(parts)} parts, {seconds:.1f} s",),
     )
 
 
-def _duals(scenarios: Scenarios, parts: list[Part], told: list[Outcome]) -> np.ndarray | None:
-    if told[0].demand_dual_WLT is None:
+def _duals(scenarios: Scenarios, parts: list[Part], outcomes: list[Outcome]) -> np.ndarray | None:
+    if outcomes[0].demand_dual_WLT is None:
         return None
-    found_WLT = np.zeros(scenarios.volume_WLT.shape)
-    for part, one in zip(parts, told, strict=True):
-        found_WLT[:, part.lane_L] = one.demand_dual_WLT
-    return found_WLT
+    dual_WLT = np.zeros(scenarios.volume_WLT.shape)
+    for part, outcome in zip(parts, outcomes, strict=True):
+        dual_WLT[:, part.lane_L] = outcome.demand_dual_WLT
+    return dual_WLT
 
 
-def _flows(parameters: Parameters, parts: list[Part], told: list[Outcome]) -> Flows:
+def _flows(parameters: Parameters, parts: list[Part], outcomes: list[Outcome]) -> Flows:
     whole = {"L": parameters.num_lanes, "J": len(parameters.stages), "S": parameters.num_sites}
-    found: dict[str, np.ndarray] = {}
+    flows: dict[str, np.ndarray] = {}
     for name in (field.name for field in fields(Flows)):
         axis = name.rsplit("_", 1)[1][1]  # adhoc_WLT -> L
-        for part, one in zip(parts, told, strict=True):
-            value = getattr(one.flows, name)
-            if name not in found:
-                found[name] = np.zeros((value.shape[0], whole[axis], *value.shape[2:]))
+        for part, outcome in zip(parts, outcomes, strict=True):
+            value = getattr(outcome.flows, name)
+            if name not in flows:
+                flows[name] = np.zeros((value.shape[0], whole[axis], *value.shape[2:]))
             if axis == "S":
-                found[name][:, part.site_S] = value[:, part.inner_S]
+                flows[name][:, part.site_S] = value[:, part.inner_S]
             else:
-                found[name][:, part.lane_L if axis == "L" else part.stage_J] = value
-    return Flows(**found)
+                flows[name][:, part.lane_L if axis == "L" else part.stage_J] = value
+    return Flows(**flows)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INF = float("inf")
 
 
-class Columns:
+class ColumnBlocks:
     """Names of blocks of columns, in order, and where each begins."""
 
     def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -39,7 +39,7 @@ class Columns:
         return self.number[name]
 
 
-class Rows:
+class SparseRows:
     """Sparse rows as they are written down: ``add`` takes arrays of rows of one kind."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Rows:
 class FirstStage:
     """Columns of what is decided before volumes are known, their prices and bounds, own rows."""
 
-    columns: Columns
+    columns: ColumnBlocks
     cost: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
@@ -99,7 +99,7 @@ class Block:
     by kind of cost; ``lower`` and ``upper`` are for volume zero.
     """
 
-    columns: Columns
+    columns: ColumnBlocks
     kinds: dict[str, np.ndarray]
     column_upper: np.ndarray
     link: csr_matrix
@@ -127,7 +127,7 @@ def first_stage(parameters: Parameters, num_days: int) -> FirstStage:
     lanes, sites, rules = parameters.lanes, parameters.sites, parameters.rules
     num_lanes, num_sites, shifts = parameters.num_lanes, parameters.num_sites, parameters.num_shifts
     starts = 0 if rules.days_on is None else num_days + rules.days_on - 1
-    columns = Columns(
+    columns = ColumnBlocks(
         {
             "y": (num_lanes, num_days),
             "n": (num_sites, num_days, shifts),
@@ -142,7 +142,7 @@ def first_stage(parameters: Parameters, num_days: int) -> FirstStage:
     cost[n] = rules.wage_usd_per_hour * rules.shift_hours
     lower[n] = sites.heads_min_S[:, None, None]
     upper[n] = sites.heads_max_S[:, None, None]
-    rows = Rows()
+    rows = SparseRows()
     if np.isfinite(rules.fleet_max_trailers_per_day):
         fleet = rows.new((num_days,), lower=-INF, upper=rules.fleet_max_trailers_per_day)
         rows.put("first", fleet[None, :], y, 1.0)
@@ -172,7 +172,7 @@ def scenario_block(
     stages = parameters.stages
     num_lanes, shifts = parameters.num_lanes, parameters.num_shifts
     per_site = (parameters.num_sites, num_days, shifts)
-    columns = Columns(
+    columns = ColumnBlocks(
         {
             "e": (num_lanes, num_days),
             "load": (len(stages), num_days),
@@ -185,7 +185,7 @@ def scenario_block(
             "U": (len(stages), num_days),
         }
     )
-    rows = Rows()
+    rows = SparseRows()
     volume_rows = _flow_rows(rows, columns, parameters, state)
     _capacity_rows(rows, columns, first.columns, parameters)
     _site_rows(rows, columns, first.columns, parameters, state)
@@ -203,7 +203,9 @@ def scenario_block(
     )
 
 
-def _flow_rows(rows: Rows, columns: Columns, parameters: Parameters, state: State) -> np.ndarray:
+def _flow_rows(
+    rows: SparseRows, columns: ColumnBlocks, parameters: Parameters, state: State
+) -> np.ndarray:
     """``load + R - R[t-1] + x (or - x, - Z of the stage before) = v``, by stage and day."""
     stages = parameters.stages
     num_days = columns["load"].shape[1]
@@ -227,7 +229,9 @@ def _flow_rows(rows: Rows, columns: Columns, parameters: Parameters, state: Stat
     return volume_rows
 
 
-def _capacity_rows(rows: Rows, columns: Columns, first: Columns, parameters: Parameters) -> None:
+def _capacity_rows(
+    rows: SparseRows, columns: ColumnBlocks, first: ColumnBlocks, parameters: Parameters
+) -> None:
     """Loads fit into trailers; trailers fit through the doors where they arrive."""
     stages, lanes, sites = parameters.stages, parameters.lanes, parameters.sites
     cube_L1 = lanes.cube_pkg_per_trailer_L[:, None]
@@ -248,7 +252,11 @@ def _capacity_rows(rows: Rows, columns: Columns, first: Columns, parameters: Par
 
 
 def _site_rows(
-    rows: Rows, columns: Columns, first: Columns, parameters: Parameters, state: State
+    rows: SparseRows,
+    columns: ColumnBlocks,
+    first: ColumnBlocks,
+    parameters: Parameters,
+    state: State,
 ) -> None:
     """The queue of every site from shift to shift, and what heads and overtime sort."""
     stages, sites, rules = parameters.stages, parameters.sites, parameters.rules
@@ -281,7 +289,9 @@ def _site_rows(
     rows.put("first", longer, first["n"], -rules.overtime_max_share * rules.shift_hours)
 
 
-def _onward_rows(rows: Rows, columns: Columns, parameters: Parameters, state: State) -> None:
+def _onward_rows(
+    rows: SparseRows, columns: ColumnBlocks, parameters: Parameters, state: State
+) -> None:
     """Packages that go on: their own backlog, inside what their site sorts and leaves."""
     stages = parameters.stages
     on = np.flatnonzero(stages.next_J >= 0)
@@ -310,16 +320,16 @@ def _onward_rows(rows: Rows, columns: Columns, parameters: Parameters, state: St
     rows.put("own", inside, columns["B"][used][:, :, -1], -1.0)
 
 
-def _prices(columns: Columns, parameters: Parameters) -> dict[str, np.ndarray]:
+def _prices(columns: ColumnBlocks, parameters: Parameters) -> dict[str, np.ndarray]:
     """Price of every recourse column by kind of cost; leftovers of the last day cost a multiple."""
     lanes, sites, rules = parameters.lanes, parameters.sites, parameters.rules
     last_T = np.ones(columns["R"].shape[1])
     last_T[-1] = rules.final_multiplier
 
     def priced(name: str, value: np.ndarray) -> np.ndarray:
-        found = np.zeros(columns.total)
-        found[columns[name]] = value
-        return found
+        price = np.zeros(columns.total)
+        price[columns[name]] = value
+        return price
 
     end_of_day = np.zeros(columns["B"].shape)
     end_of_day[:, :, -1] = sites.backlog_usd_per_pkg_day_S[:, None] * last_T
@@ -335,7 +345,7 @@ def _prices(columns: Columns, parameters: Parameters) -> dict[str, np.ndarray]:
     }
 
 
-def _column_upper(columns: Columns, parameters: Parameters) -> np.ndarray:
+def _column_upper(columns: ColumnBlocks, parameters: Parameters) -> np.ndarray:
     upper = np.full(columns.total, INF)
     upper[columns["e"]] = parameters.lanes.adhoc_max_trailers_per_day_L[:, None]
     upper[columns["P"]] = parameters.sites.sort_max_pkg_per_shift_S[:, None, None]

@@ -16,8 +16,8 @@ import numpy as np
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import COSTS, Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.policies import Policy, SolveOptions
-from lanecast.planning.program.program import Change
+from lanecast.planning.policies import Policy
+from lanecast.planning.program.options import Change, SolveOptions
 from lanecast.planning.replanning.execution import carried_out
 from lanecast.planning.replanning.triggers import Situation, Trigger
 
@@ -89,12 +89,12 @@ def travel(
     """
     journey = _Journey(parameters, volume_LD, loop or Loop(), policy, trigger, strategy)
     for day in range(volume_LD.shape[1]):
-        journey.one(day, forecast(day))
+        journey.pass_day(day, forecast(day))
         if progress is not None and (day + 1) % 10 == 0:
             spent = sum(cost.sum() for cost in journey.by_kind.values())
             days = volume_LD.shape[1]
             progress(f"{strategy}: day {day + 1} of {days}, {spent:,.0f} USD so far")
-    return journey.told()
+    return journey.travelled()
 
 
 class _Journey:
@@ -119,10 +119,10 @@ class _Journey:
         self.plans: list[Plan] = []
         self.moved = {"trailers": 0.0, "heads": 0.0, "rolled": 0.0, "backlog": 0.0}
 
-    def one(self, day: int, paths: Scenarios) -> None:
+    def pass_day(self, day: int, paths: Scenarios) -> None:
         """Plan again if the trigger says so, then carry out the day."""
         age = day - self.made_on
-        told = Situation(
+        situation = Situation(
             day=day,
             age=age,
             left=0 if self.plan is None else self.plan.trailers_LT.shape[1] - age,
@@ -132,8 +132,8 @@ class _Journey:
             state=self.state.over(len(paths.days)),
             volume_LD=self.volume_LD[:, :day],
         )
-        if self.plan is None or self.trigger.fires(told):
-            self._replan(told)
+        if self.plan is None or self.trigger.fires(situation):
+            self._replan(situation)
         plan, at = self.plan, day - self.made_on
         if plan is None or at >= plan.trailers_LT.shape[1]:
             covered = 0 if plan is None else plan.trailers_LT.shape[1]
@@ -143,28 +143,28 @@ class _Journey:
             )
         last = day == self.volume_LD.shape[1] - 1
         volume_L = self.volume_LD[:, day]
-        done = carried_out(self.parameters, plan, paths, volume_L, self.state, at=at, last=last)
-        self.state = done.state
+        outcome = carried_out(self.parameters, plan, paths, volume_L, self.state, at=at, last=last)
+        self.state = outcome.state
         for kind in COSTS:
-            self.by_kind[kind][day] = done.by_kind[kind]
-        self.moved["rolled"] += done.rolled
-        self.moved["backlog"] += done.backlog
+            self.by_kind[kind][day] = outcome.by_kind[kind]
+        self.moved["rolled"] += outcome.rolled
+        self.moved["backlog"] += outcome.backlog
 
-    def _replan(self, told: Situation) -> None:
+    def _replan(self, situation: Situation) -> None:
         loop = self.loop
-        new = _plan_again(self.parameters, told.paths, self.policy, told, loop)
-        if told.plan is not None:
-            trailers, heads = _changed(told.plan, new)
+        new = _plan_again(self.parameters, situation.paths, self.policy, situation, loop)
+        if situation.plan is not None:
+            trailers, heads = _changed(situation.plan, new)
             self.moved["trailers"] += trailers
             self.moved["heads"] += heads
             price = loop.change_usd_per_trailer * trailers + loop.change_usd_per_head * heads
-            self.by_kind["change"][told.day] = price
-        self.plan, self.made_on = new, told.day
+            self.by_kind["change"][situation.day] = price
+        self.plan, self.made_on = new, situation.day
         self.plans.append(new)
-        self.planned_on.append(told.day)
-        self.trigger.planned(told)
+        self.planned_on.append(situation.day)
+        self.trigger.planned(situation)
 
-    def told(self) -> Travelled:
+    def travelled(self) -> Travelled:
         """The span as it went."""
         return Travelled(
             strategy=self.strategy,
@@ -180,20 +180,20 @@ class _Journey:
 
 
 def _plan_again(
-    parameters: Parameters, paths: Scenarios, policy: Policy, told: Situation, loop: Loop
+    parameters: Parameters, paths: Scenarios, policy: Policy, situation: Situation, loop: Loop
 ) -> Plan:
     """A plan over the paths' days that leaves alone what is bound already."""
     change = None
-    if told.plan is not None:
-        bound = told.plan.trailers_LT.shape[1]
+    if situation.plan is not None:
+        bound = situation.plan.trailers_LT.shape[1]
         change = Change(
-            previous=told.plan,
+            previous=situation.plan,
             frozen_trailer_days=min(loop.trailer_days, bound),
             frozen_head_days=min(loop.roster_days, bound),
             trailer_usd=loop.change_usd_per_trailer,
             head_usd=loop.change_usd_per_head,
         )
-    options = SolveOptions(state=told.state, change=change)
+    options = SolveOptions(state=situation.state, change=change)
     return policy.plan(parameters, paths, options=options).plan
 
 

@@ -13,13 +13,14 @@ import numpy as np
 
 from lanecast.planning.contracts import COSTS, Flows, Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import solve
 
 LOOK_AHEAD = 3  # days beyond today whose mean decides what is worth rolling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class ExecutedDay:
     """A day: US dollars by kind, packages rolled and unsorted at its end, the state after it."""
 
     by_kind: dict[str, float]
@@ -37,7 +38,7 @@ def carried_out(
     *,
     at: int,
     last: bool = False,
-) -> Done:
+) -> ExecutedDay:
     """Carry out day ``at`` of a plan; on the ``last`` day of a span leftovers cost their final
     multiple."""
     left = plan.trailers_LT.shape[1] - at
@@ -52,13 +53,14 @@ def carried_out(
         days=paths.days[:days],
     )
     begun = state.over(days)
-    told = solve(parameters, seen, fixed=part, state=begun, flows=True, kind=plan.kind)
-    assert told.flows is not None
-    return Done(
-        by_kind=day_costs(parameters, part, told.flows, final=last),
-        rolled=float(told.flows.rolled_WJT[0, :, 0].sum()),
-        backlog=float(told.flows.backlog_WSTK[0, :, 0, -1].sum()),
-        state=_after(parameters, state, told.flows),
+    options = SolveOptions(state=begun, flows=True, kind=plan.kind)
+    outcome = solve(parameters, seen, fixed=part, options=options)
+    assert outcome.flows is not None
+    return ExecutedDay(
+        by_kind=day_costs(parameters, part, outcome.flows, final=last),
+        rolled=float(outcome.flows.rolled_WJT[0, :, 0].sum()),
+        backlog=float(outcome.flows.backlog_WSTK[0, :, 0, -1].sum()),
+        state=_after(parameters, state, outcome.flows),
     )
 
 
@@ -69,7 +71,7 @@ def day_costs(parameters: Parameters, plan: Plan, flows: Flows, *, final: bool) 
     hour = rules.wage_usd_per_hour
     roll_J = lanes.roll_usd_per_pkg_day_L[parameters.stages.lane_J]
     trailer_L = lanes.contract_usd_per_trailer_L
-    found = {
+    usd = {
         "contract": trailer_L @ plan.trailers_LT[:, 0],
         "labor": hour * rules.shift_hours * plan.heads_STK[:, 0].sum(),
         "adhoc": (trailer_L * lanes.adhoc_multiplier_L) @ flows.adhoc_WLT[0, :, 0],
@@ -78,7 +80,7 @@ def day_costs(parameters: Parameters, plan: Plan, flows: Flows, *, final: bool) 
         "overtime": hour * rules.overtime_multiplier * flows.overtime_WSTK[0, :, 0].sum(),
         "reroute": lanes.reroute_usd_per_pkg_L @ flows.rerouted_WLT[0, :, 0],
     }
-    return {kind: float(found[kind]) for kind in COSTS}
+    return {kind: float(usd[kind]) for kind in COSTS}
 
 
 def _after(parameters: Parameters, before: State, flows: Flows) -> State:

@@ -13,6 +13,7 @@ import numpy as np
 from lanecast.planning.contracts import Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.options import SolveOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +34,11 @@ class Situation:
 class Trigger(Protocol):
     """Says on a morning whether to plan again."""
 
-    def fires(self, told: Situation) -> bool:
+    def fires(self, situation: Situation) -> bool:
         """Whether to plan now."""
         ...
 
-    def planned(self, told: Situation) -> None:
+    def planned(self, situation: Situation) -> None:
         """A plan was made now, from these paths."""
         ...
 
@@ -48,11 +49,11 @@ class Every:
 
     days: int
 
-    def fires(self, told: Situation) -> bool:
+    def fires(self, situation: Situation) -> bool:
         """By the age of the plan."""
-        return told.age >= self.days or told.left <= 0
+        return situation.age >= self.days or situation.left <= 0
 
-    def planned(self, told: Situation) -> None:
+    def planned(self, situation: Situation) -> None:
         """Nothing to remember."""
 
 
@@ -72,19 +73,19 @@ class Drift:
     up: float = field(default=0.0, init=False)
     down: float = field(default=0.0, init=False)
 
-    def fires(self, told: Situation) -> bool:
+    def fires(self, situation: Situation) -> bool:
         """Add yesterday's miss."""
-        if self.seen is not None and told.age >= 1:
-            total_W = self.seen.volume_WLT[:, :, told.age - 1].sum(axis=1)
+        if self.seen is not None and situation.age >= 1:
+            total_W = self.seen.volume_WLT[:, :, situation.age - 1].sum(axis=1)
             spread = max(float(total_W.std()), 1e-9)
-            miss = (float(told.volume_LD[:, -1].sum()) - float(total_W.mean())) / spread
+            miss = (float(situation.volume_LD[:, -1].sum()) - float(total_W.mean())) / spread
             self.up = max(0.0, self.up + miss - self.slack)
             self.down = max(0.0, self.down - miss - self.slack)
-        return max(self.up, self.down) > self.threshold or told.left <= self.left
+        return max(self.up, self.down) > self.threshold or situation.left <= self.left
 
-    def planned(self, told: Situation) -> None:
+    def planned(self, situation: Situation) -> None:
         """Start anew from the paths that are planned with."""
-        self.seen, self.up, self.down = told.paths, 0.0, 0.0
+        self.seen, self.up, self.down = situation.paths, 0.0, 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,29 +97,29 @@ class Costly:
     left: int = 1
     seen: Scenarios | None = field(default=None, init=False)
 
-    def fires(self, told: Situation) -> bool:
+    def fires(self, situation: Situation) -> bool:
         """Price what is left of the plan on both sets of paths."""
-        if told.plan is None or self.seen is None or told.left <= self.left:
+        if situation.plan is None or self.seen is None or situation.left <= self.left:
             return True
-        days = min(told.left, len(told.paths.days))
-        now = _days(told.paths, 0, days)
-        then = replace(_days(self.seen, told.age, told.age + days), days=now.days)
+        days = min(situation.left, len(situation.paths.days))
+        now = _days(situation.paths, 0, days)
+        then = replace(_days(self.seen, situation.age, situation.age + days), days=now.days)
         plan = replace(
-            told.plan,
-            trailers_LT=told.plan.trailers_LT[:, :days],
-            heads_STK=told.plan.heads_STK[:, :days],
+            situation.plan,
+            trailers_LT=situation.plan.trailers_LT[:, :days],
+            heads_STK=situation.plan.heads_STK[:, :days],
             days=now.days,
         )
-        state = told.state.over(days)
+        options = SolveOptions(state=situation.state.over(days))
         cost, promised = (
-            solve_decomposed(told.parameters, paths, fixed=plan, state=state).expected
+            solve_decomposed(situation.parameters, paths, fixed=plan, options=options).expected
             for paths in (now, then)
         )
         return cost > (1.0 + self.share) * promised
 
-    def planned(self, told: Situation) -> None:
+    def planned(self, situation: Situation) -> None:
         """Remember the paths that are planned with."""
-        self.seen = told.paths
+        self.seen = situation.paths
 
 
 def _days(paths: Scenarios, first: int, last: int) -> Scenarios:

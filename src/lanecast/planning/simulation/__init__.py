@@ -6,8 +6,8 @@ the stations, `engine` runs one path of volumes, `replications` many and judges 
 
 from __future__ import annotations
 
-from lanecast.planning.simulation.engine import Run, simulate
+from lanecast.planning.simulation.engine import SimulatedRun, simulate
 from lanecast.planning.simulation.options import SimulationOptions
 from lanecast.planning.simulation.replications import replicate, verdict
 
-__all__ = ["Run", "SimulationOptions", "replicate", "simulate", "verdict"]
+__all__ = ["SimulatedRun", "SimulationOptions", "replicate", "simulate", "verdict"]

@@ -29,7 +29,7 @@ DAY = 24.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class SimulatedRun:
     """What happened: US dollars by kind; trailers, packages and hours by place and day.
 
     ``on_time_share``: packages sorted on the day they were due, over all that were due.
@@ -65,7 +65,7 @@ def simulate(
     state: State | None = None,
     recourse: Flows | None = None,
     trace: bool = False,
-) -> Run:
+) -> SimulatedRun:
     """Run a plan against one path of volumes.
 
     ``recourse``: ad-hoc trailers and overtime of the program's first scenario, followed as they
@@ -128,7 +128,7 @@ class _World:
         """The running day, from 0."""
         return int((self.env.now + SMALL) // DAY)
 
-    def run(self, state: State) -> Run:
+    def run(self, state: State) -> SimulatedRun:
         """Until the end of the last day."""
         self._begin(state)
         self.yards.begin(state)
@@ -136,7 +136,7 @@ class _World:
             self.env.process(self._shifts(site))
         self.env.process(self._day_ends())
         self.env.run(until=DAY * self.num_days + 1e-3)
-        return self._told()
+        return self._result()
 
     def _begin(self, state: State) -> None:
         """Backlog from before; trailers that are on the road."""
@@ -200,14 +200,14 @@ class _World:
         end = self.env.now + rules.shift_hours
         batch = self.options.sort_batch_pkg
         shared: dict[str, Any] = {"batch_pkg": batch, "sorted_out": lambda x: self._sorted(site, x)}
-        done = yield from work(
+        sorted_pkg = yield from work(
             self.env, self.queues[site], rate_pkg_per_hour=rate, until=end, most_pkg=most, **shared
         )
         yield self.env.timeout(max(end - self.env.now, 0.0))
         longer = self._overtime_hours(site, day, shift, heads)
         if longer <= SMALL or rate <= 0:
             return
-        room = min(most - done, rate * longer, self.queues[site].total)
+        room = min(most - sorted_pkg, rate * longer, self.queues[site].total)
         extra = yield from work(
             self.env, self.queues[site], rate_pkg_per_hour=rate, until=self.env.now + longer,
             most_pkg=max(room, 0.0), **shared,
@@ -246,11 +246,11 @@ class _World:
             yield self.env.timeout(DAY * (day + 1) - 1e-3 - self.env.now)
             before_S = self.backlog_ST[:, day - 1] if day else np.zeros(len(self.queues))
             owed_S = before_S + self.due_ST[:, day]
-            done_S = self.sorted_ST[:, day]
-            self.backlog_ST[:, day] = np.maximum(owed_S - done_S, 0.0)
-            self.on_time += float(np.clip(done_S - before_S, 0.0, self.due_ST[:, day]).sum())
+            sorted_S = self.sorted_ST[:, day]
+            self.backlog_ST[:, day] = np.maximum(owed_S - sorted_S, 0.0)
+            self.on_time += float(np.clip(sorted_S - before_S, 0.0, self.due_ST[:, day]).sum())
 
-    def _told(self) -> Run:
+    def _result(self) -> SimulatedRun:
         parameters, rules = self.parameters, self.parameters.rules
         times_T = np.ones(self.num_days)
         times_T[-1] = rules.final_multiplier
@@ -258,7 +258,7 @@ class _World:
         price_L = lanes.contract_usd_per_trailer_L
         roll_J = lanes.roll_usd_per_pkg_day_L[parameters.stages.lane_J]
         wage, yards = rules.wage_usd_per_hour, self.yards
-        found = {
+        usd = {
             "contract": (price_L[:, None] * yards.contracted_LT).sum(),
             "labor": wage * rules.shift_hours * self.plan.heads_STK.sum(),
             "adhoc": ((price_L * lanes.adhoc_multiplier_L)[:, None] * yards.adhoc_LT).sum(),
@@ -269,8 +269,8 @@ class _World:
         }
         waits = [wait for docks in self.docks for wait in docks.waits]
         due = float(self.due_ST.sum())
-        return Run(
-            by_kind={kind: float(found[kind]) for kind in COSTS},
+        return SimulatedRun(
+            by_kind={kind: float(usd[kind]) for kind in COSTS},
             adhoc_LT=yards.adhoc_LT,
             load_JT=yards.load_JT,
             rolled_JT=yards.rolled_JT,

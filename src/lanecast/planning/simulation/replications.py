@@ -10,7 +10,7 @@ import numpy as np
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Plan, Scenarios
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.simulation.engine import Run, simulate
+from lanecast.planning.simulation.engine import SimulatedRun, simulate
 from lanecast.planning.simulation.options import SimulationOptions
 
 
@@ -44,7 +44,7 @@ def replicate(
     *,
     options: SimulationOptions | None = None,
     seeds: Sequence[int] = (0,),
-) -> list[Run]:
+) -> list[SimulatedRun]:
     """A run for every volume path and seed; two plans meet the same delays under the same seed."""
     return [
         simulate(parameters, plan, volume_LT, options=options, seed=_of(seed, number))
@@ -58,7 +58,11 @@ def _of(seed: int, number: int) -> int:
 
 
 def verdict(
-    runs: Sequence[Run], *, target: float = 0.95, wanted: float = 0.9, confidence: float = 0.95
+    runs: Sequence[SimulatedRun],
+    *,
+    target: float = 0.95,
+    wanted: float = 0.9,
+    confidence: float = 0.95,
 ) -> Verdict:
     """Judge the runs; PlanError without any."""
     if not runs:

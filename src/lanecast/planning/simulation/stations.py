@@ -52,11 +52,11 @@ class Queue:
 
     def take(self, most: float) -> list[tuple[int, float, float]]:
         """The first ``most`` packages: stage, packages and hour of arrival."""
-        found, left = [], most
+        taken, left = [], most
         while left > SMALL and self.parts:
             first = self.parts[0]
             some = min(first[1], left)
-            found.append((first[0], some, first[2]))
+            taken.append((first[0], some, first[2]))
             first[1] -= some
             left -= some
             self.total -= some
@@ -65,14 +65,14 @@ class Queue:
                 self.parts.popleft()
         if not self.parts:
             self.total = 0.0
-        return found
+        return taken
 
     def waiting(self) -> Any:
         """An event that happens once there is something to sort."""
         if self.parts:
-            done = self.env.event()
-            done.succeed()
-            return done
+            event = self.env.event()
+            event.succeed()
+            return event
         if self.filled.triggered:
             self.filled = self.env.event()
         return self.filled
@@ -89,15 +89,15 @@ def work(
     sorted_out: Callable[[list[tuple[int, float, float]]], None],
 ) -> Generator[Any, Any, float]:
     """Sort from a queue until an hour, at most so many packages; returns how many were sorted."""
-    done = 0.0
-    while env.now < until - SMALL and rate_pkg_per_hour > 0 and done < most_pkg - SMALL:
+    sorted_pkg = 0.0
+    while env.now < until - SMALL and rate_pkg_per_hour > 0 and sorted_pkg < most_pkg - SMALL:
         if queue.total <= SMALL:
             yield queue.waiting() | env.timeout(until - env.now)
             continue
-        room = min(batch_pkg, rate_pkg_per_hour * (until - env.now), most_pkg - done)
+        room = min(batch_pkg, rate_pkg_per_hour * (until - env.now), most_pkg - sorted_pkg)
         taken = queue.take(room)
         packages = sum(part[1] for part in taken)
         yield env.timeout(packages / rate_pkg_per_hour)
         sorted_out(taken)
-        done += packages
-    return done
+        sorted_pkg += packages
+    return sorted_pkg

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DAY = 24.0
 
 
-class World(Protocol):
+class YardEnvironment(Protocol):
     """What yards need of the network around them."""
 
     env: Any
@@ -48,18 +48,20 @@ class World(Protocol):
 class Yards:
     """All lanes' yards; ``contracted_LT`` trailers are paid whether they leave or not."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        parameters = world.parameters
+    def __init__(self, environment: YardEnvironment) -> None:
+        self.environment = environment
+        parameters = environment.parameters
         self.stages, self.lanes = parameters.stages, parameters.lanes
-        trailers_LT = world.plan.trailers_LT
-        self.contracted_LT = np.ceil(trailers_LT - 1e-6) if world.options.whole else trailers_LT
+        trailers_LT = environment.plan.trailers_LT
+        self.contracted_LT = (
+            np.ceil(trailers_LT - 1e-6) if environment.options.whole else trailers_LT
+        )
         self.waiting: list[deque[list[Any]]] = [deque() for _ in range(parameters.num_lanes)]
         self.room_L = np.zeros(parameters.num_lanes)  # packages that today's trailers still take
         self.sent_L = np.zeros(parameters.num_lanes, dtype=np.int64)  # trailers of today that left
         self.adhoc_LT = np.zeros(trailers_LT.shape)
-        self.load_JT = np.zeros((len(self.stages), world.num_days))
-        self.rolled_JT = np.zeros((len(self.stages), world.num_days))
+        self.load_JT = np.zeros((len(self.stages), environment.num_days))
+        self.rolled_JT = np.zeros((len(self.stages), environment.num_days))
         self.first_J = {
             int(self.stages.lane_J[j]): int(j)
             for j in np.flatnonzero(self.stages.first_J & ~self.stages.rerouted_J)
@@ -69,11 +71,11 @@ class Yards:
         """What rolled from before; then every lane's releases and every day's cut-off."""
         self._open(0)
         for stage in np.flatnonzero(state.rolled_J > 0):
-            self.world.ledger.enter("yard", float(state.rolled_J[stage]))
+            self.environment.ledger.enter("yard", float(state.rolled_J[stage]))
             self._wait(int(stage), float(state.rolled_J[stage]))
-        for lane in range(self.world.parameters.num_lanes):
-            self.world.env.process(self._release(lane))
-        self.world.env.process(self._cutoffs())
+        for lane in range(self.environment.parameters.num_lanes):
+            self.environment.env.process(self._release(lane))
+        self.environment.env.process(self._cutoffs())
 
     def _open(self, day: int) -> None:
         self.room_L = self.contracted_LT[:, day] * self.lanes.cube_pkg_per_trailer_L
@@ -81,16 +83,18 @@ class Yards:
 
     def _release(self, lane: int) -> Any:
         """A lane's packages, in equal parts over the day."""
-        world, options = self.world, self.world.options
+        environment, options = self.environment, self.environment.options
         parts = options.batches_per_day
-        for day in range(world.num_days):
+        for day in range(environment.num_days):
             for number in range(parts):
                 hour = DAY * day + options.release_hours * (number + 0.5) / parts
-                yield world.env.timeout(max(hour - world.env.now, 0.0))
-                packages = float(world.volume_LT[lane, day]) / parts
-                world.ledger.enter("yard", packages)
+                yield environment.env.timeout(max(hour - environment.env.now, 0.0))
+                packages = float(environment.volume_LT[lane, day]) / parts
+                environment.ledger.enter("yard", packages)
                 self.put(self.first_J[lane], packages)
-            yield world.env.timeout(max(DAY * day + options.cutoff_hour - world.env.now, 0.0))
+            yield environment.env.timeout(
+                max(DAY * day + options.cutoff_hour - environment.env.now, 0.0)
+            )
 
     def put(self, stage: int, packages: float) -> None:
         """Packages come to the start of a stage; full trailers leave."""
@@ -109,7 +113,7 @@ class Yards:
 
     def _leave(self, lane: int, most: float) -> None:
         """One trailer takes the packages that wait longest and is on its way."""
-        world, left = self.world, most
+        environment, left = self.environment, most
         load: list[tuple[int, float]] = []
         while left > SMALL and self.waiting[lane]:
             first = self.waiting[lane][0]
@@ -119,36 +123,40 @@ class Yards:
             left -= some
             if first[1] <= SMALL:
                 self.waiting[lane].popleft()
-        packages, day = most - left, min(world.day(), world.num_days - 1)
+        packages, day = most - left, min(environment.day(), environment.num_days - 1)
         for stage, some in load:
             self.load_JT[stage, day] += some
         self.room_L[lane] = max(self.room_L[lane] - packages, 0.0)
         number = int(self.sent_L[lane])
         self.sent_L[lane] += 1
         transit = int(self.lanes.transit_days_L[lane])
-        planned = DAY * transit - world.options.cutoff_hour
-        factor = delay_factor(world.seed, world.options, lane, day, number)
+        planned = DAY * transit - environment.options.cutoff_hour
+        factor = delay_factor(environment.seed, environment.options, lane, day, number)
         due = day + transit
-        hour = max(world.env.now + planned * factor, DAY * due)
-        world.ledger.move("yard", "road", packages)
+        hour = max(environment.env.now + planned * factor, DAY * due)
+        environment.ledger.move("yard", "road", packages)
         where = str(self.lanes.name_L[lane])
-        world.ledger.note(world.env.now, "leave", where, packages=packages, trailer=number)
+        environment.ledger.note(
+            environment.env.now, "leave", where, packages=packages, trailer=number
+        )
         site = int(self.lanes.destination_L[lane])
-        world.env.process(world.arrive(load, site, hour, due, (lane, day, number)))
+        environment.env.process(environment.arrive(load, site, hour, due, (lane, day, number)))
 
     def _cutoffs(self) -> Any:
         """At the cut-off of every day: half-empty trailers, ad-hoc ones, and what rolls."""
-        world = self.world
-        for day in range(world.num_days):
-            yield world.env.timeout(DAY * day + world.options.cutoff_hour - world.env.now)
-            inbound_S = np.zeros(world.parameters.num_sites)
+        environment = self.environment
+        for day in range(environment.num_days):
+            yield environment.env.timeout(
+                DAY * day + environment.options.cutoff_hour - environment.env.now
+            )
+            inbound_S = np.zeros(environment.parameters.num_sites)
             np.add.at(inbound_S, self.lanes.destination_L, self.contracted_LT[:, day])
-            for lane in range(world.parameters.num_lanes):
+            for lane in range(environment.parameters.num_lanes):
                 self._flush(lane, float(self.room_L[lane]))
                 self._adhoc(lane, day, inbound_S)
                 for stage, packages in self.waiting[lane]:
                     self.rolled_JT[stage, day] += packages
-            if day + 1 < world.num_days:
+            if day + 1 < environment.num_days:
                 self._open(day + 1)
 
     def _flush(self, lane: int, room: float) -> None:
@@ -161,15 +169,15 @@ class Yards:
 
     def _adhoc(self, lane: int, day: int, inbound_S: np.ndarray) -> None:
         """Ad-hoc trailers: as the program says, or while one is cheaper than rolling its load."""
-        world, lanes = self.world, self.lanes
+        environment, lanes = self.environment, self.lanes
         cube, left = float(lanes.cube_pkg_per_trailer_L[lane]), self._standing(lane)
         if left <= SMALL:
             return
         site = int(lanes.destination_L[lane])
-        doors = float(world.parameters.sites.doors_trailers_per_day_S[site]) - inbound_S[site]
+        doors = float(environment.parameters.sites.doors_trailers_per_day_S[site]) - inbound_S[site]
         most = max(min(float(lanes.adhoc_max_trailers_per_day_L[lane]), doors), 0.0)
-        if world.recourse is not None:
-            called = float(world.recourse.adhoc_WLT[0, lane, day])
+        if environment.recourse is not None:
+            called = float(environment.recourse.adhoc_WLT[0, lane, day])
         else:
             called = self._worth(lane, day, left / cube, most)
         inbound_S[site] += called
@@ -178,12 +186,12 @@ class Yards:
 
     def _worth(self, lane: int, day: int, needed: float, most: float) -> float:
         """How many ad-hoc trailers cost less than their packages would by rolling."""
-        rules, lanes = self.world.parameters.rules, self.lanes
+        rules, lanes = self.environment.parameters.rules, self.lanes
         cube = float(lanes.cube_pkg_per_trailer_L[lane])
         price = float(lanes.contract_usd_per_trailer_L[lane] * lanes.adhoc_multiplier_L[lane])
-        times = rules.final_multiplier if day == self.world.num_days - 1 else 1.0
+        times = rules.final_multiplier if day == self.environment.num_days - 1 else 1.0
         roll = times * float(lanes.roll_usd_per_pkg_day_L[lane])
-        if not self.world.options.whole:
+        if not self.environment.options.whole:
             return min(needed, most) if price < roll * cube else 0.0
         full, rest = np.floor(needed + 1e-9), needed - np.floor(needed + 1e-9)
         called = full if price < roll * cube else 0.0
