@@ -43,7 +43,6 @@ TO_DO = {
     "cli",
     "runs",
     "data",
-    "planning",
 }
 
 
