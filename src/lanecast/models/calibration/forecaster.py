@@ -33,10 +33,9 @@ from lanecast.models.calibration.conformal import ConformalScores, Method, shift
 from lanecast.models.classical.residuals import window_levels
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
-from lanecast.models.quantiles.grids import around, at_levels
+from lanecast.models.quantiles.grids import LEVELS, around, at_levels
 from lanecast.models.wrapping import Wrapping, longer
 
-LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 SPREAD = (LEVELS.index(0.1), LEVELS.index(0.9))
 LEVEL_SHARE = 0.1  # of a window's volume, added to its spread, which can be 0
 

@@ -38,11 +38,9 @@ from lanecast.models.hierarchy.projection import METHODS, projection
 from lanecast.models.hierarchy.temporal import TemporalForecaster
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
-from lanecast.models.quantiles.grids import around, at_levels, at_scores, scores_of
+from lanecast.models.quantiles.grids import LEVELS, around, at_levels, at_scores, scores_of
 from lanecast.models.quantiles.support import on_support
 from lanecast.models.wrapping import Wrapping, longer
-
-LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
