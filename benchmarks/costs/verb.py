@@ -21,7 +21,12 @@ LONG, ROUNDS = 4.0, 3  # seconds of a round that is not repeated; repetitions of
 QUANTILES, SAMPLES = (0.1, 0.5, 0.9), 100
 # Where a model keeps the number of its training steps.
 BUDGETS = ("optim.max_steps", "model.max_steps")
-QUIET = ("trainer.threads=1", "trainer.progress=false", WITH_SUMS)
+QUIET = (
+    "trainer.threads=1",
+    "trainer.progress=false",
+    WITH_SUMS,
+    "hierarchy.structure.levels=[[]]",
+)
 
 
 def run(cfg: DictConfig) -> float:
@@ -37,7 +42,7 @@ def run(cfg: DictConfig) -> float:
     for name in dict.fromkeys([FLOOR, *names]):
         seconds[name] = cost_of(name, panel, budgets=list(cfg.budgets))
         print(f"{name}: {seconds[name]:.3g} s, {seconds[name] / seconds[FLOOR]:.3g} x", flush=True)
-    write(seconds, cfg)
+        write(seconds, cfg)
     return float(len(seconds))
 
 

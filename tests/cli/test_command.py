@@ -119,7 +119,9 @@ def test_a_named_folder_takes_the_place_of_conf(command, elsewhere, capfd):
 
 
 def test_a_root_of_ones_own_is_taken_before_the_packaged_one(command, elsewhere, capfd):
-    write(elsewhere / "conf" / "train.yaml", "defaults: [_pipeline, common]\ndepot: north\n")
+    write(
+        elsewhere / "conf" / "train.yaml", "defaults: [_pipeline, common, _self_]\ndepot: north\n"
+    )
     assert command("train", "--cfg", "job") == 0
     assert "depot: north" in capfd.readouterr().out
 

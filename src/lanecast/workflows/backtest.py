@@ -43,7 +43,11 @@ def run(cfg: DictConfig) -> RunResult:
         engine: Engine = instantiate(cfg.engine) if cfg.get("engine") else Local()
         trained = open_run(cfg) if cfg.get("run") is not None else None
         # What cannot be built is told before data are read.
-        model = trained.model if trained else build_forecaster(cfg, here=isinstance(engine, Local))
+        model = (
+            trained.model
+            if trained
+            else build_forecaster(cfg, on_this_machine=isinstance(engine, Local))
+        )
         panel, spec = trained.panel() if trained else load_panel(cfg.data), instantiate(cfg.windows)
         cutoffs = cutoffs_of(panel, cfg.protocol, spec.horizon)
         refit = "never" if trained else cfg.protocol.refit

@@ -38,7 +38,7 @@ def run(cfg: DictConfig) -> RunResult:
 
     if cfg.get("run") is None:
         raise ConfigError(
-            "plan.py needs a run that left sample paths: run=runs/.../seed1 of a backtest with"
+            "plan needs a run that left sample paths: run=runs/.../seed1 of a backtest with"
             " protocol.samples=100, or of a scenario"
         )
     check_groups(plan=cfg.get("plan"), network=cfg.get("network"))

@@ -137,26 +137,26 @@ def _priced_fleet(
     fleet, num_days = parameters.rules.fleet_max_trailers_per_day, len(scenarios.days)
     pricing = [_Pricing.of(part, scenarios, options) for part in parts]
     proposals = [
-        _proposed(number, part, one, np.zeros(num_days))[0]
-        for number, (part, one) in enumerate(zip(parts, pricing, strict=True))
+        _proposed(number, part, pricing_of_part, np.zeros(num_days))[0]
+        for number, (part, pricing_of_part) in enumerate(zip(parts, pricing, strict=True))
     ]
     dear = np.full(num_days, 10.0 * float(parameters.lanes.contract_usd_per_trailer_L.max() + 1.0))
     proposals += [
-        _proposed(number, part, one, dear)[0]
-        for number, (part, one) in enumerate(zip(parts, pricing, strict=True))
+        _proposed(number, part, pricing_of_part, dear)[0]
+        for number, (part, pricing_of_part) in enumerate(zip(parts, pricing, strict=True))
     ]
     best_bound, started, center_T = -INF, time.perf_counter(), np.zeros(num_days)
     for turn in range(1, ROUNDS + 1):
         value, weight_C, price_T = _mixed(proposals, len(parts), fleet, num_days)
         # Prices between the best so far and the newest jump about less (Wentges 1997).
-        asked_T = STEADY * center_T + (1.0 - STEADY) * price_T
-        fresh, bound = [], -float(asked_T.sum() * fleet)
-        for number, (part, one) in enumerate(zip(parts, pricing, strict=True)):
-            proposal, reduced = _proposed(number, part, one, asked_T)
+        wanted_T = STEADY * center_T + (1.0 - STEADY) * price_T
+        fresh, bound = [], -float(wanted_T.sum() * fleet)
+        for number, (part, pricing_of_part) in enumerate(zip(parts, pricing, strict=True)):
+            proposal, reduced = _proposed(number, part, pricing_of_part, wanted_T)
             bound += reduced
             fresh.append(proposal)
         if bound > best_bound:
-            best_bound, center_T = bound, asked_T
+            best_bound, center_T = bound, wanted_T
         left = (value - best_bound) / max(abs(value), 1e-12)
         if options.progress is not None and turn % 5 == 1:
             seconds = time.perf_counter() - started
@@ -206,19 +206,19 @@ def _proposed(
     cost = pricing.program.cost.copy()
     cost[pricing.trailers] += price_T
     pricing.solver.costs(cost)
-    found = pricing.solver.run(f"part {number} under fleet prices")
-    trailers_LT = np.maximum(found.x[pricing.trailers], 0.0)
+    solution = pricing.solver.run(f"part {number} under fleet prices")
+    trailers_LT = np.maximum(solution.x[pricing.trailers], 0.0)
     used_T = trailers_LT.sum(axis=0)
     plan = Plan(
         trailers_LT=trailers_LT,
-        heads_STK=np.maximum(found.x[pricing.heads], 0.0),
+        heads_STK=np.maximum(solution.x[pricing.heads], 0.0),
         lanes=part.parameters.lanes.name_L,
         sites=part.parameters.sites.name_S,
         days=np.arange(len(price_T)),
         kind="proposal",
     )
-    cost_alone = float(pricing.program.cost @ found.x)
-    return _Proposal(part=number, plan=plan, cost=cost_alone, used_T=used_T), found.objective
+    cost_alone = float(pricing.program.cost @ solution.x)
+    return _Proposal(part=number, plan=plan, cost=cost_alone, used_T=used_T), solution.objective
 
 
 def _mixed(
@@ -233,14 +233,14 @@ def _mixed(
     from scipy.sparse import csr_matrix
 
     count = len(proposals)
-    used_TC = np.array([one.used_T for one in proposals]).T
+    used_TC = np.array([proposal.used_T for proposal in proposals]).T
     pick = np.zeros((num_parts, count))
-    pick[[one.part for one in proposals], np.arange(count)] = 1.0
+    pick[[proposal.part for proposal in proposals], np.arange(count)] = 1.0
     over = np.vstack([-np.eye(num_days), np.zeros((num_parts, num_days))])
     matrix = np.hstack([np.vstack([used_TC, pick]), over])
-    cost = np.array([one.cost for one in proposals])
+    cost = np.array([proposal.cost for proposal in proposals])
     high = 100.0 * float(np.abs(cost).max() + 1.0)
-    found = minimize(
+    solution = minimize(
         Program(
             cost=np.r_[cost, np.full(num_days, high)],
             lower=np.zeros(count + num_days),
@@ -251,7 +251,7 @@ def _mixed(
         ),
         subject="the mix of plans within the fleet",
     )
-    return found.objective, found.x[:count], np.maximum(-found.row_dual[:num_days], 0.0)
+    return solution.objective, solution.x[:count], np.maximum(-solution.row_dual[:num_days], 0.0)
 
 
 def _blend(
@@ -269,10 +269,10 @@ def _blend(
     heads_STK = least.copy()
     for part in parts:
         heads_STK[part.site_S] = 0.0
-    for weight, one in zip(weight_C, proposals, strict=False):
-        part = parts[one.part]
-        trailers_LT[part.lane_L] += weight * one.plan.trailers_LT
-        heads_STK[part.site_S] += weight * one.plan.heads_STK[part.inner_S]
+    for weight, proposal in zip(weight_C, proposals, strict=False):
+        part = parts[proposal.part]
+        trailers_LT[part.lane_L] += weight * proposal.plan.trailers_LT
+        heads_STK[part.site_S] += weight * proposal.plan.heads_STK[part.inner_S]
     over_T = trailers_LT.sum(axis=0) / parameters.rules.fleet_max_trailers_per_day
     trailers_LT /= np.maximum(over_T, 1.0)
     return Plan(
