@@ -69,13 +69,18 @@ lanes
 naive = lc.model("seasonal_naive", horizon=14)
 nhits = lc.model("nhits", context=28, horizon=14, max_steps=150, batch_size=64, inputs="lean")
 backtests = [lc.backtest(lanes, model, cutoffs=4) for model in (naive, nhits)]
-lc.compare(backtests, baseline="seasonal_naive")
+comparison = lc.compare(backtests, baseline="seasonal_naive")
+comparison
 
 # %% [markdown]
 # ``wape`` is the sum of absolute errors over the sum of parcels, ``coverage_80`` the share of days
-# inside the 80 percent interval. The notes under the table say what may be concluded: with one seed
-# of each, nothing about the models, only about these two fits.
-#
+# inside the 80 percent interval. What may be concluded? With one seed of each, nothing about the
+# models, only about these two fits:
+
+# %%
+print(*comparison.notes, sep="\n")
+
+# %% [markdown]
 # One lane at the last cutoff, with what really happened:
 
 # %%
@@ -85,7 +90,7 @@ backtests[1].plot("ATL>EWR")
 # Where is it wrong? The same scores by steps ahead and by volume:
 
 # %%
-backtests[1].table()
+backtests[1].table().round(3)
 
 # %% [markdown]
 # Forecast the next two weeks
@@ -106,4 +111,4 @@ forecast.plot("ATL>EWR")
 # spreadsheet or for another tool:
 
 # %%
-forecast.frame.head()
+forecast.frame.round(1).head()

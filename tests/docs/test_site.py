@@ -11,6 +11,8 @@ from pathlib import Path
 
 from document_blocks import ROOT
 
+import lanecast
+
 # Whoever asks for a host gets an error, which fails the build.
 OFFLINE = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
 
@@ -30,3 +32,9 @@ def test_site_builds_offline_without_a_warning(tmp_path: Path) -> None:
     pages = {page.name: page.read_text() for page in site.rglob("*.html")}
     fetched = r"<(?:script|img|iframe)[^>]+src=\"(?:https?:)?//|<link[^>]+stylesheet[^>]+//"
     assert not [name for name, text in pages.items() if re.search(fetched, text)]
+
+
+def test_reference_has_every_public_name() -> None:
+    page = (ROOT / "docs" / "reference.md").read_text()
+    named = set(re.findall(r"^\.\. auto\w+:: lanecast\.(\w+)(?:\(\))?$", page, re.MULTILINE))
+    assert named == set(lanecast.__all__) - {"__version__"}
