@@ -23,7 +23,7 @@ ON_GPU    := device=gpu out=runs/bench-gpu 'figures=[train_step,backtest,seeds,r
 	'backtests.nhits=[{case: 30000x200, windows: [5]}]' rounds=5
 SCHEDULED := data.schema.columns.scheduled.role
 
-.PHONY: help setup demo test test-slow lint types bench bench-full bench-gpu bench-guard mutation midmile-do midmile-do-full plan-demo
+.PHONY: help setup demo test test-slow test-wheel lint types bench bench-full bench-gpu bench-guard mutation midmile-do midmile-do-full plan-demo docs
 .DEFAULT_GOAL := help
 
 help:        ## list the targets
@@ -43,12 +43,18 @@ test: setup  ## run the tests, without the slow proofs
 test-slow: setup  ## run the slow proofs, one after the other
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -m slow
 
+test-wheel: setup  ## build the wheel, install it beside the packages of .venv, and walk through it
+	$(PYTHON) -m pytest tests/packaging
+
 lint: setup  ## check style and formatting
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
 types: setup  ## check the types
 	$(PYTHON) -m mypy
+
+docs: setup  ## build the pages of docs/ as a site and run the notebooks; warnings are errors (build/docs)
+	$(PYTHON) -m sphinx -W --keep-going -q docs build/docs
 
 bench: setup  ## time steps, backtests and start-up beside the floor and neuralforecast (25 minutes)
 	$(PYTHON) -W ignore -m benchmarks.speed $(ARGS)

@@ -81,7 +81,7 @@ class BayesSweeper(Sweeper):
         if verb != "train":
             raise ConfigError(
                 f"hydra/sweeper=bayes reads val/* only, and {verb} reports other numbers; "
-                "sweep scripts/train.py, and backtest the winner once"
+                "sweep train, and backtest the winner once"
             )
 
     def _run_batch(self, study: Any, space: Any, size: int, number: int) -> None:

@@ -21,8 +21,6 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from lanecast.pipeline.engines import CALM
-
 log = logging.getLogger(__name__)
 
 
@@ -60,6 +58,8 @@ class RayLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run the batch and wait for it; the results stand in the order of the jobs."""
+        from lanecast.pipeline.engines import CALM  # torch: Hydra imports each plugin at its start
+
         setup_globals()
         os.environ.update(CALM)
         ray: Any = importlib.import_module("ray")

@@ -1,8 +1,10 @@
 """The command lanecast: its verbs, where it looks for YAML, what it says where there is none."""
 
 import importlib
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -117,7 +119,9 @@ def test_a_named_folder_takes_the_place_of_conf(command, elsewhere, capfd):
 
 
 def test_a_root_of_ones_own_is_taken_before_the_packaged_one(command, elsewhere, capfd):
-    write(elsewhere / "conf" / "train.yaml", "defaults: [_pipeline, common]\ndepot: north\n")
+    write(
+        elsewhere / "conf" / "train.yaml", "defaults: [_pipeline, common, _self_]\ndepot: north\n"
+    )
     assert command("train", "--cfg", "job") == 0
     assert "depot: north" in capfd.readouterr().out
 
@@ -149,3 +153,24 @@ def test_further_processes_are_started_with_the_whole_command(command, elsewhere
     words = ["train", "--config-dir", ".", "trust=[theirs]", "model=linear"]
     assert command(*words) == 0
     assert seen == [words]
+
+
+@pytest.mark.slow
+def test_help_takes_at_most_one_and_a_half_times_an_empty_hydra_program(tmp_path):
+    empty = tmp_path / "empty.py"
+    empty.write_text(
+        "import hydra\n"
+        "@hydra.main(version_base='1.3', config_path=None)\n"
+        "def main(cfg): pass\n"
+        "main()\n"
+    )
+    calls = {"empty": [str(empty), "--help"], "ours": ["-m", "lanecast", "train", "--help"]}
+    seconds = {name: [] for name in calls}
+    for _ in range(5):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, *call], check=True, capture_output=True, cwd=tmp_path)
+            seconds[name].append(time.perf_counter() - started)
+    ours, floor = (statistics.median(seconds[name]) for name in ("ours", "empty"))
+    print(f"lanecast train --help {ours:.3f} s, an empty Hydra program {floor:.3f} s")
+    assert ours <= 1.5 * floor

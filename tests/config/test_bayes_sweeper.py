@@ -89,7 +89,7 @@ def test_equal_trials_of_a_batch_are_one_job(hill):
 
 def test_backtest_is_no_search(hill, capfd):
     assert hill(*BAYES, verb="backtest") == 2
-    assert "sweep scripts/train.py, and backtest the winner once" in capfd.readouterr().err
+    assert "sweep train, and backtest the winner once" in capfd.readouterr().err
     assert not hill.records()
 
 

@@ -13,9 +13,10 @@ CONF = Path(__file__).parents[2] / "conf"
 HEAVY = ["torch", "lightning", "pandas", "numpy", "wandb", "neuralforecast", "matplotlib", "joblib"]
 
 
-def test_the_entry_imports_nothing_heavy():
+def test_the_entry_and_hydras_plugins_import_nothing_heavy():
     code = (
         "import sys, lanecast.config, lanecast.runs.callback;"
+        "from hydra.core.plugins import Plugins; Plugins.instance();"
         f"sys.exit(' '.join({{*{HEAVY}}} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -49,11 +49,11 @@ def test_sound_table_is_told_its_size_and_the_next_step(check: Check) -> None:
     ahead = "data.future_path=future.csv"
     code, lines = check(*NAIVE, *DECLARED, ahead)
     assert code == 0
-    size = "no faults: 2 series, 150 steps of D, 2024-01-01 to 2024-05-29; next step: train.py"
-    assert lines[-1].startswith(f"{size} data=panel_csv data.path=lanes.csv")
+    size = "no faults: 2 series, 150 steps of D, 2024-01-01 to 2024-05-29; next step:"
+    assert lines[-1].startswith(f"{size} lanecast train data=panel_csv data.path=lanes.csv")
     code, lines = check(*NAIVE, *DECLARED, ahead, "protocol.count=2")
     assert code == 0
-    assert "next step: backtest.py data=panel_csv" in lines[-1]
+    assert "next step: lanecast backtest data=panel_csv" in lines[-1]
     assert lines[-1].endswith("protocol.count=2")
 
 
@@ -109,7 +109,7 @@ def test_windows_that_only_the_default_backtest_lacks_are_a_note(check: Check) -
     short = ["windows.context=100", "windows.min_context=60"]
     code, lines = check(*NAIVE, *DECLARED, *short)
     assert code == 0
-    says(lines, "note: backtest.py needs other cutoffs", "no training window", "protocol.count")
+    says(lines, "note: backtest needs other cutoffs", "no training window", "protocol.count")
     code, lines = check(*NAIVE, *DECLARED, *short, "protocol.count=8")
     assert code == 1
     says(lines, "fault: no training window")

@@ -122,7 +122,7 @@ def test_a_mended_table_is_checked_trained_on_backtested_and_forecast(
     assert "1 of 4 series have fewer than 14 targets in the last 56 steps" in closed
     assert "lack promo for some of the 14 steps after the last target" in unpromised
     assert verdict.startswith(
-        "no faults: 4 series, 150 steps of D, 2024-01-01 to 2024-05-29; next step: train.py data="
+        "no faults: 4 series, 150 steps of D, 2024-01-01 to 2024-05-29; next step: lanecast train"
     )
     assert not Path("runs").exists()
 

@@ -167,8 +167,8 @@ def test_the_demo_leaves_its_table_with_the_columns_asked(script: Script) -> Non
 @pytest.mark.parametrize(
     ("verb", "overrides", "words"),
     [
-        ("plan", [], "plan.py needs a run that left sample paths"),
-        ("replan", [], "replan.py needs a backtest with a cutoff on every day"),
+        ("plan", [], "plan needs a run that left sample paths"),
+        ("replan", [], "replan needs a backtest with a cutoff on every day"),
         ("plan_demo", ["runs=runs/none/*/seed1"], "names 0 run folders"),
     ],
 )

@@ -35,8 +35,8 @@ class SearchSpace:
 
     def name(self, direction: str) -> str:
         """Name the study: another space, other fixed overrides or direction make another one."""
-        told = {key: repr(one) for key, one in sorted(self.swept.items())}
-        text = json.dumps([told, sorted(self.fixed), direction])
+        space = {key: repr(distribution) for key, distribution in sorted(self.swept.items())}
+        text = json.dumps([space, sorted(self.fixed), direction])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -140,6 +140,6 @@ def validated_objective(folder: Path) -> float | None:
     if not name.startswith("val/"):
         raise ConfigError(
             f"hydra/sweeper=bayes may not choose by {name}: a search that reads test numbers "
-            "makes them validation numbers; sweep scripts/train.py, and backtest the winner once"
+            "makes them validation numbers; sweep train, and backtest the winner once"
         )
     return float(objective["value"])

@@ -44,7 +44,7 @@ def export(module: ForecastModule, example: WindowBatch, path: Path) -> Any:
     """
     if module.network.multivariate:
         raise ConfigError(
-            "a network that reads all series at once is served by forecast.py, not exported;"
+            "a network that reads all series at once is served by the verb forecast, not exported;"
             " choose a univariate network"
         )
     tensors = tensors_of(example)

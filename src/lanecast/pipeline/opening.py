@@ -137,6 +137,6 @@ def saved_model(run: str | Path) -> Path:
     if not folder.is_dir():
         raise CheckpointError(
             f"run={run} holds no trained model ({folder} is missing), so it failed early;"
-            f" train it again: train.py run={run}"
+            f" train it again: lanecast train run={run}"
         )
     return folder

@@ -156,7 +156,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     import pyarrow.parquet as pq
 
     if not path.is_file():
-        raise PlanError(f"{path} does not exist; plan.py writes it into its run folder")
+        raise PlanError(f"{path} does not exist; the verb plan writes it into its run folder")
     table = pq.read_table(path)
     facts = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
     if (version := facts.pop("schema_version", None)) != SCHEMA_VERSION:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lanecast.errors import LanecastError, RunFolderError
+from lanecast.errors import RunFolderError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,13 +50,9 @@ def open_axes(ax: Axes | None, size: tuple[float, float]) -> Iterator[Axes]:
 
 @contextmanager
 def open_figure(size: tuple[float, float]) -> Iterator[Figure]:
-    """A new figure of pyplot; LanecastError where matplotlib is not installed."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as missing:
-        raise LanecastError(
-            "a picture needs matplotlib; pip install 'lanecast[demo]' brings it"
-        ) from missing
+    """A new figure of pyplot."""
+    from matplotlib import pyplot
+
     figure = pyplot.figure(figsize=size, layout="constrained")
     try:
         yield figure

@@ -31,9 +31,7 @@ def picture_or_warning(
         draw(path)
     except Exception as failure:
         path.unlink(missing_ok=True)
-        missing = isinstance(failure, ImportError)
-        hint = "; pip install lanecast[demo] brings matplotlib" if missing else ""
-        warn(f"no picture {path.name} ({type(failure).__name__}: {failure}){hint}")
+        warn(f"no picture {path.name} ({type(failure).__name__}: {failure})")
         return False
     return True
 

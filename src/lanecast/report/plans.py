@@ -23,7 +23,7 @@ def plan_pictures(patterns: str | Sequence[str]) -> list[dict[str, Any]]:
     folders += [Path(name) for name in listed if (Path(name) / "plan.png").is_file()]
     if not folders:
         raise ConfigError(
-            f"plans={patterns}: no folder there holds a plan.png; plan.py leaves one in its run"
+            f"plans={patterns}: no folder there holds a plan.png; the verb plan leaves one"
         )
     pictures = []
     for folder in list(dict.fromkeys(folders))[-MOST:]:

@@ -19,7 +19,7 @@ def run(cfg: DictConfig) -> None:
     from lanecast.runs.folder import read_record, write_record
 
     if cfg.get("run") is None:
-        raise ConfigError("audit.py needs the folder of a trained run: run=runs/.../seed1")
+        raise ConfigError("audit needs the folder of a trained run: run=runs/.../seed1")
     if read_record(Path(str(cfg.run))).get("status") == "running":
         raise RunFolderError(f"{cfg.run} is being written; audit it once it is finished")
     opened = open_run(cfg)

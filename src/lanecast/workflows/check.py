@@ -70,7 +70,7 @@ def _check_windows(cfg: DictConfig, panel: Panel, spec: WindowSpec, faults: Faul
         return []
     with faults.kept_from():
         _check_training(cfg, panel, spec, until=panel.last_step)
-    return [f"backtest.py needs other cutoffs than its own: {fault}" for fault in of_backtest.kept]
+    return [f"backtest needs other cutoffs than its own: {fault}" for fault in of_backtest.kept]
 
 
 def _check_training(cfg: DictConfig, panel: Panel, spec: WindowSpec, *, until: int) -> None:
@@ -177,4 +177,4 @@ def _next_step(cfg: DictConfig) -> str:
         verb = "forecast"
     elif _protocol_is_chosen() and "first_cutoff" in cfg.protocol:
         verb = "backtest"
-    return shlex.join([f"{verb}.py", *invocation().overrides])
+    return shlex.join(["lanecast", verb, *invocation().overrides])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(cfg: DictConfig) -> Comparison:
-    """What ``scripts/compare.py`` does: compare, write next to the runs, print, judge."""
+    """Compare, write next to the runs, print, judge."""
     from omegaconf import OmegaConf
 
     from lanecast.report.rendering import show, write

@@ -30,7 +30,7 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.runs.record import Objective, Run
 
     if cfg.get("run") is None:
-        raise ConfigError("forecast.py needs the folder of a trained run: run=runs/.../seed1")
+        raise ConfigError("forecast needs the folder of a trained run: run=runs/.../seed1")
     with Run.open(cfg) as folder:
         opened = open_run(cfg)
         panel = opened.panel()

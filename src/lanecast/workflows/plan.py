@@ -32,13 +32,13 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.config import instantiate
     from lanecast.data.ingest.loading import load_panel
     from lanecast.planning.planning import plan
-    from lanecast.planning.policies import SolveOptions
+    from lanecast.planning.program.options import SolveOptions
     from lanecast.runs.record import Objective, Run
     from lanecast.workflows.sample_paths import SamplePaths, check_groups
 
     if cfg.get("run") is None:
         raise ConfigError(
-            "plan.py needs a run that left sample paths: run=runs/.../seed1 of a backtest with"
+            "plan needs a run that left sample paths: run=runs/.../seed1 of a backtest with"
             " protocol.samples=100, or of a scenario"
         )
     check_groups(plan=cfg.get("plan"), network=cfg.get("network"))

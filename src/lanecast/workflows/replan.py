@@ -35,7 +35,7 @@ def run(cfg: DictConfig) -> RunResult:
 
     if cfg.get("run") is None:
         raise ConfigError(
-            "replan.py needs a backtest with a cutoff on every day: protocol.step=1"
+            "replan needs a backtest with a cutoff on every day: protocol.step=1"
             " protocol.samples=30, then run=runs/.../seed1"
         )
     check_groups(plan=cfg.get("plan"), network=cfg.get("network"))

@@ -38,7 +38,7 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.whatif.actions import interventions_of
 
     if cfg.get("run") is None:
-        raise ConfigError("scenario.py needs the folder of a trained run: run=runs/.../seed1")
+        raise ConfigError("scenario needs the folder of a trained run: run=runs/.../seed1")
     _check(
         plain_config(cfg.scenario).get("do"),
         dag=cfg.get("dag"),
@@ -160,7 +160,7 @@ def _write(
     frame = tables.node_table(answer.nodes, panel, intervals=percents).assign(badge=badge)
     frame.to_parquet(folder.folder / "scenario.parquet", index=False)
     if graph.target in answer.nodes and folder.keep.get("forecasts", True):
-        paths = tables.sample_table(answer.nodes[graph.target], panel)  # what plan.py plans with
+        paths = tables.sample_table(answer.nodes[graph.target], panel)  # the verb plan reads them
         paths.to_parquet(folder.folder / "samples.parquet", index=False)
     sums = tables.level_sums(answer.nodes, panel, graph, levels=known)
     table = tables.level_table(sums, panel, intervals=percents).assign(badge=badge)

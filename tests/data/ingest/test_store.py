@@ -113,7 +113,7 @@ def test_another_declaration_is_refused(frame, tmp_path):
     columns = {name: SCHEMA.columns[name] for name in ("y", "region")}
     with pytest.raises(SchemaError, match="stored"):
         open_store(tmp_path / "s", replace(SCHEMA, columns=columns))
-    with pytest.raises(ConfigError, match=r"prepare.py"):
+    with pytest.raises(ConfigError, match="lanecast prepare"):
         open_store(tmp_path / "nothing", SCHEMA)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lanecast.benchmarks.midmile_do.cells import Group, groups_of, tasks_of, work
 from lanecast.benchmarks.midmile_do.protocol import GOAL_AXES, ORACLE, VERSION, BenchmarkPlan, Cell
-from lanecast.config import packaged_conf
+from lanecast.config import running_conf
 from lanecast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def run(cfg: DictConfig) -> float:
     """Train, ask and judge; the result is the least mean do-WAPE under the first policy."""
     from lanecast.benchmarks.midmile_do import tables
 
-    started, conf, folder = time.perf_counter(), packaged_conf(), Path(str(cfg.out))
+    started, conf, folder = time.perf_counter(), running_conf(), Path(str(cfg.out))
     cells, plan = cells_of(cfg), plan_of(cfg)
     folder.mkdir(parents=True, exist_ok=True)
     tasks = tasks_of(cells, plan, conf=conf)

@@ -20,7 +20,7 @@ from lanecast.sources.tables import CsvTable
 def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = None) -> Panel:
     """The panel that a ``data`` group describes.
 
-    ``store``, where given, is a folder that prepare.py wrote: the panel is memory-mapped.
+    ``store``, where given, is a folder that the verb prepare wrote: the panel is memory-mapped.
     ``future_path``, where given, is a second file in the form of the source's, without targets:
     the known future of the steps to forecast.  ``vocabulary`` encodes the statics as those of the
     panel that a model was fitted on.

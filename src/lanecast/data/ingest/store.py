@@ -90,14 +90,16 @@ def open_store(
 ) -> Panel:
     """The panel of a store; its values stay on disk and are read window by window."""
     if not (folder / MANIFEST).is_file():
-        raise ConfigError(f"{folder} is no store; write it with prepare.py and this data group")
+        raise ConfigError(
+            f"{folder} is no store; write it with lanecast prepare and this data group"
+        )
     facts = json.loads((folder / MANIFEST).read_text())
-    asked = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
-    for key, wanted in asked.items():
+    expected = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
+    for key, wanted in expected.items():
         if facts[key] != wanted:
             raise SchemaError(
                 f"{folder} was written with {key} {facts[key]}, but data.schema says {wanted};"
-                " write it anew with prepare.py, or declare the columns as they were"
+                " write it anew with lanecast prepare, or declare the columns as they were"
             )
     series = pd.read_parquet(folder / SERIES)
     cells = series["cells"].to_numpy(np.int64)
