@@ -23,7 +23,7 @@ ON_GPU    := device=gpu out=runs/bench-gpu 'figures=[train_step,backtest,seeds,r
 	'backtests.nhits=[{case: 30000x200, windows: [5]}]' rounds=5
 SCHEDULED := data.schema.columns.scheduled.role
 
-.PHONY: help setup demo test test-slow test-wheel lint types bench bench-full bench-gpu bench-guard mutation midmile-do midmile-do-full plan-demo
+.PHONY: help setup demo test test-slow test-wheel lint types bench bench-full bench-gpu bench-guard mutation midmile-do midmile-do-full plan-demo docs
 .DEFAULT_GOAL := help
 
 help:        ## list the targets
@@ -52,6 +52,9 @@ lint: setup  ## check style and formatting
 
 types: setup  ## check the types
 	$(PYTHON) -m mypy
+
+docs: setup  ## build the pages of docs/ as a site and run the notebooks; warnings are errors (build/docs)
+	$(PYTHON) -m sphinx -W --keep-going -q docs build/docs
 
 bench: setup  ## time steps, backtests and start-up beside the floor and neuralforecast (25 minutes)
 	$(PYTHON) -W ignore -m benchmarks.speed $(ARGS)

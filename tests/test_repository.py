@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -43,7 +45,13 @@ FILES = sorted(MODULES.values())
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 CONFIGS = sorted([*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "benchmarks").rglob("*.yaml")])
-DOCUMENTS = sorted(ROOT.glob("*.md"))
+READ_MES = [*sorted(PACKAGE.rglob("README.md")), ROOT / "benchmarks" / "README.md"]
+ROOMS_WITH_READ_ME = (
+    "audits", "benchmarks", "causal", "data", "evaluation", "models", "models/calibration",
+    "models/classical", "models/deep", "models/hierarchy", "pipeline", "planning", "report",
+    "runs", "twin", "whatif", "workflows",
+)  # fmt: skip
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *READ_MES]
 
 
 def relative(path: Path) -> str:
@@ -96,10 +104,54 @@ def test_ci_calls_what_the_readme_calls() -> None:
     assert command in (ROOT / "README.md").read_text()
 
 
-def test_readme_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose(ROOT / "README.md"))
-    gone = [link for link in links if not (ROOT / link).exists()]
-    assert not gone, f"README.md links to {gone}"
+def links_of(document: Path) -> Iterator[str]:
+    """Where the links and images of a document lead inside the repository."""
+    for token in MarkdownIt().parse(document.read_text()):
+        for child in token.children or ():
+            target = str(child.attrGet("href") or child.attrGet("src") or "")
+            if target and not re.match(r"https?:|mailto:", target):
+                yield target
+
+
+def anchors_of(document: Path) -> set[str]:
+    """What ``#...`` may name: the headings, as GitHub and MyST spell them."""
+    tokens = MarkdownIt().parse(document.read_text())
+    titles = [after.content for at, after in pairwise(tokens) if at.type == "heading_open"]
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_document_links_lead_somewhere(document: Path) -> None:
+    for link in links_of(document):
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        if target == ROOT / "docs" / "gallery" / "index.rst":  # written by `make docs`
+            continue
+        assert target.exists(), f"{relative(document)} links to {link}, which does not exist"
+        if anchor:
+            assert anchor in anchors_of(target), f"{relative(document)}: {link} is no heading"
+
+
+def test_readme_is_a_door() -> None:
+    """What it is, two commands, one table, ten lines of Python; the rest is a page of docs/."""
+    size = (ROOT / "README.md").stat().st_size
+    assert size <= 12_288, f"README.md has {size} bytes; move what is beyond 12 KB to docs/"
+
+
+@pytest.mark.parametrize("read_me", READ_MES, ids=relative)
+def test_read_me_of_a_room_is_short_and_names_what_is_there(read_me: Path) -> None:
+    text = read_me.read_text()
+    assert 10 <= text.count("\n") <= 25
+    assert "**To add " in text or "**To enter " in text, "it says how to add one"
+    for name in re.findall(r"`([\w./-]+(?:\.py|/))`", text):
+        places = [*read_me.parent.rglob(name.strip("/")), ROOT / name, PACKAGE / name]
+        there = any(place.exists() for place in places) or name.startswith("my_")
+        assert there, f"{relative(read_me)} names {name}, which is not there"
+
+
+@pytest.mark.parametrize("room", ROOMS_WITH_READ_ME)
+def test_large_room_has_a_read_me(room: str) -> None:
+    assert PACKAGE / room / "README.md" in READ_MES
 
 
 # --- configuration --------------------------------------------------------------------------------

@@ -29,8 +29,8 @@ class Leaking(SeasonalNaive):
     def point(self, panel: Panel, at: WindowIndex) -> np.ndarray:
         """As in `SeasonalNaive`, and the leak on top."""
         point_WH = super().point(panel, at)
-        told_W1 = (at.series_W % self.every == 0)[:, None]
-        return point_WH + self.share * np.where(told_W1, self.leak(panel, at, point_WH), 0.0)
+        leaking_W1 = (at.series_W % self.every == 0)[:, None]
+        return point_WH + self.share * np.where(leaking_W1, self.leak(panel, at, point_WH), 0.0)
 
 
 class LabelOfTomorrow(Leaking):

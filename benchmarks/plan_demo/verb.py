@@ -17,7 +17,8 @@ import numpy as np
 from lanecast.errors import ConfigError
 from lanecast.planning.contracts import Plan, Scenarios
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.policies import Policy, SolveOptions, alone
+from lanecast.planning.policies import Policy, alone
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.regret import Yardstick, ratio_error, realized
 
 if TYPE_CHECKING:
@@ -205,7 +206,9 @@ def _simulated(origin: Origin, plan: Plan, size: Size, *, service: float) -> lis
     runs, ratios, below = [], [], 0
     for number in range(size.simulated):
         draw = alone(origin.truth, origin.truth.volume_WLT[number])
-        priced = solve(origin.parameters, draw, fixed=plan, flows=True, kind=plan.kind)
+        priced = solve(
+            origin.parameters, draw, fixed=plan, options=SolveOptions(flows=True, kind=plan.kind)
+        )
         volume_LT = draw.volume_WLT[0]
         run = simulate(origin.parameters, plan, volume_LT, seed=number, recourse=priced.flows)
         runs.append(run)

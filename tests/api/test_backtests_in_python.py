@@ -59,6 +59,9 @@ def test_a_trained_run_is_opened_and_forecasts_as_the_command(
     (ahead,) = Path("runs").glob("ahead/*/*")
     run = lc.open_run(trained)
     assert isinstance(run, lc.OpenedRun)
+    assert f"of linear: val/wape {run.record['objective']['value']:.4g}" in repr(run)
+    with pytest.raises(lc.LanecastError, match=r"holds no forecasts\.parquet"):
+        _ = run.frame
     result = lc.forecast(run.panel(), run.model, future="future.csv")
     written = pd.read_parquet(ahead / "forecasts.parquet")
     pd.testing.assert_frame_equal(result.frame, written, check_dtype=False)

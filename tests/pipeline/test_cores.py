@@ -264,8 +264,7 @@ def test_a_script_and_the_core_give_the_same_numbers(
 PROGRAM = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from conftest import build_panel
+from lanecast.testing import example_panel
 from lanecast.pipeline.backtesting import backtest
 from lanecast.pipeline.forecasting import forecast
 from lanecast.pipeline.scenarios import what_if
@@ -273,20 +272,19 @@ from lanecast.pipeline.training import train
 from lanecast.planning.planning import plan
 from lanecast.data.windows import WindowSpec
 from lanecast.models.classical.naive import SeasonalNaive
-panel, spec = build_panel(future=7), WindowSpec(context=28, horizon=7, min_context=7)
+panel, spec = example_panel(future=7), WindowSpec(context=28, horizon=7, min_context=7)
 trained = train(panel, SeasonalNaive(windows=spec, season=7), windows=spec, until=119, val_steps=14)
 forecast(panel, trained.model, windows=spec)
 backtest(panel, SeasonalNaive(windows=spec, season=7), windows=spec, cutoffs=[98, 105])
-loaded = {{name.partition(".")[0] for name in sys.modules}}
-print(sorted(loaded & {{"hydra", "omegaconf", "wandb"}}))
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(sorted(loaded & {"hydra", "omegaconf", "wandb"}))
 print(list(Path().iterdir()))
 """
 
 
 def test_no_core_loads_hydra_or_writes_into_the_working_folder(tmp_path: Path) -> None:
-    tests = str(Path(__file__).parents[1])
     finished = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(tests=tests)],
+        [sys.executable, "-c", PROGRAM],
         cwd=tmp_path,
         capture_output=True,
         text=True,

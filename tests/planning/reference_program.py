@@ -14,7 +14,7 @@ import numpy as np
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Scenarios, State
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.program.program import Risk
+from lanecast.planning.program.options import Risk
 
 
 def reference_cost(

@@ -10,7 +10,8 @@ import pytest
 
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import COSTS, Scenarios, State
-from lanecast.planning.policies import OnePath, SolveOptions, Stochastic
+from lanecast.planning.policies import OnePath, Stochastic
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import perfect, solve
 from lanecast.planning.replanning.closed_loop import Loop, travel
 from lanecast.planning.replanning.execution import carried_out
@@ -84,7 +85,7 @@ def test_a_price_on_changes_calms_the_plans(span):
 def test_packages_are_all_carried_sorted_or_left_at_the_end(span):
     parameters, volume_LD, _ = span
     paths, state = small_volumes(parameters, days=3), small_state(parameters, days=3)
-    plan = solve(parameters, paths, state=state).plan
+    plan = solve(parameters, paths, options=SolveOptions(state=state)).plan
     before = state.rolled_J.sum() + state.backlog_S.sum() + state.arriving_JT.sum()
     done = carried_out(parameters, plan, paths, volume_LD[:, 0], state, at=0)
     after = done.state.rolled_J.sum() + done.state.backlog_S.sum() + done.state.arriving_JT.sum()

@@ -13,7 +13,8 @@ from lanecast.planning.contracts import Plan, Scenarios
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.policies import alone
 from lanecast.planning.program.highs import Solver
-from lanecast.planning.program.program import Change, Risk, perfect, solve
+from lanecast.planning.program.options import Change, Risk, SolveOptions
+from lanecast.planning.program.program import perfect, solve
 from small_plans import small_network, small_state, small_volumes
 
 SEEDS = (0, 1, 2)
@@ -30,10 +31,10 @@ def test_perfect_information_costs_at_most_the_program_and_that_at_most_the_mean
     parameters = small_network(seed)
     volumes, state = small_volumes(parameters, seed=seed), small_state(parameters, seed=seed)
     weight_W = volumes.weight_W
-    best = solve(parameters, volumes, state=state)
+    best = solve(parameters, volumes, options=SolveOptions(state=state))
     mean_LT = np.tensordot(weight_W, volumes.volume_WLT, axes=1)
-    naive = solve(parameters, alone(volumes, mean_LT), state=state)
-    eev = solve(parameters, volumes, fixed=naive.plan, state=state).expected
+    naive = solve(parameters, alone(volumes, mean_LT), options=SolveOptions(state=state))
+    eev = solve(parameters, volumes, fixed=naive.plan, options=SolveOptions(state=state)).expected
     pi = float(weight_W @ perfect(parameters, volumes, state=state))
     assert pi < best.objective < eev
 
@@ -42,8 +43,8 @@ def test_perfect_information_costs_at_most_the_program_and_that_at_most_the_mean
 def test_a_plan_costs_in_its_own_scenarios_what_the_program_said(seed):
     parameters = small_network(seed)
     volumes, state = small_volumes(parameters, seed=seed), small_state(parameters, seed=seed)
-    best = solve(parameters, volumes, state=state)
-    again = solve(parameters, volumes, fixed=best.plan, state=state)
+    best = solve(parameters, volumes, options=SolveOptions(state=state))
+    again = solve(parameters, volumes, fixed=best.plan, options=SolveOptions(state=state))
     assert again.expected == pytest.approx(best.objective, rel=1e-9)
     assert best.expected == pytest.approx(best.objective, rel=1e-9)
 
@@ -60,7 +61,7 @@ def test_no_plan_beats_perfect_information_in_any_scenario():
 def test_packages_are_conserved(seed):
     parameters = small_network(seed)
     volumes, state = small_volumes(parameters, seed=seed), small_state(parameters, seed=seed)
-    told = solve(parameters, volumes, state=state, flows=True)
+    told = solve(parameters, volumes, options=SolveOptions(state=state, flows=True))
     flows, stages = told.flows, parameters.stages
     assert flows is not None
     num_days = len(volumes.days)
@@ -97,13 +98,15 @@ def test_packages_are_conserved(seed):
 def test_duals_of_volume_equal_finite_differences(place):
     parameters = small_network(1)
     volumes, state = small_volumes(parameters, seed=1), small_state(parameters, seed=1)
-    dual = solve(parameters, volumes, state=state, duals=True).demand_dual_WLT
+    dual = solve(parameters, volumes, options=SolveOptions(state=state, duals=True)).demand_dual_WLT
     assert dual is not None
 
     def moved(by: float) -> float:
         volume_WLT = volumes.volume_WLT.copy()
         volume_WLT[place] += by
-        return solve(parameters, replace(volumes, volume_WLT=volume_WLT), state=state).objective
+        return solve(
+            parameters, replace(volumes, volume_WLT=volume_WLT), options=SolveOptions(state=state)
+        ).objective
 
     assert dual[place] == pytest.approx((moved(0.05) - moved(-0.05)) / 0.1, rel=1e-4, abs=1e-7)
 
@@ -149,11 +152,13 @@ def test_cvar_equals_its_definition():
     parameters = small_network(2)
     volumes = replace(small_volumes(parameters, scenarios=10), probability_W=None)
     weight, level = 0.8, 0.7
-    told = solve(parameters, volumes, risk=Risk(weight=weight, level=level))
+    told = solve(parameters, volumes, options=SolveOptions(risk=Risk(weight=weight, level=level)))
     worst = np.sort(recourse(told))[-3:]  # the worst 30 % of ten equally likely scenarios
     assert told.objective == pytest.approx(told.expected + weight * worst.mean(), rel=1e-9)
     plain = solve(parameters, volumes)
-    assert solve(parameters, volumes, risk=Risk()).objective == pytest.approx(plain.objective)
+    assert solve(parameters, volumes, options=SolveOptions(risk=Risk())).objective == pytest.approx(
+        plain.objective
+    )
     fearless = np.sort(recourse(solve(parameters, volumes, fixed=plain.plan)))[-3:].mean()
     assert worst.mean() < fearless
 
@@ -167,7 +172,7 @@ def test_the_program_equals_its_readable_reference(rules):
     volumes = small_volumes(parameters, days=3, scenarios=2)
     state = small_state(parameters, days=3)
     risk = Risk(weight=0.6, level=0.5)
-    told = solve(parameters, volumes, risk=risk, state=state)
+    told = solve(parameters, volumes, options=SolveOptions(risk=risk, state=state))
     expected = reference_cost(parameters, volumes, risk=risk, state=state)
     assert told.objective == pytest.approx(expected, rel=1e-6)
 
@@ -179,13 +184,15 @@ def test_the_program_equals_its_reference_on_random_networks(seed):
     volumes = small_volumes(parameters, days=5, scenarios=4, seed=seed)
     state = small_state(parameters, seed=seed)
     expected = reference_cost(parameters, volumes, state=state)
-    assert solve(parameters, volumes, state=state).objective == pytest.approx(expected, rel=1e-6)
+    assert solve(parameters, volumes, options=SolveOptions(state=state)).objective == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_whole_numbers_are_whole_and_within_their_gap():
     parameters = small_network(rich=False)
     volumes = small_volumes(parameters)
-    told = solve(parameters, volumes, integer=True, gap=0.005)
+    told = solve(parameters, volumes, options=SolveOptions(integer=True, gap=0.005))
     for value in (told.plan.trailers_LT, told.plan.heads_STK):
         np.testing.assert_allclose(value, value.round(), atol=1e-6)
     assert told.gap <= 0.005 + 1e-9
@@ -203,8 +210,10 @@ def test_a_whole_plan_may_start_from_another(monkeypatch):
     monkeypatch.setattr(Solver, "begin", seen)
     parameters = small_network(rich=False)
     volumes = small_volumes(parameters)
-    first = solve(parameters, volumes, integer=True, gap=0.05)
-    again = solve(parameters, volumes, integer=True, gap=0.005, incumbent=first.plan)
+    first = solve(parameters, volumes, options=SolveOptions(integer=True, gap=0.05))
+    again = solve(
+        parameters, volumes, options=SolveOptions(integer=True, gap=0.005, incumbent=first.plan)
+    )
     assert again.objective <= first.objective * (1 + 1e-9)
     columns, values = given[-1]
     found = np.r_[first.plan.trailers_LT.ravel(), first.plan.heads_STK.ravel()]
@@ -235,16 +244,18 @@ def test_bound_days_of_an_older_plan_stay_and_changes_cost_what_they_cost():
     old = solve(parameters, small_volumes(parameters, seed=5)).plan
     volumes = small_volumes(parameters, seed=6)
     bound = Change(previous=old, frozen_trailer_days=2, frozen_head_days=3)
-    new = solve(parameters, volumes, change=bound).plan
+    new = solve(parameters, volumes, options=SolveOptions(change=bound)).plan
     np.testing.assert_allclose(new.trailers_LT[:, :2], old.trailers_LT[:, :2], atol=1e-7)
     np.testing.assert_allclose(new.heads_STK[:, :3], old.heads_STK[:, :3], atol=1e-7)
     assert np.abs(new.trailers_LT[:, 2:] - old.trailers_LT[:, 2:]).max() > 0.1
     dear = Change(previous=old, trailer_usd=1e6, head_usd=1e6)
-    kept = solve(parameters, volumes, change=dear).plan
+    kept = solve(parameters, volumes, options=SolveOptions(change=dear)).plan
     np.testing.assert_allclose(kept.trailers_LT, old.trailers_LT, atol=1e-6)
     free, some = (
         solve(parameters, volumes),
-        solve(parameters, volumes, change=Change(previous=old, trailer_usd=30.0)),
+        solve(
+            parameters, volumes, options=SolveOptions(change=Change(previous=old, trailer_usd=30.0))
+        ),
     )
     moved = np.abs(some.plan.trailers_LT - old.trailers_LT).sum()
     assert some.objective == pytest.approx(some.expected + 30.0 * moved, rel=1e-9)
@@ -259,7 +270,11 @@ def test_a_plan_that_cannot_be_kept_is_refused_by_place():
     with pytest.raises(PlanError, match=r"the fleet on 2024-03-04: .* 0 to 3 are possible"):
         solve(tight, volumes, fixed=plan)
     with pytest.raises(PlanError, match="the fleet on 2024-03-04"):
-        solve(tight, volumes, change=Change(previous=plan, frozen_trailer_days=1))
+        solve(
+            tight,
+            volumes,
+            options=SolveOptions(change=Change(previous=plan, frozen_trailer_days=1)),
+        )
     with pytest.raises(PlanError, match="covers 5 days and the volumes 4"):
         solve(parameters, small_volumes(parameters, days=4), fixed=plan)
     other = replace(plan, lanes=plan.lanes[::-1])
@@ -285,7 +300,7 @@ def test_a_time_limit_without_a_plan_is_explained():
     parameters = small_network(rich=False)
     volumes = small_volumes(parameters, scenarios=40)
     with pytest.raises(PlanError, match=r"no plan was found within the time limit.*integer=false"):
-        solve(parameters, volumes, integer=True, gap=1e-9, time_limit_s=1e-4)
+        solve(parameters, volumes, options=SolveOptions(integer=True, gap=1e-9, time_limit_s=1e-4))
 
 
 def test_any_plan_is_feasible_even_none_at_all():

@@ -14,10 +14,10 @@ from lanecast.planning.policies import (
     Marginal,
     Newsvendor,
     OnePath,
-    SolveOptions,
     Stochastic,
     marginal_quantiles,
 )
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import perfect, solve
 from lanecast.planning.program.reduction import reduced
 from lanecast.planning.regret import (

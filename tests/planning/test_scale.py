@@ -12,6 +12,7 @@ from lanecast.planning.contracts import Scenarios
 from lanecast.planning.defaults import default_parameters
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import solve
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,9 @@ def test_five_hundred_lanes_by_parts_and_under_a_fleet():
 
 def test_whole_trailers_on_two_hundred_lanes():
     parameters, volumes = network(25, 200, 7, 10)
-    told = solve_decomposed(parameters, volumes, integer=True, gap=0.01, time_limit_s=120.0)
+    told = solve_decomposed(
+        parameters, volumes, options=SolveOptions(integer=True, gap=0.01, time_limit_s=120.0)
+    )
     fractional = solve_decomposed(parameters, volumes)
     more = told.objective / fractional.objective - 1
     print(

@@ -30,7 +30,7 @@ from lanecast.pipeline.engines import Notes
 from lanecast.pipeline.opening import OpenedRun
 from lanecast.planning import planning
 from lanecast.planning.network import FrameNetwork, PricedNetwork, TableNetwork
-from lanecast.planning.policies import SolveOptions
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.tables import scenarios_from
 from lanecast.report.table import METRICS, compare_runs
 from lanecast.report.table import compare as compare_folders

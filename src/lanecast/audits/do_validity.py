@@ -74,14 +74,14 @@ class Audit:
 
     def to_record(self) -> dict[str, Any]:
         """Plain data for the record."""
-        told = {n: {"moved": m.moved, "twin": m.twin} for n, m in self.measures.items()}
-        return {"badge": self.badge, "why": self.why, "measures": told}
+        measures = {n: {"moved": m.moved, "twin": m.twin} for n, m in self.measures.items()}
+        return {"badge": self.badge, "why": self.why, "measures": measures}
 
     def lines(self) -> list[str]:
         """A small table to print."""
         rows = [f"{'measure':<16} {'may not move':>14} {'twin moves':>14}"]
-        for name, one in self.measures.items():
-            rows.append(f"{name:<16} {_told(one.moved):>14} {_told(one.twin):>14}")
+        for name, measured in self.measures.items():
+            rows.append(f"{name:<16} {_told(measured.moved):>14} {_told(measured.twin):>14}")
         return [*rows, f"badge: {self.badge} ({self.why})"]
 
 
@@ -151,13 +151,13 @@ class DoValidityAudit:
         """The last step's treatments, or its known futures."""
         if self.treatments:
             return self._acted(self.spec.horizon)
-        found = Measured()
+        measured = Measured()
         for column in self.panel.schema.known:
             lead = self.panel.schema.lead_steps(column)
             step = self.spec.horizon if lead is None else min(lead, self.spec.horizon)
             if step > 0:
-                found = found.joined(self._known(column, step))
-        return found
+                measured = measured.joined(self._known(column, step))
+        return measured
 
     def before_action(self) -> Measured:
         """A treatment from the middle of the horizon on."""
@@ -165,7 +165,7 @@ class DoValidityAudit:
 
     def non_descendants(self) -> Measured:
         """Treatments over the whole horizon: the target, and each node that the layer rolls."""
-        found = Measured()
+        measured = Measured()
         for name in self.treatments:
             graph, horizon = self.graph, self.spec.horizon
             assert graph is not None
@@ -175,11 +175,13 @@ class DoValidityAudit:
             for node in graph.order:
                 change = _change(rolled[0].link(node), rolled[1].link(node))
                 kept = node not in reached and node != name
-                found = found.joined(Measured(moved=change) if kept else Measured(twin=change))
+                measured = measured.joined(
+                    Measured(moved=change) if kept else Measured(twin=change)
+                )
             if graph.target not in reached:
                 change = _change(self._forecast(action=low), self._forecast(action=high))
-                found = found.joined(Measured(moved=change))
-        return found
+                measured = measured.joined(Measured(moved=change))
+        return measured
 
     def leakage(self) -> Measured:
         """All that is not known at the cutoff; the twin changes all that is."""
@@ -192,29 +194,31 @@ class DoValidityAudit:
 
     def _acted(self, first: int) -> Measured:
         """Every treatment, low and high, from step ``first`` on."""
-        found = Measured()
+        measured = Measured()
         graph, horizon = self.graph, self.spec.horizon
         for name in self.treatments:
             assert graph is not None
-            two = opposite_actions(graph, self.panel, self.at, name, horizon=horizon, first=first)
-            low_WHQ, high_WHQ = (self._forecast(action=action) for action in two)
-            found = found.joined(_split(low_WHQ, high_WHQ, first))
-        return found
+            opposites = opposite_actions(
+                graph, self.panel, self.at, name, horizon=horizon, first=first
+            )
+            low_WHQ, high_WHQ = (self._forecast(action=action) for action in opposites)
+            measured = measured.joined(_split(low_WHQ, high_WHQ, first))
+        return measured
 
     def _known(self, column: str, step: int) -> Measured:
         """A known future column, low and high, at one step."""
-        two = extremes(self.panel, self.at, column)
+        ends = extremes(self.panel, self.at, column)
         low_WHQ, high_WHQ = (
-            self._forecast(with_cells(self.panel, self.at, column, step, value)) for value in two
+            self._forecast(with_cells(self.panel, self.at, column, step, value)) for value in ends
         )
         return _split(low_WHQ, high_WHQ, step)
 
     def _forecast(self, panel: Panel | None = None, **options: Any) -> np.ndarray:
         """Point and quantiles, [W, H, 1 + Q]."""
-        found = self.forecaster.predict(
+        forecasts = self.forecaster.predict(
             panel or self.panel, at=self.at, quantiles=LEVELS, seed=SEED, **options
         )
-        return np.concatenate([found.point_WH[..., None], found.quantiles_WHQ], axis=-1)
+        return np.concatenate([forecasts.point_WH[..., None], forecasts.quantiles_WHQ], axis=-1)
 
     def _rolled(self, action: Any) -> Any:
         from lanecast.causal.scm.chaining import Chain, chain
@@ -234,18 +238,18 @@ def _split(low_WHQ: np.ndarray, high_WHQ: np.ndarray, first: int) -> Measured:
     )
 
 
-def _change(one: np.ndarray, two: np.ndarray) -> float:
+def _change(before: np.ndarray, after: np.ndarray) -> float:
     """Largest difference; 0.0 only where all bits are equal, inf where a number is lost."""
-    if np.array_equal(one, two):
+    if np.array_equal(before, after):
         return 0.0
-    change = float(np.abs(one.astype(np.float64) - two).max())
+    change = float(np.abs(before.astype(np.float64) - after).max())
     return change if math.isfinite(change) else math.inf
 
 
-def _larger(one: float | None, two: float | None) -> float | None:
-    if one is None or two is None:
-        return two if one is None else one
-    return max(one, two)
+def _larger(first: float | None, second: float | None) -> float | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return max(first, second)
 
 
 def _told(value: float | None) -> str:

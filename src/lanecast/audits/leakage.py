@@ -134,20 +134,20 @@ class LeakageProbe:
             f"  what was known moves it by {self.twin:.6g} (must not be 0)",
         ]
         rows += [f"  skill, {name}: {value:+.3f}" for name, value in self.skill.items()]
-        return rows + [f"  warning: {one}" for one in self.warnings]
+        return rows + [f"  warning: {warning}" for warning in self.warnings]
 
 
-def refuse(found: LeakageProbe, name: str) -> None:
+def refuse(verdict: LeakageProbe, name: str) -> None:
     """LeakageError unless the verdict is clean."""
-    if found.leaks:
+    if verdict.leaks:
         raise LeakageError(
-            f"{name} reads what was not known at {found.cutoff}: its forecast moves by"
-            f" {found.moved:.6g}{found.where}; declare the delay or lead of the column it comes"
+            f"{name} reads what was not known at {verdict.cutoff}: its forecast moves by"
+            f" {verdict.moved:.6g}{verdict.where}; declare the delay or lead of the column it comes"
             " from, and fit every step of the pipeline on panel and until alone"
         )
-    if found.blind:
+    if verdict.blind:
         raise LeakageError(
-            f"{name} moves with nothing that was known at {found.cutoff}, so the probe shows"
+            f"{name} moves with nothing that was known at {verdict.cutoff}, so the probe shows"
             " nothing; choose another cutoff= or another model"
         )
 
@@ -197,26 +197,26 @@ def answer(subject: Subject, table: SourceTable) -> PanelForecasts:
     return PanelForecasts(panel=panel, at=at, forecasts=forecasts)
 
 
-def change(one: PanelForecasts, two: PanelForecasts) -> tuple[float, str]:
+def change(before: PanelForecasts, after: PanelForecasts) -> tuple[float, str]:
     """Largest difference and its place; infinite where other series are forecast."""
-    if not np.array_equal(one.names_W, two.names_W):
-        odd = sorted(set(one.names_W.tolist()) ^ set(two.names_W.tolist()))
+    if not np.array_equal(before.names_W, after.names_W):
+        odd = sorted(set(before.names_W.tolist()) ^ set(after.names_W.tolist()))
         return float("inf"), f": series {odd[0]!r} is chosen by it (data.keep.until, cutoff)"
-    first, second = one.values_WHQ, two.values_WHQ
+    first, second = before.values_WHQ, after.values_WHQ
     if first.tobytes() == second.tobytes():
         return 0.0, ""
     gap_WHQ = np.abs(first.astype(np.float64) - second)
     gap_WHQ = np.where(np.isfinite(gap_WHQ), gap_WHQ, np.inf)
     window, step, _ = np.unravel_index(int(gap_WHQ.argmax()), gap_WHQ.shape)
     moved = float(gap_WHQ.max()) or float(np.finfo(np.float64).tiny)  # -0.0 is not 0.0
-    return moved, f", most for series {one.names_W[window]!r}, step {step + 1}"
+    return moved, f", most for series {before.names_W[window]!r}, step {step + 1}"
 
 
-def skill_of(found: PanelForecasts, subject: Subject) -> float:
+def skill_of(answer: PanelForecasts, subject: Subject) -> float:
     """1 - WAPE over that of the better of seasonal naive and the series' median; nan without y."""
     from lanecast.models.classical.naive import SeasonalNaive
 
-    panel, at, spec = found.panel, found.at, subject.spec
+    panel, at, spec = answer.panel, answer.at, subject.spec
     y_WH, seen_WH = labels(panel, at, spec.horizon)
     naive = SeasonalNaive(windows=spec, season=min(subject.season, spec.context))
     back = np.arange(-int(at.cutoff_W.max()), 1)
@@ -224,7 +224,7 @@ def skill_of(found: PanelForecasts, subject: Subject) -> float:
     median_WH = np.broadcast_to(np.nanmedian(past_WT, axis=1)[:, None], y_WH.shape)
     errors = [
         float(np.abs(y_WH - guess)[seen_WH].sum())
-        for guess in (found.forecasts.point_WH, naive.point(panel, at), median_WH)
+        for guess in (answer.forecasts.point_WH, naive.point(panel, at), median_WH)
     ]
     if not seen_WH.any() or min(errors[1:]) == 0:
         return float("nan")

@@ -89,5 +89,7 @@ def opposite_actions(
         low_W = np.where(low_W > 0, low_W, 1.0)
         high_W = np.maximum(high_W, 1.1 * low_W)
     steps = np.arange(1, horizon + 1) >= first
-    paths = [np.where(steps, one[:, None], np.nan).astype(np.float32) for one in (low_W, high_W)]
+    paths = [
+        np.where(steps, end_W[:, None], np.nan).astype(np.float32) for end_W in (low_W, high_W)
+    ]
     return Action(hard={node: paths[0]}), Action(hard={node: paths[1]})

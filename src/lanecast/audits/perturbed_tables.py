@@ -58,8 +58,8 @@ def shuffled(table: SourceTable, seed: int) -> SourceTable:
     y, order = frame[TARGET].to_numpy(np.float64).copy(), rng.permutation(len(frame))
     by_series = frame[ID].to_numpy()
     for rows in pd.Series(np.arange(len(frame))).groupby(by_series).indices.values():
-        there = rows[np.isfinite(y[rows])]
-        y[there] = y[there[np.argsort(order[there])]]
+        present = rows[np.isfinite(y[rows])]
+        y[present] = y[present[np.argsort(order[present])]]
     frame[TARGET] = y
     return replace(table, frame=frame)
 

@@ -225,8 +225,8 @@ def _report_before_job(
             return 2
         inner = inner.__cause__
     if isinstance(failure, (HydraException, OverrideParseException)):
-        given = [text for text in overrides if not text.startswith("-")]
-        _say(f"error: {explain_refusal(folders, root, given, failure)}")
+        words = [text for text in overrides if not text.startswith("-")]
+        _say(f"error: {explain_refusal(folders, root, words, failure)}")
         return 2
     if isinstance(failure, OmegaConfBaseException):
         _say(f"error: {omegaconf_message(failure)}")

@@ -27,8 +27,8 @@ class ConfFolders:
     @classmethod
     def of_command(cls) -> ConfFolders:
         """./conf of the working folder, where there is one."""
-        here = Path.cwd() / "conf"
-        return cls(main=here if here.is_dir() else packaged_conf())
+        beside = Path.cwd() / "conf"
+        return cls(main=beside if beside.is_dir() else packaged_conf())
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -35,8 +35,8 @@ class SearchSpace:
 
     def name(self, direction: str) -> str:
         """Name the study: another space, other fixed overrides or direction make another one."""
-        told = {key: repr(one) for key, one in sorted(self.swept.items())}
-        text = json.dumps([told, sorted(self.fixed), direction])
+        space = {key: repr(distribution) for key, distribution in sorted(self.swept.items())}
+        text = json.dumps([space, sorted(self.fixed), direction])
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

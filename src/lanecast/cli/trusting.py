@@ -98,8 +98,8 @@ def _hydra_settings(
         return  # refused with its explanation when Hydra reads it
     single = [override for override in parsed if not override.is_sweep_override()]
     of_sweep = [override for override in single if override.key_or_group.startswith("hydra")]
-    for given in (of_sweep, single):
-        if settings := _composed(given, root=root, folders=folders):
+    for candidate in (of_sweep, single):
+        if settings := _composed(candidate, root=root, folders=folders):
             yield settings
 
 

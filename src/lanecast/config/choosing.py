@@ -115,8 +115,8 @@ def options_of(group: str) -> list[str]:
 
 def own_folders() -> tuple[Path, ...]:
     """./conf of the working folder, where there is one, before lanecast's own, as the command."""
-    here = Path.cwd() / "conf"
-    return tuple(dict.fromkeys(([here] if here.is_dir() else []) + [packaged_conf()]))
+    beside = Path.cwd() / "conf"
+    return tuple(dict.fromkeys(([beside] if beside.is_dir() else []) + [packaged_conf()]))
 
 
 def set_value(cfg: DictConfig, key: str, value: Any) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 def near(name: str, valid: Sequence[str]) -> str:
     """``did you mean a or b?``, or the valid names if there are few, or nothing."""
-    found = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
-    if found:
-        return f"did you mean {' or '.join(found)}?"
+    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
     return f"valid names: {', '.join(sorted(valid))}" if 0 < len(valid) <= 20 else ""
 
 

@@ -134,10 +134,10 @@ def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
         raise
 
 
-def _check_home(path: str, target: str, thing: Any) -> None:
+def _check_home(path: str, target: str, located: Any) -> None:
     """The class stands where an allowed name found it, and must be *defined* under one as well."""
-    module = str(getattr(thing, "__module__", ""))
-    if not may_name(f"{module}.{getattr(thing, '__qualname__', '')}"):
+    module = str(getattr(located, "__module__", ""))
+    if not may_name(f"{module}.{getattr(located, '__qualname__', '')}"):
         raise ConfigError(
             f"{path}={target!r} is defined in {module!r}, outside lanecast and what is trusted"
         )
@@ -171,30 +171,30 @@ def _locate(path: str, target: str) -> Any:
     for end in range(len(parts) - 1, 0, -1):
         name = ".".join(parts[:end])
         try:
-            found: Any = importlib.import_module(name)
+            located: Any = importlib.import_module(name)
         except ModuleNotFoundError as missing:
             # A missing third-party package (an extra that is not installed) is another matter.
             if missing.name is None or not f"{name}.".startswith(f"{missing.name}."):
                 raise
             continue
         for part in parts[end:]:
-            if not hasattr(found, part):
-                near = difflib.get_close_matches(part, dir(found), n=2)
+            if not hasattr(located, part):
+                near = difflib.get_close_matches(part, dir(located), n=2)
                 hint = f"; did you mean {' or '.join(near)}?" if near else ""
                 raise ConfigError(f"{path}: there is no {target!r}{hint}")
-            found = getattr(found, part)
-        return found
+            located = getattr(located, part)
+        return located
     raise ConfigError(f"{path}: there is no module for {target!r}")
 
 
 def _targets(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, child in value.items():
-            here = f"{path}.{key}" if path else str(key)
+            key_path = f"{path}.{key}" if path else str(key)
             if key == "_target_":
-                yield here, child
+                yield key_path, child
             else:
-                yield from _targets(child, here)
+                yield from _targets(child, key_path)
     elif isinstance(value, list):
         for at, child in enumerate(value):
             yield from _targets(child, f"{path}[{at}]")
@@ -218,8 +218,8 @@ def omegaconf_message(broken: OmegaConfBaseException) -> str:
             missing[2] if missing[1] else where or missing[2]
         )  # of an interpolation: what it needs
         return f"{key} has no value yet; set {key}=..."
-    _, ours, message = text.partition("ConfigError raised while resolving interpolation: ")
-    if ours:
+    _, marker, message = text.partition("ConfigError raised while resolving interpolation: ")
+    if marker:
         return message
     return f"config key {where!r}: {text}" if where and where not in text else text
 

@@ -117,13 +117,17 @@ def effective_config(cfg: DictConfig) -> DictConfig:
     if cfg.get("run") is None:
         return with_coupling_named(cfg)
     folder = Path(str(cfg.run))
-    asked = invocation()
-    parsed = OverridesParser.create().parse_overrides(list(asked.overrides))
+    call = invocation()
+    parsed = OverridesParser.create().parse_overrides(list(call.overrides))
     current = composed_config(cfg)
     recorded = read_config(folder)
     facts = recorded_facts(folder)
     other_verb = recorded.get("verb") != current.get("verb")
-    groups = {one.key_or_group for one in parsed if _is_choice(one, asked)}
+    groups = {
+        parsed_override.key_or_group
+        for parsed_override in parsed
+        if _is_choice(parsed_override, call)
+    }
     if "experiment" in groups:
         raise ConfigError(
             "experiment= and run= exclude each other: run= takes the config from the recorded "
@@ -145,22 +149,24 @@ def effective_config(cfg: DictConfig) -> DictConfig:
 
 def effective_choices(cfg: DictConfig) -> dict[str, str]:
     """Return the group choices behind `effective_config`, for names of folders and the record."""
-    asked = invocation()
-    choices = dict(asked.choices)
+    call = invocation()
+    choices = dict(call.choices)
     if cfg.get("run") is not None:
-        parsed = OverridesParser.create().parse_overrides(list(asked.overrides))
-        given = {one.key_or_group for one in parsed}
+        parsed = OverridesParser.create().parse_overrides(list(call.overrides))
+        chosen = {override.key_or_group for override in parsed}
         facts = recorded_facts(Path(str(cfg.run)))
         if facts.get("verb") != cfg.get("verb"):
-            given |= {key for key in OF_A_VERB if key in choices}
-        choices |= {key: name for key, name in facts.get("choices", {}).items() if key not in given}
+            chosen |= {key for key in OF_A_VERB if key in choices}
+        choices |= {
+            key: name for key, name in facts.get("choices", {}).items() if key not in chosen
+        }
     if choices.get("coupling") == AUTO and (config := effective_config(cfg)).get("dag"):
         choices["coupling"] = str(config.coupling.mode)
     return choices
 
 
-def _is_choice(override: Override, asked: Invocation) -> bool:
-    return override.key_or_group in asked.choices and "." not in override.key_or_group
+def _is_choice(override: Override, call: Invocation) -> bool:
+    return override.key_or_group in call.choices and "." not in override.key_or_group
 
 
 def _apply(config: DictConfig, override: Override, folder: Path) -> None:

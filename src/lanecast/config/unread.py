@@ -21,10 +21,10 @@ def refuse_unread(cfg: DictConfig | Mapping[str, Any]) -> None:
 
     What an experiment sets does not count: it is made for several models.
     """
-    asked = invocation()
-    chosen = [name for name in OF_NETWORKS if name in asked.choices]
+    call = invocation()
+    chosen = [name for name in OF_NETWORKS if name in call.choices]
     model = composed_config(cfg).get("model")
-    for override in unread(model, overrides=asked.overrides, groups=chosen):
+    for override in unread(model, overrides=call.overrides, groups=chosen):
         name = model.get("name") if isinstance(model, Mapping) else model
         raise ConfigError(
             f"{override} configures a network, and model={name} reads nothing of it; leave it out,"
@@ -34,12 +34,12 @@ def refuse_unread(cfg: DictConfig | Mapping[str, Any]) -> None:
 
 def unread(model: Any, *, overrides: Sequence[str], groups: Sequence[str]) -> list[str]:
     """The overrides of ``groups`` that reach no part of the model, by its interpolations."""
-    found = []
+    ignored = []
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         root = override.key_or_group.split(".")[0]
         if root in groups and not _mentions(model, root):
-            found.append(str(override.input_line).lstrip("+"))
-    return found
+            ignored.append(str(override.input_line).lstrip("+"))
+    return ignored
 
 
 def _mentions(value: Any, group: str) -> bool:

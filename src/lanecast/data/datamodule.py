@@ -187,8 +187,8 @@ class _Epoch:
 
     def __iter__(self) -> Iterator[Batch]:
         """From the trainer's own step on: a fit resumed within an epoch goes on where it was."""
-        done = self.data.trainer.global_step if self.data.trainer is not None else 0
-        for step in range(max(done, self.steps.start), self.steps.stop):
+        steps_run = self.data.trainer.global_step if self.data.trainer is not None else 0
+        for step in range(max(steps_run, self.steps.start), self.steps.stop):
             yield self.data.train_batch(step)
 
 

@@ -201,11 +201,11 @@ class Gatherer:
             future_seen = torch.cat([future_seen, dated[:, context:]], dim=-1)
         if self._issued is not None:
             issued = self._issued[cell_BT[:, context - 1], : self.spec.horizon]
-            there = (inside_BT[:, context - 1, None, None] & torch.isfinite(issued)).expand_as(
+            present = (inside_BT[:, context - 1, None, None] & torch.isfinite(issued)).expand_as(
                 issued
             )
-            future = torch.cat([future, issued.masked_fill(~there, 0.0)], dim=-1)
-            future_seen = torch.cat([future_seen, there], dim=-1)
+            future = torch.cat([future, issued.masked_fill(~present, 0.0)], dim=-1)
+            future_seen = torch.cat([future_seen, present], dim=-1)
             blank = known_past.new_zeros((*known_past.shape[:2], issued.shape[-1]))
             known_past = torch.cat([known_past, blank], dim=-1)
             known_past_seen = torch.cat([known_past_seen, blank.bool()], dim=-1)

@@ -102,7 +102,7 @@ def lane_hierarchy(
     ``()`` is the total.  Lanes by origin and by destination are two levels beside each other.
     """
     names: list[str] = []
-    rows, found = [], {}
+    rows, levels_found = [], {}
     for columns in levels:
         if missing := [name for name in columns if name not in panel.attributes]:
             raise ConfigError(
@@ -114,16 +114,16 @@ def lane_hierarchy(
         ]
         groups = {key: at for at, key in enumerate(sorted(set(keys)))}
         level = "/".join(columns) or TOTAL
-        found[level] = len(names) + np.arange(len(groups))
+        levels_found[level] = len(names) + np.arange(len(groups))
         names += [level if not key else f"{level}={'/'.join(key)}" for key in groups]
         member = np.array([groups[key] for key in keys])
         ones = np.ones(panel.num_series)
         shape = (len(groups), panel.num_series)
         rows.append(sparse.csr_matrix((ones, (member, np.arange(panel.num_series))), shape=shape))
-    found[BOTTOM] = len(names) + np.arange(panel.num_series)
+    levels_found[BOTTOM] = len(names) + np.arange(panel.num_series)
     names += [str(name) for name in panel.series]
     sums = sparse.vstack([*rows, sparse.identity(panel.num_series)], format="csr")
-    return Hierarchy(names=tuple(names), sums_MN=sums, levels=found)
+    return Hierarchy(names=tuple(names), sums_MN=sums, levels=levels_found)
 
 
 def table_hierarchy(frame: pd.DataFrame, panel: Panel) -> Hierarchy:

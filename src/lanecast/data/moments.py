@@ -38,11 +38,11 @@ def column_moments(panel: Panel, *, until: int) -> tuple[Tensor, Tensor]:
     """
     if panel.num_cells > BLOCK:
         return _merged_moments(panel, until)
-    found = []
+    moments = []
     for name in panel.schema.stored:
         column = _known(panel, name, until)
-        found.append((column.mean(), column.std(correction=0)) if len(column) else _UNKNOWN)
-    means, sds = (torch.stack(part).double() for part in zip(*found, strict=True))
+        moments.append((column.mean(), column.std(correction=0)) if len(column) else _UNKNOWN)
+    means, sds = (torch.stack(part).double() for part in zip(*moments, strict=True))
     return means, sds
 
 
@@ -62,9 +62,9 @@ def _merged_moments(panel: Panel, until: int) -> tuple[Tensor, Tensor]:
         hidden_CX = known_CX.logical_not()
         number = known_CX.sum(dim=0)
         block_CX = room[: high - low].copy_(panel.values[low:high])
-        here = block_CX.masked_fill_(hidden_CX, 0.0).sum(dim=0) / number.clamp(min=1)
-        apart = block_CX.sub_(here).masked_fill_(hidden_CX, 0.0).pow_(2).sum(dim=0)
-        both, shift = (count + number).clamp(min=1), here - mean
+        mean_X = block_CX.masked_fill_(hidden_CX, 0.0).sum(dim=0) / number.clamp(min=1)
+        apart = block_CX.sub_(mean_X).masked_fill_(hidden_CX, 0.0).pow_(2).sum(dim=0)
+        both, shift = (count + number).clamp(min=1), mean_X - mean
         mean = mean + shift * number / both
         squares = squares + apart + shift**2 * count * number / both
         count = count + number
@@ -84,15 +84,15 @@ def series_blocks(panel: Panel) -> Iterator[tuple[int, int]]:
 
 def lower_medians(values: Tensor, count_N: Tensor) -> Tensor:
     """Lower median of each run of ``count`` values, one run after the other, [N]."""
-    found = np.empty(len(count_N))
+    median_N = np.empty(len(count_N))
     end_N, size_N = np.cumsum(count_N.numpy()), count_N.numpy()
     for size in np.unique(size_N):  # runs of one length stand in one table
         rows = np.flatnonzero(size_N == size)
         cells = (end_N[rows] - size)[:, None] + np.arange(size)
-        found[rows] = np.partition(values.numpy()[cells], (size - 1) // 2, axis=1)[
+        median_N[rows] = np.partition(values.numpy()[cells], (size - 1) // 2, axis=1)[
             :, (size - 1) // 2
         ]
-    return torch.from_numpy(found)
+    return torch.from_numpy(median_N)
 
 
 def _known(panel: Panel, name: str, until: int) -> Tensor:

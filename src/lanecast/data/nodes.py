@@ -83,11 +83,11 @@ class _Summed:
         weight_R = np.where(seen_R, self.weight_R, 0.0)
         known = self._count(weight_R)
         sums = self._count(weight_R * np.where(seen_R, x_R, 0.0))
-        found = sums if total else sums / np.where(known > 0, known, 1.0)
+        sums_or_means = sums if total else sums / np.where(known > 0, known, 1.0)
         missing = known == 0
         if all_of:
             missing |= self._count((~seen_R).astype(np.float64)) > 0
-        return np.where(missing, np.nan, found).astype(np.float32)
+        return np.where(missing, np.nan, sums_or_means).astype(np.float32)
 
     def _count(self, weight_R: np.ndarray) -> np.ndarray:
         return np.bincount(self.place_R, weights=weight_R, minlength=self.num_cells)
@@ -116,15 +116,15 @@ def _attributes(
     panel: Panel, node_P: np.ndarray, lane_P: np.ndarray, nodes: int
 ) -> dict[str, np.ndarray]:
     """What all lanes of a node share, else ``several``."""
-    found = {}
+    attributes = {}
     for name, values_N in panel.attributes.items():
-        told = np.full(nodes, SEVERAL, dtype=object)
+        values = np.full(nodes, SEVERAL, dtype=object)
         text_P = values_N[lane_P].astype(str)
         order = np.lexsort((text_P, node_P))
         node, text = node_P[order], text_P[order]
         first = np.searchsorted(node, np.arange(nodes))
         last = np.searchsorted(node, np.arange(nodes), side="right") - 1
         same = text[first] == text[last]
-        told[same] = values_N[lane_P[order][first[same]]]
-        found[name] = told
-    return found
+        values[same] = values_N[lane_P[order][first[same]]]
+        attributes[name] = values
+    return attributes

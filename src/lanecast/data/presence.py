@@ -41,14 +41,14 @@ class Presence:
     def last(self, low_C: np.ndarray, stop_C: np.ndarray) -> np.ndarray:
         """Last present cell in each range ``low .. stop - 1``, -1 where there is none, [C]."""
         rank_C = self.before(stop_C)
-        found = rank_C > self.before(low_C)
+        has_any = rank_C > self.before(low_C)
         word_C = np.maximum(np.searchsorted(self.counts, rank_C, side="left") - 1, 0)
         bits_C = np.where(word_C == stop_C >> 6, self._lower(word_C, stop_C), self.words[word_C])
         high_C, low_bits_C = bits_C >> np.uint64(32), bits_C & np.uint64(0xFFFFFFFF)
         # Halves of 32 bits are exact as floats.
         halves = np.where(high_C > 0, high_C, np.maximum(low_bits_C, 1)).astype(np.float64)
         bit_C = np.floor(np.log2(halves)).astype(np.int64) + np.where(high_C > 0, 32, 0)
-        return np.where(found, (word_C << 6) + bit_C, -1)
+        return np.where(has_any, (word_C << 6) + bit_C, -1)
 
     def _lower(self, word_C: np.ndarray, cell_C: np.ndarray) -> np.ndarray:
         """The bits of each word that lie before the cell."""

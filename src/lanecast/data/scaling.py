@@ -52,13 +52,13 @@ class Scaler(nn.Module):
         self, *, method: str = "robust", per: str = "window", link: str = "identity"
     ) -> None:
         super().__init__()
-        for value, allowed, what in (
+        for value, allowed, key in (
             (method, METHODS, "method"),
             (per, ("window", "series"), "per"),
             (link, LINKS, "link"),
         ):
             if value not in allowed:
-                raise ConfigError(f"scaler.{what}={value!r} is not one of {', '.join(allowed)}")
+                raise ConfigError(f"scaler.{key}={value!r} is not one of {', '.join(allowed)}")
         self.method, self.per, self.link = method, per, link
         self.fitted_until: int | None = None
         self.known: dict[str, int] = {}  # unique_id -> row of the per-series statistics; 0 = pooled
@@ -195,11 +195,11 @@ class Scaler(nn.Module):
 
     def restore(self, facts: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
         """Take up what `facts` and ``state_dict`` wrote."""
-        ours = [self.method, self.per, self.link]
-        if facts["choice"] != ours:
+        expected = [self.method, self.per, self.link]
+        if facts["choice"] != expected:
             raise CheckpointError(
                 f"the checkpoint's scaler is (method, per, link) {facts['choice']}, this config's"
-                f" {ours}; use the run's own config: run=<run folder>"
+                f" {expected}; use the run's own config: run=<run folder>"
             )
         for name in ("means", "sds", "static_mean", "static_sd", "series_loc", "series_scale"):
             if name not in state:

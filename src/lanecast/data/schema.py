@@ -88,10 +88,10 @@ class Schema:
         targets = [name for name, column in self.columns.items() if column.role is Role.TARGET]
         if targets != [TARGET]:
             declared = self.columns.get(TARGET)
-            found = f"role {declared.role}" if declared else "no declaration"
+            declaration = f"role {declared.role}" if declared else "no declaration"
             raise SchemaError(
                 f"exactly one column, {TARGET!r}, must have role target; found"
-                f" {targets or 'none'} and {found} for {TARGET!r}; rename your column to"
+                f" {targets or 'none'} and {declaration} for {TARGET!r}; rename your column to"
                 f" {TARGET!r} (source.rename) and declare it target"
             )
         for reserved in (ID, TIME):
@@ -170,11 +170,11 @@ class Schema:
             return math.inf if lead is None else lead
         return -self.delay_steps(name)
 
-    def _steps(self, name: str, what: str, duration: str) -> float:
+    def _steps(self, name: str, kind: str, duration: str) -> float:
         # Not pd.Timedelta(duration): it takes 2 for 2 ns and P1M, a month, for a minute.
         if (match := DURATION.fullmatch(str(duration))) is None:
             raise SchemaError(
-                f"column {name!r}: {what}={duration!r} is not an ISO duration of weeks, days or"
+                f"column {name!r}: {kind}={duration!r} is not an ISO duration of weeks, days or"
                 " less; write P2D for two days, PT3H for three hours"
             )
         parts = {unit: int(count) for unit, count in match.groupdict(default="0").items()}

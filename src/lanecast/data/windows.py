@@ -100,15 +100,15 @@ def windows_at(panel: Panel, cutoffs: Sequence[int], spec: WindowSpec) -> Window
     """
     delay, everyone = panel.schema.delay_steps(TARGET), np.arange(panel.num_series)
     none = np.zeros(0, dtype=np.int64)
-    found = [(none, none)]
+    parts = [(none, none)]
     at_once = max(1, ASKED // max(1, panel.num_series))
     for low in range(0, len(cutoffs), at_once):
         some = np.asarray(cutoffs[low : low + at_once], dtype=np.int64)
         series, times = np.tile(everyone, len(some)), np.repeat(some, len(everyone))
         seen = panel.count_targets(series, times - spec.context + 1, times - delay)
         enough = seen >= spec.min_context
-        found.append((series[enough], times[enough]))
-    all_series, all_times = zip(*found, strict=True)
+        parts.append((series[enough], times[enough]))
+    all_series, all_times = zip(*parts, strict=True)
     return WindowIndex(series_W=np.concatenate(all_series), cutoff_W=np.concatenate(all_times))
 
 

@@ -85,7 +85,7 @@ def mean_variance(block_C: np.ndarray, lags: int = 0) -> float:
 
 
 def contrast(
-    mine_SC: np.ndarray,
+    run_SC: np.ndarray,
     base_SC: np.ndarray,
     weight_C: np.ndarray,
     *,
@@ -100,17 +100,17 @@ def contrast(
     """
     from scipy.stats import t
 
-    mine_SC, base_SC = np.atleast_2d(mine_SC), np.atleast_2d(base_SC)
-    difference_C = mine_SC.mean(axis=0) - base_SC.mean(axis=0)
+    run_SC, base_SC = np.atleast_2d(run_SC), np.atleast_2d(base_SC)
+    difference_C = run_SC.mean(axis=0) - base_SC.mean(axis=0)
     block_C = _blocks(difference_C, weight_C)
     mean, num_cutoffs = float(block_C.mean()), len(block_C)
-    enough = min(len(mine_SC), len(base_SC)) >= MIN_SEEDS and num_cutoffs >= 2
+    enough = min(len(run_SC), len(base_SC)) >= MIN_SEEDS and num_cutoffs >= 2
     if not enough:
         mean, low, high = paired_interval(difference_C, weight_C, confidence=confidence, lags=lags)
         return Contrast(mean=mean, low=low, high=high, p=math.nan, claim=False)
     weight = np.asarray(weight_C, dtype=np.float64) / np.mean(weight_C)
     parts = [(mean_variance(block_C, lags), num_cutoffs - 1)]
-    for side_SC in (mine_SC, base_SC):
+    for side_SC in (run_SC, base_SC):
         seed_S = (side_SC * weight).mean(axis=1)
         parts.append((float(seed_S.var(ddof=1)) / len(seed_S), len(seed_S) - 1))
     variance = sum(part for part, _ in parts)

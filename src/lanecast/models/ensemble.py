@@ -38,13 +38,13 @@ class Ensemble(Wrapping):
                 f"model.members names {sorted(self.members) or 'nobody'}; an ensemble has at least"
                 " two members"
             )
-        told = {str(key): float(value) for key, value in (weights or {}).items()}
-        if (unknown := set(told) - set(self.members)) or any(x <= 0 for x in told.values()):
+        wanted = {str(key): float(value) for key, value in (weights or {}).items()}
+        if (unknown := set(wanted) - set(self.members)) or any(x <= 0 for x in wanted.values()):
             raise ConfigError(
-                f"model.weights must be positive and of members: {sorted(unknown) or told}; the"
+                f"model.weights must be positive and of members: {sorted(unknown) or wanted}; the"
                 f" members are {', '.join(self.members)}"
             )
-        raw = {key: told.get(key, 1.0) for key in self.members}
+        raw = {key: wanted.get(key, 1.0) for key in self.members}
         self.weights = {key: value / sum(raw.values()) for key, value in raw.items()}
         self.name = name
         self.fitted_until: int | None = None
@@ -69,17 +69,17 @@ class Ensemble(Wrapping):
 
     def with_horizon(self, horizon: int) -> Self:
         """An unfitted ensemble of such copies of the members, with the same weights."""
-        return self._of({key: one.with_horizon(horizon) for key, one in self.members.items()})
+        return self._of({key: member.with_horizon(horizon) for key, member in self.members.items()})
 
     def as_of(self, panel: Panel, *, until: int) -> Self | None:
         """The members as they stood then; those that did not are fitted anew, unless none did."""
-        standing = {key: one.as_of(panel, until=until) for key, one in self.members.items()}
+        standing = {key: member.as_of(panel, until=until) for key, member in self.members.items()}
         if not any(standing.values()):
             return None
         other = self._of(
             {
-                key: earlier(self.members[key], panel, until=until) if one is None else one
-                for key, one in standing.items()
+                key: earlier(self.members[key], panel, until=until) if member is None else member
+                for key, member in standing.items()
             }
         )
         other.fitted_until = until
@@ -101,20 +101,22 @@ class Ensemble(Wrapping):
         seed: int = 0,
     ) -> Forecasts:
         """The weighted mean of what the members say."""
-        told = {
+        by_member = {
             key: member.predict(panel, at=at, quantiles=quantiles, samples=samples, seed=seed)
             for key, member in self.members.items()
         }
-        point_WH = self._mean({key: found.point_WH for key, found in told.items()})
-        grids = {key: x.quantiles_WHQ for key, x in told.items() if x.quantiles_WHQ is not None}
+        point_WH = self._mean({key: forecasts.point_WH for key, forecasts in by_member.items()})
+        grids = {
+            key: x.quantiles_WHQ for key, x in by_member.items() if x.quantiles_WHQ is not None
+        }
         paths_SWH = None
         if samples:
             paths_SWH = np.empty((samples, *point_WH.shape))
-            owner_S = np.arange(samples) % len(told)
-            for number, found in enumerate(told.values()):
-                assert found.samples_SWH is not None
-                mine = owner_S == number
-                paths_SWH[mine] = found.samples_SWH[mine] - found.point_WH + point_WH
+            owner_S = np.arange(samples) % len(by_member)
+            for number, forecasts in enumerate(by_member.values()):
+                assert forecasts.samples_SWH is not None
+                own_S = owner_S == number
+                paths_SWH[own_S] = forecasts.samples_SWH[own_S] - forecasts.point_WH + point_WH
         return finish(
             panel=panel,
             at=at,

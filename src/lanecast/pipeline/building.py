@@ -20,7 +20,7 @@ def build_forecaster(
     *,
     layer: CausalLayer | None = None,
     graph: Graph | None = None,
-    here: bool = True,
+    on_this_machine: bool = True,
 ) -> Forecaster:
     """The model of a config: coupled to its graph, calibrated and reconciled where it asks for it.
 
@@ -31,13 +31,13 @@ def build_forecaster(
     the config has no data, at the fit; ConfigError where a coupling lacks its graph,
     and where the command line sets what only a network reads, but the model is none.
     Couplings of one panel may share a causal layer, which is then fitted once.
-    What the model needs of this machine is told at once; not ``here`` if it will run elsewhere.
+    What the model needs of this machine is told at once; not so where it will run elsewhere.
     """
     from lanecast.config import instantiate
     from lanecast.config.unread import refuse_unread
 
     refuse_unread(cfg)
-    if here:
+    if on_this_machine:
         require_gpus(cfg.model)
     model = _corrected(cfg, _coupled(cfg, layer=layer, graph=graph))
     if not cfg.get("hierarchy") or "_target_" not in cfg.hierarchy:
@@ -106,6 +106,6 @@ def plain_config(node: Any) -> dict[str, Any]:
     """A config node as plain mappings and lists, resolved."""
     from omegaconf import OmegaConf
 
-    found = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-    assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}
+    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lanecast.errors import CheckpointError, ConfigError, ScenarioError
+from lanecast.errors import CheckpointError, ConfigError, RunFolderError, ScenarioError
+from lanecast.runs.folder import read_record
 
 if TYPE_CHECKING:
+    import pandas as pd
     from omegaconf import DictConfig
 
     from lanecast.data.panel import Panel
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 MODEL = "model"  # folder of the saved model inside a run folder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OpenedRun:
     """A trained run: its folder, its config with what was asked of it now, its model loaded."""
 
@@ -34,6 +36,32 @@ class OpenedRun:
 
         spec: WindowSpec = instantiate(self.config.windows)
         return spec
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What ``record.json`` says of it: status, objective, data, scores, versions."""
+        return read_record(self.folder)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The forecasts it left: ``unique_id, ds, cutoff, <model>, <model>-q0.1 ...``.
+
+        RunFolderError where it left none.
+        """
+        import pandas as pd
+
+        path = self.folder / "forecasts.parquet"
+        if not path.is_file():
+            raise RunFolderError(
+                f"{self.folder} holds no {path.name}: it was trained and not yet asked; backtest or"
+                " forecast with it"
+            )
+        return pd.read_parquet(path)
+
+    def __repr__(self) -> str:
+        objective = self.record.get("objective") or {}
+        shown = f": {objective['name']} {objective['value']:.4g}" if objective else ""
+        return f"Run {self.folder} of {self.model.name}{shown}"
 
     def panel(self) -> Panel:
         """The data of its config, statics encoded as when it was trained."""

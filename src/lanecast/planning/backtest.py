@@ -18,7 +18,8 @@ from lanecast.errors import PlanError
 from lanecast.planning.contracts import Outcome, Scenarios
 from lanecast.planning.network import PricedNetwork, mean_volume
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.policies import Policy, SolveOptions
+from lanecast.planning.policies import Policy
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import perfect
 from lanecast.planning.regret import over_origins, realized
 

@@ -19,6 +19,7 @@ from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Scenarios
 from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.options import SolveOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class DualWeights:
         order = np.argsort(panel.series.astype(str), kind="stable")
         volumes = self.past(panel, order, until)
         parameters = self.network.parameters(panel, volumes.lanes, as_of=until)
-        outcome = solve_decomposed(parameters, volumes, duals=True, kind="weights")
+        options = SolveOptions(duals=True, kind="weights")
+        outcome = solve_decomposed(parameters, volumes, options=options)
         assert outcome.demand_dual_WLT is not None
         price_L = np.maximum(outcome.demand_dual_WLT.sum(axis=0).mean(axis=1), 0.0)
         if not price_L.sum() > 0:

@@ -9,7 +9,8 @@ from lanecast.data.panel import Panel
 from lanecast.planning.contracts import Outcome, Scenarios
 from lanecast.planning.network import PricedNetwork
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.policies import Policy, SolveOptions
+from lanecast.planning.policies import Policy
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import perfect, solve
 from lanecast.planning.regret import over_origins, realized
 from lanecast.planning.service import plan_values
@@ -86,7 +87,9 @@ def regret_values(
 def _priced(parameters: Parameters, volumes: Scenarios, solved: Outcome) -> Outcome:
     """A plan over all of its paths, with the flows in each."""
     final = replace(solved.plan, source=volumes.source, scenarios=volumes.fingerprint)
-    priced = solve(parameters, volumes, fixed=final, flows=True, kind=final.kind)
+    priced = solve(
+        parameters, volumes, fixed=final, options=SolveOptions(flows=True, kind=final.kind)
+    )
     notes = (*solved.notes, f"gap of the plan {solved.gap:.2e}")
     return replace(priced, plan=final, notes=notes)
 

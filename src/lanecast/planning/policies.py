@@ -6,17 +6,16 @@ of ``conf/plan``.  Axes: ``W`` scenarios, ``L`` lanes, ``T`` days.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from lanecast.errors import PlanError
-from lanecast.planning.contracts import Outcome, Scenarios, State
+from lanecast.planning.contracts import Outcome, Scenarios
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.program.decomposition import solve_decomposed
-from lanecast.planning.program.program import Change, Risk
+from lanecast.planning.program.options import Risk, SolveOptions
 from lanecast.planning.program.reduction import reduced
 
 
@@ -37,21 +36,6 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SolveOptions:
-    """How the program is solved, the same for every policy.
-
-    ``integer``: whole trailers and heads, within ``gap`` or until ``time_limit_s`` seconds.
-    """
-
-    integer: bool = False
-    gap: float = 0.01
-    time_limit_s: float | None = None
-    state: State | None = None
-    change: Change | None = None
-    progress: Callable[[str], None] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Stochastic:
     """All futures at once, or ``scenarios`` of them chosen to stand for all.
 
@@ -69,7 +53,8 @@ class Stochastic:
         """Minimize expected cost, and CVaR where asked."""
         seen = scenarios if self.scenarios is None else reduced(scenarios, self.scenarios)
         risk = Risk(weight=self.risk_weight, level=self.risk_level)
-        return _solved(parameters, seen, self.name, options, risk)
+        own = replace(options, kind=self.name, risk=risk)
+        return solve_decomposed(parameters, seen, options=own)
 
     def point(self, parameters: Parameters, scenarios: Scenarios) -> np.ndarray:  # noqa: ARG002
         """The median of every lane and day."""
@@ -98,8 +83,8 @@ class OnePath:
         self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
     ) -> Outcome:
         """Minimize the cost of that one future."""
-        path_LT = self.point(parameters, scenarios)
-        return _solved(parameters, alone(scenarios, path_LT), self.name, options)
+        path = alone(scenarios, self.point(parameters, scenarios))
+        return solve_decomposed(parameters, path, options=replace(options, kind=self.name))
 
     def point(self, parameters: Parameters, scenarios: Scenarios) -> np.ndarray:  # noqa: ARG002
         """That future."""
@@ -122,8 +107,8 @@ class Newsvendor:
         self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
     ) -> Outcome:
         """Minimize the cost of the path of those quantiles."""
-        path_LT = self.point(parameters, scenarios)
-        return _solved(parameters, alone(scenarios, path_LT), self.name, options)
+        path = alone(scenarios, self.point(parameters, scenarios))
+        return solve_decomposed(parameters, path, options=replace(options, kind=self.name))
 
     def point(self, parameters: Parameters, scenarios: Scenarios) -> np.ndarray:
         """The path of those quantiles."""
@@ -144,7 +129,8 @@ class Marginal:
         self, parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions
     ) -> Outcome:
         """Minimize expected cost over the paths so rearranged."""
-        return _solved(parameters, self.rearranged(scenarios), self.name, options)
+        paths = self.rearranged(scenarios)
+        return solve_decomposed(parameters, paths, options=replace(options, kind=self.name))
 
     def point(self, parameters: Parameters, scenarios: Scenarios) -> np.ndarray:  # noqa: ARG002
         """The median of every lane and day."""
@@ -179,24 +165,3 @@ def marginal_quantiles(scenarios: Scenarios, level_L: np.ndarray) -> np.ndarray:
 def alone(scenarios: Scenarios, path_LT: np.ndarray) -> Scenarios:
     """One certain future."""
     return replace(scenarios, volume_WLT=path_LT[None], probability_W=None)
-
-
-def _solved(
-    parameters: Parameters,
-    scenarios: Scenarios,
-    name: str,
-    options: SolveOptions,
-    risk: Risk | None = None,
-) -> Outcome:
-    return solve_decomposed(
-        parameters,
-        scenarios,
-        risk=Risk() if risk is None else risk,
-        state=options.state,
-        change=options.change,
-        integer=options.integer,
-        gap=options.gap,
-        time_limit_s=options.time_limit_s,
-        progress=options.progress,
-        kind=name,
-    )

@@ -17,6 +17,7 @@ from lanecast.errors import PlanError
 from lanecast.planning.contracts import Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import perfect
 
 
@@ -52,7 +53,9 @@ class Yardstick:
         cls, parameters: Parameters, scenarios: Scenarios, *, state: State | None = None
     ) -> Yardstick:
         """Solve the evaluation scenarios, once together and once each by itself."""
-        best = solve_decomposed(parameters, scenarios, state=state, kind="optimum")
+        best = solve_decomposed(
+            parameters, scenarios, options=SolveOptions(state=state, kind="optimum")
+        )
         return cls(
             scenarios=scenarios,
             perfect_W=perfect(parameters, scenarios, state=state),
@@ -81,7 +84,8 @@ def realized(
     parameters: Parameters, plan: Plan, scenarios: Scenarios, *, state: State | None = None
 ) -> np.ndarray:
     """Cost of a plan in each scenario, [W], with the best recourse once the scenario is known."""
-    outcome = solve_decomposed(parameters, scenarios, fixed=plan, state=state, kind=plan.kind)
+    options = SolveOptions(state=state, kind=plan.kind)
+    outcome = solve_decomposed(parameters, scenarios, fixed=plan, options=options)
     return outcome.costs.total_W
 
 

@@ -80,9 +80,9 @@ def lane_frame(parameters: Parameters, outcome: Outcome, scenarios: Scenarios) -
 
     def on_lanes(of_J: np.ndarray, value_WJT: np.ndarray) -> np.ndarray:
         mean_JT = np.tensordot(weight_W, value_WJT, axes=1)
-        found_LT = np.zeros(shape)
-        np.add.at(found_LT, of_J, mean_JT)
-        return found_LT.reshape(-1)
+        lane_LT = np.zeros(shape)
+        np.add.at(lane_LT, of_J, mean_JT)
+        return lane_LT.reshape(-1)
 
     low, middle, high = np.quantile(scenarios.volume_WLT, [0.1, 0.5, 0.9], axis=0)
     return pd.DataFrame(

@@ -97,5 +97,5 @@ def _open_for(config: DictConfig, folder: Path) -> Any:
 
 def _announce(job_return: JobReturn, folder: Path, failure: Exception) -> None:
     trace = None if isinstance(failure, LanecastError) else failure
-    asked = " ".join(job_return.overrides or ())
-    log.error("job failed (%s): %s; see %s", asked, failure, short(folder), exc_info=trace)
+    overrides = " ".join(job_return.overrides or ())
+    log.error("job failed (%s): %s; see %s", overrides, failure, short(folder), exc_info=trace)

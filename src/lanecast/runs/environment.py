@@ -38,32 +38,32 @@ def git_state() -> dict[str, Any]:
 
 def _git(home: Path, *command: str) -> str | None:
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "-C", str(home), *command], capture_output=True, text=True, timeout=10
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return process.stdout.strip() if process.returncode == 0 else None
 
 
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that can change a number."""
-    found = {"python": platform.python_version()}
+    versions_of = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            versions_of[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions_of
 
 
 def device() -> dict[str, Any]:
     """Return the processor and, if torch was loaded, its threads and the accelerator."""
-    found: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
+    facts: dict[str, Any] = {"machine": platform.machine(), "cores": os.cpu_count()}
     torch = sys.modules.get("torch")
     if torch is not None:
-        found["threads"] = torch.get_num_threads()
+        facts["threads"] = torch.get_num_threads()
         cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
-        found["accelerator"] = torch.cuda.get_device_name() if cuda else "cpu"
-    return found
+        facts["accelerator"] = torch.cuda.get_device_name() if cuda else "cpu"
+    return facts

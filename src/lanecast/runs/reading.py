@@ -51,14 +51,14 @@ class CompletedRun:
     @property
     def values(self) -> dict[str, float]:
         """Every number of the record that a table can show; a null is nan."""
-        found = {**(self.record.get("counts") or {}), **(self.record.get("scores") or {})}
+        numbers = {**(self.record.get("counts") or {}), **(self.record.get("scores") or {})}
         if objective := self.record.get("objective"):
-            found["objective"] = objective["value"]
-        found["leakage"] = (self.record.get("futures") or {}).get("leakage_wape_points")
+            numbers["objective"] = objective["value"]
+        numbers["leakage"] = (self.record.get("futures") or {}).get("leakage_wape_points")
         timings = self.record.get("timings") or {}
         # `total` is what the verb measured, `seconds` the life of the whole run.
-        found["seconds"] = timings.get("total", timings.get("seconds"))
-        return {name: math.nan if value is None else value for name, value in found.items()}
+        numbers["seconds"] = timings.get("total", timings.get("seconds"))
+        return {name: math.nan if value is None else value for name, value in numbers.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def _listed(patterns: str | Sequence[str]) -> list[str]:
 
 def _records(patterns: str | Sequence[str]) -> Iterator[Path]:
     for pattern in _listed(patterns):
-        found, walked = False, set[Path]()
+        is_run, walked = False, set[Path]()
         for path in map(Path, glob.iglob(pattern, recursive=True)):
             if not walked.isdisjoint(path.parents):  # ** names a folder and all that is in it
                 continue
@@ -127,9 +127,9 @@ def _records(patterns: str | Sequence[str]) -> Iterator[Path]:
             for record in inside:
                 # A folder keeps earlier failures of the same run as `previous-<n>`.
                 if not record.parent.name.startswith("previous-"):
-                    found = True
+                    is_run = True
                     yield record
-        if not found:
+        if not is_run:
             raise RunFolderError(f"runs={pattern} matches no {RECORD}; {_holds(pattern)}")
 
 

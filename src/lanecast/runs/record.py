@@ -98,7 +98,7 @@ class Run:
         leads = int(os.environ.get("LOCAL_RANK", "0")) == 0
         if leads:
             claim(folder, previous=int((resolved.get("keep") or {}).get("previous", 1)))
-        asked = invocation()
+        call = invocation()
         record = {
             "status": "running",
             "verb": resolved.get("verb"),
@@ -107,7 +107,7 @@ class Run:
             "config_hash": config_hash(config),
             "seed": resolved.get("seed"),
             "choices": effective_choices(config),
-            "overrides": list(asked.overrides),
+            "overrides": list(call.overrides),
             "git": git_state(),
             "versions": versions(),
             "device": None,
@@ -120,7 +120,7 @@ class Run:
         }
         if leads:
             write_record(folder, record)
-            _write_inputs(folder, config, asked.hydra, asked.overrides)
+            _write_inputs(folder, config, call.hydra, call.overrides)
         mirror = instantiate((leads and resolved.get("tracking")) or NO_MIRROR)
         run = _current = cls(folder, record, mirror, leads=leads)
         record["wandb"] = mirror.start(folder=folder, record=record, warn=run.warn)

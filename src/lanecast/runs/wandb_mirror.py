@@ -136,11 +136,13 @@ class Mirror:
         finally:
             self._run.finish(exit_code=exit_code)
 
-    def _harmless(self, what: str, call: Callable[..., T], *given: Any) -> T | None:
+    def _harmless(self, purpose: str, call: Callable[..., T], *arguments: Any) -> T | None:
         try:
-            return call(*given)
+            return call(*arguments)
         except Exception as trouble:
-            self._warn(f"W&B {what} failed ({type(trouble).__name__}: {trouble}); the run goes on")
+            self._warn(
+                f"W&B {purpose} failed ({type(trouble).__name__}: {trouble}); the run goes on"
+            )
             return None
 
 

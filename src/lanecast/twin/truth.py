@@ -149,13 +149,13 @@ class Start:
         """Futures of a lane node from this state, [branches, N, H] float64."""
         future = self.under([list(do)], horizon=horizon)
         width, demand_only = len(future.lanes), node in DEMAND
-        found_HKN = [
+        draw_HKN = [
             np.broadcast_to(values[node].reshape(-1, width), (branches, width))
             for values in future.walk(
                 range(1, branches + 1), with_sites=False, demand_only=demand_only
             )
         ]
-        return np.stack(found_HKN, axis=2).astype(np.float64)
+        return np.stack(draw_HKN, axis=2).astype(np.float64)
 
     def under(
         self,

@@ -23,36 +23,38 @@ from lanecast.interventions import Intervention, Kind
 OWN_PATH = (Kind.HARD, Kind.RANDOM, Kind.DELAY)  # kinds that set a path of their own
 
 
-def interventions_of(given: Sequence[Mapping[str, Any]], panel: Panel) -> tuple[Intervention, ...]:
+def interventions_of(
+    settings: Sequence[Mapping[str, Any]], panel: Panel
+) -> tuple[Intervention, ...]:
     """Interventions of plain mappings; ``where: {attribute: value}`` names series by attribute."""
-    found = []
-    for one in given:
-        options = dict(one)
+    interventions = []
+    for setting in settings:
+        options = dict(setting)
         where = options.pop("where", None)
         if where is not None:
             options["series"] = _named(where, panel, f"do({options.get('node')})")
-        found.append(Intervention.from_config(options))
-    return tuple(found)
+        interventions.append(Intervention.from_config(options))
+    return tuple(interventions)
 
 
-def _named(where: Mapping[str, Any], panel: Panel, told: str) -> tuple[str, ...]:
+def _named(where: Mapping[str, Any], panel: Panel, label: str) -> tuple[str, ...]:
     chosen = np.ones(panel.num_series, dtype=bool)
     for attribute, wanted in where.items():
         if attribute not in panel.attributes:
             raise ScenarioError(
-                f"{told}: where: the series have no static attribute {attribute!r}; they have"
+                f"{label}: where: the series have no static attribute {attribute!r}; they have"
                 f" {', '.join(panel.attributes) or 'none'}"
             )
         values = [wanted] if isinstance(wanted, str | int) else list(wanted)
-        chosen &= np.isin(panel.attributes[attribute].astype(str), [str(one) for one in values])
+        chosen &= np.isin(panel.attributes[attribute].astype(str), [str(value) for value in values])
     if not chosen.any():
-        raise ScenarioError(f"{told}: where: no series has {dict(where)}")
+        raise ScenarioError(f"{label}: where: no series has {dict(where)}")
     return tuple(str(name) for name in panel.series[chosen])
 
 
 def reachable(graph: Graph, do: Sequence[Intervention]) -> tuple[str, ...]:
     """Nodes that are set and those they reach, policies included, in the graph's order."""
-    names = {one.node for one in do}
+    names = {action.node for action in do}
     for name in sorted(names):
         names |= graph.descendants(name)
     return tuple(name for name in graph.order if name in names)
@@ -60,68 +62,74 @@ def reachable(graph: Graph, do: Sequence[Intervention]) -> tuple[str, ...]:
 
 def unidentified(graph: Graph, do: Sequence[Intervention], horizon: int) -> dict[str, str]:
     """Why the effect on a node cannot be told, by node; empty where all of them can."""
-    told: dict[str, str] = {}
-    acted = sorted({one.node for one in do})
+    reasons: dict[str, str] = {}
+    acted = sorted({action.node for action in do})
     for outcome in reachable(graph, do):
         for node in acted:
             try:
                 if outcome not in acted:
                     check_effect(graph, treatment=node, outcome=outcome, horizon=horizon)
             except NotIdentified as err:
-                told[outcome] = str(err)
-    return told
+                reasons[outcome] = str(err)
+    return reasons
 
 
 def check_do(do: Sequence[Intervention], graph: Graph, horizon: int) -> None:
     """ScenarioError for what cannot be done in this graph, or lies beyond the horizon."""
-    for one in do:
-        where = f"do({one.node})"
-        if one.node not in graph.nodes:
-            told = hint(one.node, graph.order)
-            raise ScenarioError(f"{where}: the graph has no such node{told}")
-        node = graph.nodes[one.node]
+    for action in do:
+        where = f"do({action.node})"
+        if action.node not in graph.nodes:
+            nearest = hint(action.node, graph.order)
+            raise ScenarioError(f"{where}: the graph has no such node{nearest}")
+        node = graph.nodes[action.node]
         if node.kind is NodeKind.LATENT or node.calendar:
-            what = "the calendar" if node.calendar else "a latent node, which nobody sees or sets"
-            raise ScenarioError(f"{where}: {one.node} is {what}; choose one of {_settable(graph)}")
-        if one.node == graph.target:
+            kind = "the calendar" if node.calendar else "a latent node, which nobody sees or sets"
             raise ScenarioError(
-                f"{where}: {one.node} is the target, which is what is asked for; act on one of"
+                f"{where}: {action.node} is {kind}; choose one of {_settable(graph)}"
+            )
+        if action.node == graph.target:
+            raise ScenarioError(
+                f"{where}: {action.node} is the target, which is what is asked for; act on one of"
                 f" {_settable(graph)}"
             )
-        last = max(one.first, one.last or 0, int(one.value) if one.kind is Kind.DELAY else 0)
+        last = max(
+            action.first, action.last or 0, int(action.value) if action.kind is Kind.DELAY else 0
+        )
         if last > horizon:
             raise ScenarioError(
                 f"{where}: step {last} lies beyond the horizon of {horizon} steps that was trained;"
                 " lower first, last or the delay, or train with longer windows"
             )
-        _check_kind(one, where, binary=node.family == "bernoulli", log=node.link == "log")
+        _check_kind(action, where, binary=node.family == "bernoulli", log=node.link == "log")
 
 
 def _settable(graph: Graph) -> str:
     return ", ".join(name for name in graph.order if name != graph.target)
 
 
-def _check_kind(one: Intervention, where: str, *, binary: bool, log: bool) -> None:
-    if binary and one.kind in (Kind.SHIFT, Kind.SCALE):
+def _check_kind(action: Intervention, where: str, *, binary: bool, log: bool) -> None:
+    if binary and action.kind in (Kind.SHIFT, Kind.SCALE):
         raise ScenarioError(
-            f"{where}: {one.node} is 0 or 1, so kind={one.kind} has no meaning; use hard, delay or"
-            " random"
+            f"{where}: {action.node} is 0 or 1, so kind={action.kind} has no meaning; use hard,"
+            " delay or random"
         )
-    if binary and one.kind is Kind.HARD and one.value not in (0, 1):
-        raise ScenarioError(f"{where}: {one.node} is 0 or 1, and value={one.value} is neither")
-    if not binary and one.kind is Kind.RANDOM:
-        raise ScenarioError(f"{where}: kind=random sets 0 or 1, but {one.node} is a quantity")
-    zero = one.kind is Kind.DELAY or (one.kind is not Kind.SHIFT and one.value <= 0)
+    if binary and action.kind is Kind.HARD and action.value not in (0, 1):
+        raise ScenarioError(
+            f"{where}: {action.node} is 0 or 1, and value={action.value} is neither"
+        )
+    if not binary and action.kind is Kind.RANDOM:
+        raise ScenarioError(f"{where}: kind=random sets 0 or 1, but {action.node} is a quantity")
+    zero = action.kind is Kind.DELAY or (action.kind is not Kind.SHIFT and action.value <= 0)
     if log and zero:
         raise ScenarioError(
-            f"{where}: {one.node} is positive (link log), but this {one.kind} would make it 0 or"
-            " less; use a small value or factor"
+            f"{where}: {action.node} is positive (link log), but this {action.kind} would make it 0"
+            " or less; use a small value or factor"
         )
 
 
 def needs_plan(do: Sequence[Intervention]) -> list[str]:
     """Nodes that are delayed: what they do then depends on what they would have done."""
-    return sorted({one.node for one in do if one.kind is Kind.DELAY})
+    return sorted({action.node for action in do if action.kind is Kind.DELAY})
 
 
 def action_of(
@@ -143,25 +151,27 @@ def action_of(
     shape = (len(at), horizon)
     hard: dict[str, np.ndarray] = {}
     soft: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for one in do:
-        column = str(graph.nodes[one.node].column)
-        set_WH = hard.get(one.node, np.full(shape, np.nan))
-        touched_WH = one.touched(names_W, horizon)
-        if one.kind in OWN_PATH:
+    for intervention in do:
+        column = str(graph.nodes[intervention.node].column)
+        set_WH = hard.get(intervention.node, np.full(shape, np.nan))
+        touched_WH = intervention.touched(names_W, horizon)
+        if intervention.kind in OWN_PATH:
             would = np.zeros(shape)
-            if one.kind is Kind.DELAY:
-                would = np.where(np.isfinite(set_WH), set_WH, (plan or {})[one.node])
-            hard[one.node] = np.where(touched_WH, one.path(would, names_W), set_WH)
+            if intervention.kind is Kind.DELAY:
+                would = np.where(np.isfinite(set_WH), set_WH, (plan or {})[intervention.node])
+            hard[intervention.node] = np.where(
+                touched_WH, intervention.path(would, names_W), set_WH
+            )
             continue
         known_WH = visible.visible(panel, at, column, ahead_H)
         fixed_WH = np.where(np.isfinite(set_WH), set_WH, known_WH)
-        there_WH = touched_WH & np.isfinite(fixed_WH)
-        hard[one.node] = np.where(there_WH, one.path(fixed_WH, names_W), set_WH)
-        shift, scale = soft.get(one.node, (np.zeros(shape), np.ones(shape)))
-        factor = one.value if one.kind is Kind.SCALE else 1.0
-        offset = one.value if one.kind is Kind.SHIFT else 0.0
-        open_WH = touched_WH & ~there_WH
-        soft[one.node] = (
+        present_WH = touched_WH & np.isfinite(fixed_WH)
+        hard[intervention.node] = np.where(present_WH, intervention.path(fixed_WH, names_W), set_WH)
+        shift, scale = soft.get(intervention.node, (np.zeros(shape), np.ones(shape)))
+        factor = intervention.value if intervention.kind is Kind.SCALE else 1.0
+        offset = intervention.value if intervention.kind is Kind.SHIFT else 0.0
+        open_WH = touched_WH & ~present_WH
+        soft[intervention.node] = (
             np.where(open_WH, shift * factor + offset, shift),
             np.where(open_WH, scale * factor, scale),
         )

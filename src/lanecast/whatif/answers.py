@@ -76,8 +76,8 @@ def moved_target(answer: Answer, name: str, move_WH: np.ndarray, *, floor: bool)
     both = [paths + move_WH for paths in (arms.baseline_SWH, arms.scenario_SWH)]
     if floor:
         both = [np.maximum(paths, 0.0) for paths in both]
-    found = Arms(at=arms.at, baseline_SWH=both[0], scenario_SWH=both[1])
-    return replace(answer, nodes={**answer.nodes, name: found})
+    moved = Arms(at=arms.at, baseline_SWH=both[0], scenario_SWH=both[1])
+    return replace(answer, nodes={**answer.nodes, name: moved})
 
 
 def what_if(
@@ -92,10 +92,10 @@ def what_if(
     """Answer ``do`` on the windows ``at``, which share one cutoff."""
     graph, horizon = forecaster.graph, forecaster.windows.horizon
     check_do(do, graph, horizon)
-    asked = _Asked(forecaster=forecaster, panel=panel, do=tuple(do), samples=samples, seed=seed)
+    question = _Asked(forecaster=forecaster, panel=panel, do=tuple(do), samples=samples, seed=seed)
     # With joins between levels series without a target move as well.
     whole = _everyone(panel, at) if forecaster.layer.wiring.joins else at
-    before, after, actions = asked.rolls(whole)
+    before, after, actions = question.rolls(whole)
     place = {int(series): row for row, series in enumerate(whole.series_W)}
     rows = np.array([place[int(series)] for series in at.series_W], dtype=np.int64)
     moved = reachable(graph, do)
@@ -104,9 +104,9 @@ def what_if(
         arms = Arms(at=whole, baseline_SWH=before.natural(name), scenario_SWH=after.natural(name))
         carried = graph.carriers(name, panel.attributes, panel.num_series)[whole.series_W]
         nodes[name] = arms.rows(np.flatnonzero(carried))
-    target = asked.target(at, before, after, [action.rows(rows) for action in actions], rows)
+    target = question.target(at, before, after, [action.rows(rows) for action in actions], rows)
     nodes[graph.target] = target
-    first = min(one.first for one in do) - 1
+    first = min(intervention.first for intervention in do) - 1
     still = [name for name in graph.order if name not in moved and name != graph.target]
     strays = [_largest(before.link(name), after.link(name)) for name in still]
     if graph.target not in moved:
@@ -191,11 +191,11 @@ class _Asked:
         )
 
     def _forecast(self, at: WindowIndex, action: Action | None, samples: int) -> np.ndarray:
-        found = self.forecaster.predict(
+        forecasts = self.forecaster.predict(
             self.panel, at=at, samples=samples, seed=self.seed, action=action
         )
-        assert found.samples_SWH is not None
-        return found.samples_SWH
+        assert forecasts.samples_SWH is not None
+        return forecasts.samples_SWH
 
     def _roll(self, at: WindowIndex, action: Action, samples: range) -> Rolled:
         how = Chain(samples=samples, seed=self.seed)
@@ -214,25 +214,25 @@ def _everyone(panel: Panel, at: WindowIndex) -> WindowIndex:
     return WindowIndex(series_W=series, cutoff_W=np.full(len(series), cutoff, dtype=np.int64))
 
 
-def _largest(one: np.ndarray, two: np.ndarray, steps: slice = slice(None)) -> float:
+def _largest(before: np.ndarray, after: np.ndarray, steps: slice = slice(None)) -> float:
     """Largest difference over some steps; 0.0 only if all are equal to the bit."""
-    return float(np.abs(two[..., steps] - one[..., steps]).max(initial=0.0))
+    return float(np.abs(after[..., steps] - before[..., steps]).max(initial=0.0))
 
 
 def _outside(
     nodes: Mapping[str, Arms], do: Sequence[Intervention], graph: Graph, panel: Panel
 ) -> list[str]:
     """Positivity: say for which series a node is set where it was never seen before the cutoff."""
-    told = []
-    for one in do:
-        arms = nodes[one.node]
+    warnings = []
+    for action in do:
+        arms = nodes[action.node]
         if not len(arms.at):
             continue
         horizon = arms.scenario_SWH.shape[-1]
         names_W = panel.series[arms.at.series_W]
-        touched_WH = one.touched(names_W, horizon)
+        touched_WH = action.touched(names_W, horizon)
         back = np.arange(-int(arms.at.cutoff_W.max()), 1)
-        seen_WT = visible.visible(panel, arms.at, str(graph.nodes[one.node].column), back)
+        seen_WT = visible.visible(panel, arms.at, str(graph.nodes[action.node].column), back)
         low_W1 = np.nanmin(seen_WT, axis=1, keepdims=True, initial=np.inf)
         high_W1 = np.nanmax(seen_WT, axis=1, keepdims=True, initial=-np.inf)
         set_WH = arms.scenario_SWH.mean(axis=0)
@@ -240,9 +240,9 @@ def _outside(
         beyond_WH = (set_WH < low_W1 - slack) | (set_WH > high_W1 + slack)
         far_W = (touched_WH & beyond_WH).any(axis=1)
         if far_W.any():
-            told.append(
-                f"do({one.node}): {int(far_W.sum())} of {int(touched_WH.any(axis=1).sum())} series"
-                f" are set to values they never had before the cutoff, the first of them"
+            warnings.append(
+                f"do({action.node}): {int(far_W.sum())} of {int(touched_WH.any(axis=1).sum())}"
+                f" series are set to values they never had before the cutoff, the first of them"
                 f" {str(names_W[far_W.argmax()])!r}; there the answer is extrapolated"
             )
-    return list(dict.fromkeys(told))
+    return list(dict.fromkeys(warnings))

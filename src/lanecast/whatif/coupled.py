@@ -153,9 +153,9 @@ class CoupledForecaster(Wrapping):
         self.fitted_until = until
         self.exposure = gaps(self.layer, panel, until=until, horizon=self.windows.horizon)
         if reporter is not None:
-            told = {f"causal/exposure_gap/{name}": gap for name, gap in self.exposure.items()}
-            told |= {f"causal/nll/{name}": loss for name, loss in self.layer.losses.items()}
-            reporter.log(0, **told)
+            curves = {f"causal/exposure_gap/{name}": gap for name, gap in self.exposure.items()}
+            curves |= {f"causal/nll/{name}": loss for name, loss in self.layer.losses.items()}
+            reporter.log(0, **curves)
         return self
 
     def predict(
@@ -177,8 +177,8 @@ class CoupledForecaster(Wrapping):
         refuse_early(self.name, self.fitted_until, panel, at)
         chosen = Futures(futures)
         if chosen is Futures.LOGGED:
-            told = logged(panel, at, self.graph, self.windows.horizon)
-            hard = {**told.hard, **(action.hard if action else {})}
+            futures_logged = logged(panel, at, self.graph, self.windows.horizon)
+            hard = {**futures_logged.hard, **(action.hard if action else {})}
             action = Action(hard=hard, soft=action.soft if action else {})
         return self._coupling.predict(
             Question(

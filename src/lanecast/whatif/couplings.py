@@ -68,7 +68,7 @@ class Coupling(ABC):
         """The panel as the inner forecaster sees it."""
 
     @abstractmethod
-    def predict(self, asked: Question) -> Forecasts:
+    def predict(self, question: Question) -> Forecasts:
         """Forecast under the action."""
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None) -> None:
@@ -103,23 +103,23 @@ class Coupling(ABC):
         self._seen = None
         self.inner.load(folder)
 
-    def roll(self, asked: Question, *, samples: int | None = None, **changes: Any) -> Rolled:
+    def roll(self, question: Question, *, samples: int | None = None, **changes: Any) -> Rolled:
         """The windows rolled by the layer; without samples, the path without noise."""
-        how = Chain(samples=None if samples is None else range(samples), seed=asked.seed)
+        how = Chain(samples=None if samples is None else range(samples), seed=question.seed)
         return chain(
             self.layer,
-            asked.panel,
-            asked.at,
+            question.panel,
+            question.at,
             horizon=self.windows.horizon,
-            action=asked.action,
+            action=question.action,
             how=replace(how, **changes),
         )
 
-    def leaves_choices(self, asked: Question) -> bool:
+    def leaves_choices(self, question: Question) -> bool:
         """Whether some 0/1 treatment is neither known nor set: it has to be sampled."""
         graph = self.layer.graph
-        planned = known(asked.panel, asked.at, graph, self.windows.horizon)
-        return bool(open_choices(with_action(planned, asked.action), graph))
+        planned = known(question.panel, question.at, graph, self.windows.horizon)
+        return bool(open_choices(with_action(planned, question.action), graph))
 
 
 class NoFuture(Coupling):
@@ -129,16 +129,16 @@ class NoFuture(Coupling):
         """Treatments observed."""
         return past_view(self.layer, panel)
 
-    def predict(self, asked: Question) -> Forecasts:
+    def predict(self, question: Question) -> Forecasts:
         """The same forecast whatever is done."""
-        found = self.inner.predict(
-            self.seen(asked.panel),
-            at=self.index(asked.panel, asked.at),
-            quantiles=asked.quantiles,
-            samples=asked.samples,
-            seed=asked.seed,
+        forecasts = self.inner.predict(
+            self.seen(question.panel),
+            at=self.index(question.panel, question.at),
+            quantiles=question.quantiles,
+            samples=question.samples,
+            seed=question.seed,
         )
-        return replace(found, index=asked.at)
+        return replace(forecasts, index=question.at)
 
 
 class Plain(Coupling):
@@ -148,40 +148,49 @@ class Plain(Coupling):
         """Treatments known in advance, without a lead."""
         return future_view(panel, self.layer.graph)
 
-    def predict(self, asked: Question) -> Forecasts:
+    def predict(self, question: Question) -> Forecasts:
         """Feed the paths of the action; mix over sampled paths where it leaves 0/1 choices open.
 
         Continuous treatments that are left open take the layer's path without noise.
         """
-        planned = known(asked.panel, asked.at, self.layer.graph, self.windows.horizon)
-        paths = with_action(planned, asked.action)
-        if asked.hidden:
-            return self._ask(asked, paths)
-        if not self.leaves_choices(asked):
-            return self._ask(asked, _filled(paths, self.roll(asked), 0))
-        rolled = self.roll(asked, samples=self.policy_samples)
-        on_grid = replace(asked, quantiles=GRID, samples=None)
+        planned = known(question.panel, question.at, self.layer.graph, self.windows.horizon)
+        paths = with_action(planned, question.action)
+        if question.hidden:
+            return self._ask(question, paths)
+        if not self.leaves_choices(question):
+            return self._ask(question, _filled(paths, self.roll(question), 0))
+        rolled = self.roll(question, samples=self.policy_samples)
+        on_grid = replace(question, quantiles=GRID, samples=None)
         grids = [
             np.asarray(self._ask(on_grid, _filled(paths, rolled, k)).quantiles_WHQ)
             for k in range(self.policy_samples)
         ]
         return mixture(
-            asked.at, np.stack(grids), asked.quantiles, asked.samples, asked.seed, asked.target
+            question.at,
+            np.stack(grids),
+            question.quantiles,
+            question.samples,
+            question.seed,
+            question.target,
         )
 
-    def _ask(self, asked: Question, paths: Mapping[str, np.ndarray]) -> Forecasts:
+    def _ask(self, question: Question, paths: Mapping[str, np.ndarray]) -> Forecasts:
         columns = columns_of(self.layer.graph)
         view, index = unfolded(
-            self.seen(asked.panel),
-            self.index(asked.panel, asked.at),
+            self.seen(question.panel),
+            self.index(question.panel, question.at),
             history=2 * self.windows.context,
             horizon=self.windows.horizon,
             futures={columns[name]: path for name, path in paths.items()},
         )
-        found = self.inner.predict(
-            view, at=index, quantiles=asked.quantiles, samples=asked.samples, seed=asked.seed
+        forecasts = self.inner.predict(
+            view,
+            at=index,
+            quantiles=question.quantiles,
+            samples=question.samples,
+            seed=question.seed,
         )
-        return replace(found, index=asked.at)
+        return replace(forecasts, index=question.at)
 
 
 class Features(NoFuture):
@@ -209,20 +218,20 @@ class Features(NoFuture):
             past_view(self.layer, panel), self._rolled(panel, everywhere, Action())
         )
 
-    def predict(self, asked: Question) -> Forecasts:
+    def predict(self, question: Question) -> Forecasts:
         """As issued under the action at each window's cutoff."""
-        seen, index = self.seen(asked.panel), self.index(asked.panel, asked.at)
+        seen, index = self.seen(question.panel), self.index(question.panel, question.at)
         issued = seen.issued.clone()
         cell = seen.offsets[index.series_W] + index.cutoff_W - seen.start[index.series_W]
-        issued[torch.from_numpy(cell)] = self._rolled(asked.panel, asked.at, asked.action)
-        found = self.inner.predict(
+        issued[torch.from_numpy(cell)] = self._rolled(question.panel, question.at, question.action)
+        forecasts = self.inner.predict(
             self._with_issued(seen, issued),
             at=index,
-            quantiles=asked.quantiles,
-            samples=asked.samples,
-            seed=asked.seed,
+            quantiles=question.quantiles,
+            samples=question.samples,
+            seed=question.seed,
         )
-        return replace(found, index=asked.at)
+        return replace(forecasts, index=question.at)
 
     @property
     def drivers(self) -> list[str]:

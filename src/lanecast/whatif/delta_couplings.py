@@ -36,40 +36,40 @@ class Delta(Coupling):
         """Treatments at their reference, and out of sight."""
         return reference_panel(self.layer, panel)
 
-    def predict(self, asked: Question) -> Forecasts:
+    def predict(self, question: Question) -> Forecasts:
         """The base median plus paths of the effect; see `paths`."""
-        if not asked.quantiles and not asked.samples and not self.leaves_choices(asked):
-            moved_WH = self._target(self.roll(asked))[0] - self.reference(asked)
-            natural = unlink(self.base(asked)[..., _MEDIAN] + moved_WH, self._link)
-            return Forecasts(index=asked.at, point_WH=on_support(natural, asked.target))
-        natural = unlink(self.paths(asked), self._link)
-        return on_grid(asked.at, natural, asked.quantiles, asked.samples, asked.target)
+        if not question.quantiles and not question.samples and not self.leaves_choices(question):
+            moved_WH = self._target(self.roll(question))[0] - self.reference(question)
+            natural = unlink(self.base(question)[..., _MEDIAN] + moved_WH, self._link)
+            return Forecasts(index=question.at, point_WH=on_support(natural, question.target))
+        natural = unlink(self.paths(question), self._link)
+        return on_grid(question.at, natural, question.quantiles, question.samples, question.target)
 
-    def paths(self, asked: Question) -> np.ndarray:
+    def paths(self, question: Question) -> np.ndarray:
         """``base_median + roll_s(a_s, u_s) - roll(reference, 0)`` in link space, [S, W, H].
 
         Where the action leaves no 0/1 choice open, the paths are moved so that their median is
         that of the roll without noise: the point forecast then does not depend on the draws, and a
         step before the first action moves by exactly 0.
         """
-        base_WH = self.base(asked)[..., _MEDIAN]
-        count = max(self.policy_samples, asked.samples or 0)
-        rolled_SWH = self._target(self.roll(asked, samples=count))
-        if not self.leaves_choices(asked):
-            plain_WH = self._target(self.roll(asked))[0]
+        base_WH = self.base(question)[..., _MEDIAN]
+        count = max(self.policy_samples, question.samples or 0)
+        rolled_SWH = self._target(self.roll(question, samples=count))
+        if not self.leaves_choices(question):
+            plain_WH = self._target(self.roll(question))[0]
             rolled_SWH = rolled_SWH - np.median(rolled_SWH, axis=0) + plain_WH
-        return np.asarray(base_WH + (rolled_SWH - self.reference(asked)))
+        return np.asarray(base_WH + (rolled_SWH - self.reference(question)))
 
-    def base(self, asked: Question) -> np.ndarray:
+    def base(self, question: Question) -> np.ndarray:
         """The network's quantile grid of its view, in link space, [W, H, len(GRID)]."""
-        found = self.inner.predict(
-            self.seen(asked.panel), at=self.index(asked.panel, asked.at), quantiles=GRID
+        forecasts = self.inner.predict(
+            self.seen(question.panel), at=self.index(question.panel, question.at), quantiles=GRID
         )
-        return link(found.quantiles_WHQ, self._link)
+        return link(forecasts.quantiles_WHQ, self._link)
 
-    def reference(self, asked: Question) -> np.ndarray:
+    def reference(self, question: Question) -> np.ndarray:
         """The roll that the effect is counted from, without noise, in link space, [W, H]."""
-        untouched = replace(asked, action=Action())
+        untouched = replace(question, action=Action())
         return np.asarray(self._target(self.roll(untouched, reference=True))[0])
 
     @property
@@ -91,21 +91,28 @@ class DeltaPolicy(Delta):
         """Treatments as history."""
         return past_view(self.layer, panel)
 
-    def reference(self, asked: Question) -> np.ndarray:
+    def reference(self, question: Question) -> np.ndarray:
         """Mean of policy-sampled paths."""
-        untouched = replace(asked, action=Action())
+        untouched = replace(question, action=Action())
         rolled = self.roll(untouched, samples=self.policy_samples)
         return np.asarray(self._target(rolled).mean(axis=0))
 
-    def predict(self, asked: Question) -> Forecasts:
+    def predict(self, question: Question) -> Forecasts:
         """The network's own grid, moved by the mean effect."""
-        grid_WHQ = self.base(asked)
-        if asked.action.hard or asked.action.soft:
-            rolled = self.roll(asked, samples=self.policy_samples)
-            effect_WH = self._target(rolled).mean(axis=0) - self.reference(asked)
+        grid_WHQ = self.base(question)
+        if question.action.hard or question.action.soft:
+            rolled = self.roll(question, samples=self.policy_samples)
+            effect_WH = self._target(rolled).mean(axis=0) - self.reference(question)
             grid_WHQ = grid_WHQ + effect_WH[..., None]
         natural = unlink(grid_WHQ, self._link)[None]
-        return mixture(asked.at, natural, asked.quantiles, asked.samples, asked.seed, asked.target)
+        return mixture(
+            question.at,
+            natural,
+            question.quantiles,
+            question.samples,
+            question.seed,
+            question.target,
+        )
 
 
 class Mechanism(Coupling):
@@ -132,39 +139,41 @@ class Mechanism(Coupling):
         """Fit on labels that are published at ``until``: the view has no delay of the target."""
         super().fit(panel, until=until - panel.schema.delay_steps(TARGET), reporter=reporter)
 
-    def predict(self, asked: Question) -> Forecasts:
+    def predict(self, question: Question) -> Forecasts:
         """Point from the roll without noise; quantiles and paths from rolls with noise.
 
         The roll without noise gives 0/1 treatments that are left open their probability.  Where
         none is, the paths are moved onto it, as those of `Delta`: few paths then do for a mean.
         """
-        if not asked.quantiles and not asked.samples:
-            plain = self._rolled(asked, None)
-            return Forecasts(index=asked.at, point_WH=on_support(plain[0], asked.target))
-        count = max(self.policy_samples, asked.samples or 0)
-        paths = self._rolled(asked, count)
-        if not self.leaves_choices(asked):
+        if not question.quantiles and not question.samples:
+            plain = self._rolled(question, None)
+            return Forecasts(index=question.at, point_WH=on_support(plain[0], question.target))
+        count = max(self.policy_samples, question.samples or 0)
+        paths = self._rolled(question, count)
+        if not self.leaves_choices(question):
             kind = self.layer.graph.nodes[self.layer.graph.target].link
-            linked, plain = link(paths, kind), link(self._rolled(asked, None), kind)
+            linked, plain = link(paths, kind), link(self._rolled(question, None), kind)
             paths = unlink(linked - np.median(linked, axis=0) + plain, kind)
-        return on_grid(asked.at, paths, asked.quantiles, asked.samples, asked.target)
+        return on_grid(question.at, paths, question.quantiles, question.samples, question.target)
 
-    def _rolled(self, asked: Question, samples: int | None) -> np.ndarray:
-        seen = self.seen(asked.panel)
+    def _rolled(self, question: Question, samples: int | None) -> np.ndarray:
+        seen = self.seen(question.panel)
         self._one_step.bind(seen)
         step = OneStep(
             module=self._one_step.module,
             view=seen,
             context=self.windows.context,
-            rows_of=lambda series: self.rows(asked.panel, series),
+            rows_of=lambda series: self.rows(question.panel, series),
         )
         target = self.layer.graph.target
         how = Chain(
             samples=None if samples is None else range(samples),
-            seed=asked.seed,
+            seed=question.seed,
             override={target: step.overriding(self.layer)},
             min_back=self.windows.context,
         )
-        horizon, action = self.windows.horizon, asked.action
-        rolled = chain(self.layer, asked.panel, asked.at, horizon=horizon, action=action, how=how)
+        horizon, action = self.windows.horizon, question.action
+        rolled = chain(
+            self.layer, question.panel, question.at, horizon=horizon, action=action, how=how
+        )
         return rolled.natural(target)

@@ -34,8 +34,8 @@ class OtherFutures:
             return
         coupled: Any = forecaster  # `futures` is an option of coupled forecasters alone
         for futures in BESIDE:
-            found = coupled.predict(panel, at=at, seed=seed, futures=futures)
-            self.parts.setdefault(futures, []).append(found)
+            forecasts = coupled.predict(panel, at=at, seed=seed, futures=futures)
+            self.parts.setdefault(futures, []).append(forecasts)
 
     def add(self, other: OtherFutures) -> None:
         """Take over what was asked of another fit."""
@@ -48,21 +48,21 @@ class OtherFutures:
         """WAPE by kind of future, and the leakage in WAPE points; empty where none was asked."""
         if not self.parts:
             return {}
-        found = {"wape/futures_sampled": sampled_wape}
+        wapes = {"wape/futures_sampled": sampled_wape}
         for futures, parts in self.parts.items():
             scored = evaluate(joined(parts), panel, spec, season=season, slices=())
-            found[f"wape/futures_{futures}"] = scored.values["wape"]
-        logged = found[f"wape/futures_{Futures.LOGGED}"]
-        return found | {"leakage_wape_points": 100 * (sampled_wape - logged)}
+            wapes[f"wape/futures_{futures}"] = scored.values["wape"]
+        logged = wapes[f"wape/futures_{Futures.LOGGED}"]
+        return wapes | {"leakage_wape_points": 100 * (sampled_wape - logged)}
 
 
 def futures_lines(scores: Mapping[str, float]) -> Sequence[str]:
     """What the console tells; nothing where nothing was asked."""
     if not scores:
         return []
-    told = ", ".join(
+    shown = ", ".join(
         f"{kind.replace('_', ' ')} {scores[f'wape/futures_{kind}']:.4f}"
         for kind in (Futures.SAMPLED, *BESIDE)
     )
     points = scores["leakage_wape_points"]
-    return [f"WAPE by futures of the treatments: {told}; leakage {points:+.2f} WAPE points"]
+    return [f"WAPE by futures of the treatments: {shown}; leakage {points:+.2f} WAPE points"]

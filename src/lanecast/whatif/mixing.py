@@ -34,15 +34,15 @@ def mixture(
     """
     pooled = np.moveaxis(grids_SWHQ, 0, -2).reshape(*grids_SWHQ.shape[1:3], -1)
     wanted = [*quantiles, 0.5]
-    found = np.moveaxis(np.quantile(pooled, wanted, axis=-1, method=POSITIONS), 0, -1)
+    grid_WHQ = np.moveaxis(np.quantile(pooled, wanted, axis=-1, method=POSITIONS), 0, -1)
     paths = None
     if samples:
         paths = _paths(at, grids_SWHQ, samples, seed)
     return Forecasts(
         index=at,
-        point_WH=on_support(found[..., -1], target),
+        point_WH=on_support(grid_WHQ[..., -1], target),
         levels=quantiles,
-        quantiles_WHQ=on_support(found[..., :-1], target) if quantiles else None,
+        quantiles_WHQ=on_support(grid_WHQ[..., :-1], target) if quantiles else None,
         samples_SWH=None if paths is None else on_support(paths, target),
     )
 

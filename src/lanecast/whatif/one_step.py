@@ -44,13 +44,13 @@ class OneStep:
 
         def make(prepared: Prepared, at: WindowIndex, window: CutWindows, count: int) -> Override:
             series = torch.from_numpy(np.ascontiguousarray(at.series_W)).repeat(count)
-            mine = torch.from_numpy(self.rows_of(at.series_W)).repeat(count)
+            rows = torch.from_numpy(self.rows_of(at.series_W)).repeat(count)
             first = torch.from_numpy(np.ascontiguousarray(at.cutoff_W)).repeat(count) + 1
             first = first - window.back
             known = [node_of[name] for name in self.view.schema.known]
 
             def override(x: Tensor, step: int) -> tuple[Tensor, Tensor]:
-                batch = self._batch(x, step, prepared, series, mine, first, target, known)
+                batch = self._batch(x, step, prepared, series, rows, first, target, known)
                 return self._answer(batch, prepared, series, target)
 
             return override
@@ -63,7 +63,7 @@ class OneStep:
         step: int,
         prepared: Prepared,
         series: Tensor,
-        mine: Tensor,
+        rows: Tensor,
         first: Tensor,
         target: int,
         known: list[int],
@@ -71,7 +71,7 @@ class OneStep:
         space, view = prepared.space, self.view
         span = slice(step - self.context, step + 1)
         when = first[:, None] + torch.arange(span.start, span.stop)
-        seen = when >= torch.from_numpy(view.start)[mine][:, None]
+        seen = when >= torch.from_numpy(view.start)[rows][:, None]
         y = space.to_natural(x[:, span, target], series, target).masked_fill(~seen, 0.0)
         columns = [space.to_natural(x[:, span, node], series, node) for node in known]
         empty = x.new_zeros(*when.shape, 0)
@@ -79,17 +79,17 @@ class OneStep:
         covariates = covariates.masked_fill(~seen[..., None], 0.0)
         dates = view.calendar[when.clamp(0, len(view.calendar) - 1)]
         both = torch.cat([covariates, dates], dim=-1)
-        told = seen[..., None].expand_as(both)
-        static = view.statics[mine] if view.statics.numel() else x.new_zeros(len(x), 0)
+        seen_twice = seen[..., None].expand_as(both)
+        static = view.statics[rows] if view.statics.numel() else x.new_zeros(len(x), 0)
         return WindowBatch(
             past_BLP=y[:, :-1, None],
             seen_BLP=seen[:, :-1, None],
             known_past_BLK=both[:, :-1],
-            known_past_seen_BLK=told[:, :-1],
+            known_past_seen_BLK=seen_twice[:, :-1],
             future_BHK=both[:, -1:],
-            future_seen_BHK=told[:, -1:],
+            future_seen_BHK=seen_twice[:, -1:],
             static_BC=static,
-            series_B=mine,
+            series_B=rows,
             cutoff_B=when[:, -2],
         )
 

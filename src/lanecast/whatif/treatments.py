@@ -57,11 +57,11 @@ def known(panel: Panel, at: WindowIndex, graph: Graph, horizon: int) -> dict[str
 
 def with_action(planned: Mapping[str, np.ndarray], action: Action) -> dict[str, np.ndarray]:
     """Paths of the treatments with the action's laid over them."""
-    found = dict(planned)
+    paths = dict(planned)
     for name, path in action.hard.items():
-        if name in found:
-            found[name] = np.where(np.isfinite(path), path, found[name])
-    return found
+        if name in paths:
+            paths[name] = np.where(np.isfinite(path), path, paths[name])
+    return paths
 
 
 def open_choices(paths: Mapping[str, np.ndarray], graph: Graph) -> list[str]:

@@ -41,11 +41,15 @@ def run(cfg: DictConfig) -> RunResult:
         _check_plan(cfg.get("network"), samples=int(cfg.protocol.samples))
     with Run.open(cfg) as folder:
         engine: Engine = instantiate(cfg.engine) if cfg.get("engine") else Local()
+        trained = open_run(cfg) if cfg.get("run") is not None else None
         # What cannot be built is told before data are read.
-        model = build_forecaster(cfg, here=isinstance(engine, Local))
-        panel, spec = load_panel(cfg.data), instantiate(cfg.windows)
+        model = (
+            trained.model
+            if trained
+            else build_forecaster(cfg, on_this_machine=isinstance(engine, Local))
+        )
+        panel, spec = trained.panel() if trained else load_panel(cfg.data), instantiate(cfg.windows)
         cutoffs = cutoffs_of(panel, cfg.protocol, spec.horizon)
-        trained = cfg.get("run") is not None
         refit = "never" if trained else cfg.protocol.refit
         folds = folds_of(cutoffs, refit)
         if len(folds) > 1 and cfg.model.get("resume") is not None:
@@ -53,7 +57,7 @@ def run(cfg: DictConfig) -> RunResult:
         _note_question(panel, spec, folds, folder)
         result = backtest(
             panel,
-            open_run(cfg).model if trained else model,
+            model,
             windows=spec,
             cutoffs=cutoffs,
             refit=refit,

@@ -54,7 +54,7 @@ def run(cfg: DictConfig) -> None:
     parts = {
         "ledger": _ledger(forecaster, panel, at, earlier=earlier),
         "ways": _ways(forecaster, panel, at, do=do, name=str(cfg.scenario.name)),
-        "misses": _misses(forecaster, panel, at),
+        "misses": _root_causes(forecaster, panel, at),
     }
     for name, (line, table) in parts.items():
         print(line)
@@ -112,7 +112,7 @@ def _ways(
     return line, table
 
 
-def _misses(forecaster: Any, panel: Panel, at: WindowIndex) -> Part:
+def _root_causes(forecaster: Any, panel: Panel, at: WindowIndex) -> Part:
     from lanecast.causal.attribution.root_causes import root_cause
 
     try:

@@ -57,13 +57,15 @@ def run(cfg: DictConfig) -> float:
     facts = {name: list(tensor.shape[1:]) for name, tensor in zip(BY_WINDOW, tensors, strict=True)}
     (out / INPUTS).write_text(json.dumps(facts, indent=1) + "\n")
     with torch.inference_mode():
-        ours = TensorModule(module)(*tensors)
+        reference = TensorModule(module)(*tensors)
     worst = 0.0
     for name, program in programs.items():
-        worst = max(worst, found := max(map(_difference, program(*tensors), ours)))
-        if not found <= cfg.tolerance:
-            raise CheckpointError(f"{out / name} differs from the run by {found:.1e}, relatively")
-        print(f"{out / name}: within {found:.1e} of the run over {len(at)} series")
+        worst = max(worst, difference := max(map(_difference, program(*tensors), reference)))
+        if not difference <= cfg.tolerance:
+            raise CheckpointError(
+                f"{out / name} differs from the run by {difference:.1e}, relatively"
+            )
+        print(f"{out / name}: within {difference:.1e} of the run over {len(at)} series")
 
     def eager() -> Any:
         return forecaster.predict(panel, at=at, quantiles=list(cfg.protocol.quantiles))
@@ -106,10 +108,10 @@ def _tell(name: str, work: Callable[[], Any], count: int) -> None:
     )
 
 
-def _difference(theirs: Any, ours: Any) -> float:
+def _difference(exported: Any, reference: Any) -> float:
     """Largest difference within each window over the window's largest value."""
-    size = ours.abs().flatten(1).amax(dim=1).clamp(min=1e-6)
-    return float(((theirs - ours).abs().flatten(1).amax(dim=1) / size).max())
+    size = reference.abs().flatten(1).amax(dim=1).clamp(min=1e-6)
+    return float(((exported - reference).abs().flatten(1).amax(dim=1) / size).max())
 
 
 def _median(work: Callable[[], Any], rounds: int = 15) -> float:

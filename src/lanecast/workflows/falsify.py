@@ -34,7 +34,7 @@ def run(cfg: DictConfig) -> None:
     until = panel.last_step
     if cfg.cutoff is not None:
         until = cutoff_step(panel, cfg.cutoff, key="cutoff")
-    found = falsify(
+    result = falsify(
         graph,
         panel,
         until=until,
@@ -44,34 +44,34 @@ def run(cfg: DictConfig) -> None:
         budget=FitBudget(**plain_config(cfg.coupling.mechanisms)),
         seed=int(cfg.seed),
     )
-    print("\n".join(lines(found)))
+    print("\n".join(lines(result)))
     if cfg.get("run") is not None:
-        _keep(found, Path(str(cfg.run)))
+        _keep(result, Path(str(cfg.run)))
 
 
-def lines(found: Falsification) -> list[str]:
+def lines(result: Falsification) -> list[str]:
     """The verdict, the strongest contradictions, and what could not be tested."""
-    told = [found.verdict]
-    told += [f"  {row}" for row in found.contradicted[:SHOWN]]
-    reasons = {name: n for name, n in found.counts.items() if name.startswith("untested: ")}
-    told += [f"  {count} {reason}" for reason, count in reasons.items()]
-    if found.contradicted:
-        told.append(
+    rows = [result.verdict]
+    rows += [f"  {row}" for row in result.contradicted[:SHOWN]]
+    reasons = {name: n for name, n in result.counts.items() if name.startswith("untested: ")}
+    rows += [f"  {count} {reason}" for reason, count in reasons.items()]
+    if result.contradicted:
+        rows.append(
             "An edge named here is missing, or something hidden moves both ends; which of the two"
             " is for those who know the network to say."
         )
-    return told
+    return rows
 
 
-def _keep(found: Falsification, folder: Path) -> None:
+def _keep(result: Falsification, folder: Path) -> None:
     """falsification.csv in the run folder, the verdict in its record."""
     import pandas as pd
 
     from lanecast.runs.folder import read_record, write_record
 
-    told = found.to_record()
-    rows: list[dict[str, Any]] = told.pop("rows")
+    facts = result.to_record()
+    rows: list[dict[str, Any]] = facts.pop("rows")
     pd.DataFrame(rows).to_csv(folder / "falsification.csv", index=False, float_format="%.6g")
     record = read_record(folder)
-    record["falsification"] = {key: value for key, value in told.items() if key != "untested"}
+    record["falsification"] = {key: value for key, value in facts.items() if key != "untested"}
     write_record(folder, record)

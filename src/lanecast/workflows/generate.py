@@ -38,14 +38,14 @@ class Tally:
     busy_seconds: float = 0.0  # summed over workers
     worker_bytes: int = 0
     wall_seconds: float = 0.0
-    done: set[int] = field(default_factory=set)
+    finished: set[int] = field(default_factory=set)
 
-    def add(self, done: FinishedPartition, lane_days: int) -> None:
+    def add(self, partition: FinishedPartition, lane_days: int) -> None:
         """Count a partition."""
         self.lane_days += lane_days
-        self.busy_seconds += done.seconds
-        self.worker_bytes = max(self.worker_bytes, done.peak_bytes)
-        self.done.add(done.number)
+        self.busy_seconds += partition.seconds
+        self.worker_bytes = max(self.worker_bytes, partition.peak_bytes)
+        self.finished.add(partition.number)
 
     @property
     def rate(self) -> float:
@@ -69,18 +69,18 @@ def run(cfg: DictConfig) -> float:
     folder = (
         Folder.claim(Path(cfg.out), _key(world, last, truth=bool(cfg.truth))) if cfg.write else None
     )
-    todo = [number for number in range(count) if folder is None or number not in folder.done]
+    todo = [number for number in range(count) if folder is None or number not in folder.finished]
     out, truth = str(cfg.out) if folder else None, bool(cfg.truth)
     jobs = [PartitionJob(world=world, number=n, last=last, folder=out, truth=truth) for n in todo]
     tally, start = Tally(), time.perf_counter()
     try:
-        for job, done in _made(jobs, workers=int(cfg.workers)):
+        for job, partition in _made(jobs, workers=int(cfg.workers)):
             first, end = job.lanes
-            tally.add(done, (end - first) * world.days)
-            if folder is not None and done.arrivals_DT is not None:
-                folder.add(done.number, done.arrivals_DT)
+            tally.add(partition, (end - first) * world.days)
+            if folder is not None and partition.arrivals_DT is not None:
+                folder.add(partition.number, partition.arrivals_DT)
     except KeyboardInterrupt:
-        finished = len(tally.done) if folder is None else len(folder.done)
+        finished = len(tally.finished) if folder is None else len(folder.finished)
         print(f"stopped after {finished} of {count} partitions; the same command makes the rest")
         raise
     if folder is not None and not folder.complete:
@@ -101,7 +101,7 @@ class Folder:
     path: Path
     key: dict[str, Any]
     complete: bool = False
-    done: set[int] = field(default_factory=set)
+    finished: set[int] = field(default_factory=set)
     arrivals_DT: np.ndarray | None = None  # of the finished partitions
 
     @classmethod
@@ -119,16 +119,16 @@ class Folder:
             folder = cls(path, key)
             folder._write_manifest(complete=False)
             return folder
-        found = json.loads(manifest.read_text())
-        if {name: found.get(name) for name in key} != key:
+        manifest_facts = json.loads(manifest.read_text())
+        if {name: manifest_facts.get(name) for name in key} != key:
             raise RunFolderError(
-                f"{path} holds another world ({found.get('hash')}, not {key['hash']}; or other"
-                " lanes or truth=); set out= to a new folder, or remove this one"
+                f"{path} holds another world ({manifest_facts.get('hash')}, not {key['hash']}; or"
+                " other lanes or truth=); set out= to a new folder, or remove this one"
             )
-        folder = cls(path, key, complete=bool(found.get("complete")))
+        folder = cls(path, key, complete=bool(manifest_facts.get("complete")))
         if (path / TOTALS).is_file():
             with np.load(path / TOTALS) as totals:
-                folder.done = set(totals["done"].tolist())
+                folder.finished = set(totals["done"].tolist())
                 folder.arrivals_DT = totals["arrivals_DT"]
         return folder
 
@@ -137,10 +137,10 @@ class Folder:
         import numpy as np
 
         self.arrivals_DT = arrivals_DT + (0 if self.arrivals_DT is None else self.arrivals_DT)
-        self.done.add(number)
+        self.finished.add(number)
         draft = self.path / f"{TOTALS}.draft"
         with draft.open("wb") as file:
-            np.savez(file, done=sorted(self.done), arrivals_DT=self.arrivals_DT)
+            np.savez(file, done=sorted(self.finished), arrivals_DT=self.arrivals_DT)
         os.replace(draft, self.path / TOTALS)
 
     def finish(self, world: World, *, whole: bool) -> None:
@@ -204,7 +204,7 @@ def _progress(total: int) -> Iterator[Any]:
 
 
 def _report(tally: Tally, world: World, *, last: int, workers: int, out: str | None) -> None:
-    if not tally.done:
+    if not tally.finished:
         print(f"{out}: complete, every partition was there already")
         return
     own = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

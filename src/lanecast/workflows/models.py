@@ -122,8 +122,8 @@ def _print(rows: Sequence[ModelRow]) -> None:
         marks = [
             "yes" if role in row.reads else "-" for role in ("known_future", "observed", "static")
         ]
-        told = [*marks, row.quantiles] if row.missing is None else ["", "", "", row.missing]
-        table.add_row(row.name, row.kind, *told, _shown(row.cost))
+        cells = [*marks, row.quantiles] if row.missing is None else ["", "", "", row.missing]
+        table.add_row(row.name, row.kind, *cells, _shown(row.cost))
     Console().print(table)
     print(f"\ncost: {measured_costs()['case']}")
 

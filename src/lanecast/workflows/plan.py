@@ -32,7 +32,7 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.config import instantiate
     from lanecast.data.ingest.loading import load_panel
     from lanecast.planning.planning import plan
-    from lanecast.planning.policies import SolveOptions
+    from lanecast.planning.program.options import SolveOptions
     from lanecast.runs.record import Objective, Run
     from lanecast.workflows.sample_paths import SamplePaths, check_groups
 

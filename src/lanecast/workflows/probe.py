@@ -21,16 +21,16 @@ def run(cfg: DictConfig) -> None:
     from lanecast.runs.record import Run
 
     with Run.open(cfg) as folder:
-        found = probe(subject_of(cfg), controls=bool(cfg.controls))
-        print("\n".join(found.lines()))
-        for one in found.warnings:
-            folder.warn(one)
-        folder.note(probe=found.to_record())
+        verdict = probe(subject_of(cfg), controls=bool(cfg.controls))
+        print("\n".join(verdict.lines()))
+        for warning in verdict.warnings:
+            folder.warn(warning)
+        folder.note(probe=verdict.to_record())
         if cfg.get("run") is not None:
             record = read_record(Path(str(cfg.run)))
-            record["probe"] = found.to_record()
+            record["probe"] = verdict.to_record()
             write_record(Path(str(cfg.run)), record)
-    refuse(found, str(cfg.model.name))
+    refuse(verdict, str(cfg.model.name))
 
 
 def subject_of(cfg: DictConfig) -> Subject:
@@ -44,7 +44,7 @@ def subject_of(cfg: DictConfig) -> Subject:
     from lanecast.workflows.backtest import cutoffs_of
 
     spec: WindowSpec = instantiate(cfg.windows)
-    build_forecaster(cfg)  # what cannot be built is told before data are read
+    model = build_forecaster(cfg)  # what cannot be built is told before data are read
     table, future = read_tables(cfg.data)
     panel = panel_of(cfg.data, table, future)
     step = (
@@ -57,7 +57,7 @@ def subject_of(cfg: DictConfig) -> Subject:
         future=future,
         schema=panel.schema,
         lay_out=partial(panel_of, cfg.data),
-        model=build_forecaster(cfg),
+        model=model,
         spec=spec,
         cutoff=panel.time_of(step),
         season=int(cfg.protocol.season),

@@ -96,9 +96,9 @@ def write_record(folder: Path, comparison: Comparison, *, prose: Mapping[str, st
             raise ConfigError(
                 f"a new record needs {', '.join(f'{key}=' for key in missing)} on the command line"
             )
-        told = {key: value or "none" for key, value in prose.items()}
+        words = {key: value or "none" for key, value in prose.items()}
         text = TEMPLATE.format(
-            **told, command=commands(comparison.runs), table=table, begin=BEGIN, end=END
+            **words, command=commands(comparison.runs), table=table, begin=BEGIN, end=END
         )
     readme.write_text(text, encoding="utf-8")
 
@@ -125,8 +125,8 @@ def commands(runs: Sequence[CompletedRun]) -> str:
         ]
         seeds.setdefault((str(run.record.get("verb")), " ".join(kept)), []).append(run.seed)
     return "\n".join(
-        f"python scripts/{verb}.py -m {overrides} seed={','.join(map(str, sorted(set(found))))}"
-        for (verb, overrides), found in seeds.items()
+        f"python scripts/{verb}.py -m {overrides} seed={','.join(map(str, sorted(set(numbers))))}"
+        for (verb, overrides), numbers in seeds.items()
     )
 
 
@@ -146,7 +146,10 @@ def write_index(root: Path) -> None:
 def index_text(root: Path) -> str:
     """What the index must say."""
     lines = ["| experiment | question | verdict |", "| --- | --- | --- |"]
-    for folder in sorted((one for one in root.iterdir() if one.is_dir()), reverse=True):
+    for folder in sorted(
+        (folder_of_record for folder_of_record in root.iterdir() if folder_of_record.is_dir()),
+        reverse=True,
+    ):
         text = (folder / "README.md").read_text(encoding="utf-8")
         question = text.splitlines()[0].lstrip("# ")
         lines.append(
@@ -157,8 +160,8 @@ def index_text(root: Path) -> str:
 
 def verdict_of(text: str) -> str:
     """First sentence of the verdict, on one line."""
-    found = re.search(r"\*\*Verdict[.:]?\*\*[.:]?\s*(.+?[.!])(?:\s|$)", text, flags=re.DOTALL)
-    return " ".join(found[1].split()).replace("|", "/") if found else "none yet"
+    match = re.search(r"\*\*Verdict[.:]?\*\*[.:]?\s*(.+?[.!])(?:\s|$)", text, flags=re.DOTALL)
+    return " ".join(match[1].split()).replace("|", "/") if match else "none yet"
 
 
 def check_records(root: Path) -> None:
@@ -180,28 +183,28 @@ def disagreements(folder: Path) -> list[str]:
     results = pd.read_csv(folder / "results.csv", dtype={"hash": str})
     lines = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()
     heads = _cells(lines[0])
-    found = []
+    differences = []
     for line in lines[2:]:
         row = dict(zip(heads, _cells(line), strict=True))
-        mine = results[results["hash"].str.startswith(row["hash"])]
-        if mine.empty:
-            found.append(f"{folder.name}: no run of results.csv has the hash {row['hash']}")
+        runs_of_row = results[results["hash"].str.startswith(row["hash"])]
+        if runs_of_row.empty:
+            differences.append(f"{folder.name}: no run of results.csv has the hash {row['hash']}")
             continue
-        if int(row.get("num_runs", len(mine)) or 0) != len(mine):
-            found.append(
-                f"{folder.name}: {row['hash']} has {len(mine)} runs, not {row['num_runs']}"
+        if int(row.get("num_runs", len(runs_of_row)) or 0) != len(runs_of_row):
+            differences.append(
+                f"{folder.name}: {row['hash']} has {len(runs_of_row)} runs, not {row['num_runs']}"
             )
         for name in heads:
-            if name not in mine or mine[name].dtype.kind != "f" or not row[name]:
+            if name not in runs_of_row or runs_of_row[name].dtype.kind != "f" or not row[name]:
                 continue
-            value, printed = float(mine[name].mean()), row[name]
+            value, printed = float(runs_of_row[name].mean()), row[name]
             digits = len(printed.partition(".")[2])
             if abs(value - float(printed)) > 0.51 * 10.0**-digits:
-                found.append(
+                differences.append(
                     f"{folder.name}: {name} of {row['hash']} is {value:.{digits}f} in results.csv"
                     f" and {printed} in README.md"
                 )
-    return found
+    return differences
 
 
 def _cells(line: str) -> list[str]:

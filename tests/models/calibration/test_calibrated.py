@@ -14,9 +14,10 @@ from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError, ScenarioError
 from lanecast.evaluation.metrics import coverage
 from lanecast.models.calibration.conformal import Method
-from lanecast.models.calibration.forecaster import LEVELS, CalibratedForecaster, moved_paths
+from lanecast.models.calibration.forecaster import CalibratedForecaster, moved_paths
 from lanecast.models.classical.naive import SeasonalNaive
 from lanecast.models.protocol import Capabilities, Forecaster
+from lanecast.models.quantiles.grids import LEVELS
 from lanecast.pipeline.opening import causal_part
 
 SPEC = WindowSpec(context=28, horizon=7)

@@ -38,7 +38,7 @@ def test_conformal_quantile_covers_at_least_its_level():
 def test_scores_count_once_they_are_known():
     method = Method(name="split", least=1)
     scores = scores_of([5.0], known=10)
-    asked = {"family_G": np.zeros(1, dtype=np.int64), "grid": [], "asked": [9, 10]}
+    asked = {"family_G": np.zeros(1, dtype=np.int64), "grid": [], "cutoffs": [9, 10]}
     found = shifts(scores, [0.9], method=method, **asked)
     assert found[9].item() == 0.0
     assert found[10].item() == 5.0
@@ -47,7 +47,7 @@ def test_scores_count_once_they_are_known():
 def test_a_small_group_takes_the_shift_of_its_family():
     method = Method(name="split", least=3)
     scores = scores_of([1.0, 2.0, 3.0], group=0).joined(scores_of([9.0], group=1))
-    asked = {"grid": [], "asked": [0]}
+    asked = {"grid": [], "cutoffs": [0]}
     found = shifts(scores, [0.5], method=method, family_G=np.array([0, 0]), **asked)[0]
     assert found[0].item() == 2.0
     assert found[1].item() == pytest.approx(2.0)
@@ -62,7 +62,7 @@ def test_a_level_that_is_missed_moves_outwards(name):
     for cutoff in range(1, 6):  # outcomes always above what was promised
         scores = scores.joined(scores_of([1.0 + 10 * cutoff] * 4, cutoff=cutoff, known=cutoff + 1))
     still = Method(name="split", least=1)
-    asked = {"family_G": np.zeros(1, dtype=np.int64), "grid": range(7), "asked": [6]}
+    asked = {"family_G": np.zeros(1, dtype=np.int64), "grid": range(7), "cutoffs": [6]}
     moved = shifts(scores, [0.8], method=method, **asked)[6].item()
     assert moved > shifts(scores, [0.8], method=still, **asked)[6].item()
 
@@ -74,7 +74,11 @@ def test_aci_reaches_its_level_where_the_scores_drift():
         drifted = rng.normal(loc=0.02 * step, size=5)
         scores = scores.joined(scores_of(drifted, cutoff=step, known=step + 1))
     method = Method(name="aci", memory=28, rate=0.05, least=10)
-    asked = {"family_G": np.zeros(1, dtype=np.int64), "grid": range(300), "asked": range(100, 300)}
+    asked = {
+        "family_G": np.zeros(1, dtype=np.int64),
+        "grid": range(300),
+        "cutoffs": range(100, 300),
+    }
     found = shifts(scores, [0.9], method=method, **asked)
     hits = [
         (scores.score_EQ[scores.cutoff_E == step, 0] <= found[step].item()).mean()

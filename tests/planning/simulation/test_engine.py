@@ -12,6 +12,7 @@ import pytest
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Scenarios
 from lanecast.planning.parameters import Parameters
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import solve
 from lanecast.planning.simulation import SimulationOptions, replicate, simulate
 from lanecast.planning.simulation import ledger as ledgers
@@ -40,9 +41,9 @@ def alone(volumes: Scenarios, number: int) -> Scenarios:
 def test_the_fluid_limit_costs_what_the_program_says(seed):
     parameters = network(seed)
     volumes, state = small_volumes(parameters, seed=seed), small_state(parameters, seed=seed)
-    plan = solve(parameters, volumes, state=state).plan
+    plan = solve(parameters, volumes, options=SolveOptions(state=state)).plan
     one = alone(volumes, 1)
-    told = solve(parameters, one, fixed=plan, state=state, flows=True)
+    told = solve(parameters, one, fixed=plan, options=SolveOptions(state=state, flows=True))
     run = simulate(
         parameters, plan, one.volume_WLT[0], options=FLUID, state=state, recourse=told.flows
     )
@@ -58,10 +59,10 @@ def test_no_run_costs_less_than_the_program_with_foresight(hub, follow):
     for seed in range(5):
         parameters = network(seed, hub=hub)
         volumes, state = small_volumes(parameters, seed=seed), small_state(parameters, seed=seed)
-        plan = solve(parameters, volumes, state=state).plan
+        plan = solve(parameters, volumes, options=SolveOptions(state=state)).plan
         for number in range(4):
             one = alone(volumes, number)
-            told = solve(parameters, one, fixed=plan, state=state, flows=True)
+            told = solve(parameters, one, fixed=plan, options=SolveOptions(state=state, flows=True))
             run = simulate(
                 parameters, plan, one.volume_WLT[0], seed=number, state=state,
                 recourse=told.flows if follow else None,
@@ -74,7 +75,7 @@ def test_no_run_costs_less_than_the_program_with_foresight(hub, follow):
 def test_packages_are_counted_at_every_event(monkeypatch):
     parameters = network(hub=True)
     volumes, state = small_volumes(parameters), small_state(parameters)
-    plan = solve(parameters, volumes, state=state).plan
+    plan = solve(parameters, volumes, options=SolveOptions(state=state)).plan
     seen = []
     note = ledgers.Ledger.note
 

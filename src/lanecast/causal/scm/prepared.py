@@ -184,11 +184,11 @@ def cut(
     cutoff = torch.from_numpy(np.ascontiguousarray(at.cutoff_W))
     step_WT = cutoff[:, None] + ahead_T
     steps = prepared.x_NTX.shape[1]
-    there_WT = (step_WT >= 0) & (step_WT < steps)
+    inside_WT = (step_WT >= 0) & (step_WT < steps)
     clamped = step_WT.clamp(0, steps - 1)
     values = prepared.whole_NTX if history_NTX is None else history_NTX
-    x = values[series[:, None], clamped].masked_fill(~there_WT[..., None], 0.0)
-    seen = prepared.seen_NTX[series[:, None], clamped] & there_WT[..., None]
+    x = values[series[:, None], clamped].masked_fill(~inside_WT[..., None], 0.0)
+    seen = prepared.seen_NTX[series[:, None], clamped] & inside_WT[..., None]
     clamp = seen[..., :nodes] & (ahead_T[:, None] <= torch.from_numpy(newest_J))
     settled = ahead_T <= -ragged  # every node of the step is published: gaps are filled already
     clamp = clamp | settled[:, None]

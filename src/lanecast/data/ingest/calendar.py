@@ -63,13 +63,13 @@ def public_holidays(times_T: pd.DatetimeIndex, country: str | Sequence[str] | No
     dates: list[str] = []
     for code in codes:
         try:
-            found = holidays.country_holidays(code, years=years)
+            days = holidays.country_holidays(code, years=years)
         except NotImplementedError as err:
             raise ConfigError(
                 f"data.calendar.country={code!r} is not known to the holidays library;"
                 " use an ISO code such as US or CN"
             ) from err
-        dates += [date.isoformat() for date in found]
+        dates += [date.isoformat() for date in days]
     return dates
 
 
@@ -90,13 +90,13 @@ def _around(
     special[inside + REACH] = True
 
     columns = {name: special[REACH : REACH + count]}
-    for what, sign in (("in", 1), ("ago", -1)):
+    for side, sign in (("in", 1), ("ago", -1)):
         nearer = columns[name].copy()
         for k in range(1, REACH + 1):
             low = REACH + sign * k
-            here = special[low : low + count]
-            columns[f"{name}_{what}_{k}"] = here & ~nearer
-            nearer = nearer | here
+            days = special[low : low + count]
+            columns[f"{name}_{side}_{k}"] = days & ~nearer
+            nearer = nearer | days
     return {key: flags[of_T] for key, flags in columns.items()}
 
 

@@ -26,13 +26,13 @@ def with_future(panel: Panel, future: pd.DataFrame) -> Panel:
     """
     schema = panel.schema
     _check_columns(panel, future)
-    ours = future[ID].isin(panel.series)
-    if not ours.any():
+    is_known = future[ID].isin(panel.series)
+    if not is_known.any():
         raise SchemaError(
             f"no row of the future table is of one of the {panel.num_series} series, the first of"
             f" which is {panel.series[0]!r}; the ids must be those of the table"
         )
-    known = future.loc[ours, [ID, TIME, *schema.known]]
+    known = future.loc[is_known, [ID, TIME, *schema.known]]
     rows = checked_rows(known.assign(**dict.fromkeys(schema.past, np.nan)), schema)
     series_R = pd.Index(panel.series).get_indexer(pd.Index(rows.ids_N))[rows.series_R]
     step_R = _steps(panel, rows)
@@ -48,7 +48,7 @@ def with_future(panel: Panel, future: pd.DataFrame) -> Panel:
     columns = [schema.stored.index(name) for name in schema.known]
     cell_R = offsets[series_R] + step_R - panel.start[series_R]
     values[cell_R[:, None], columns] = rows.values_RX[:, columns]
-    strangers = int((~ours).sum())
+    strangers = int((~is_known).sum())
     return replace(
         panel,
         offsets=offsets,
@@ -66,8 +66,8 @@ def _check_columns(panel: Panel, future: pd.DataFrame) -> None:
                 f" {name} observed and refit"
             )
     for name in panel.schema.past:
-        if name in future and (there := future[name].notna().to_numpy()).any():
-            row = int(np.flatnonzero(there)[0])
+        if name in future and (filled := future[name].notna().to_numpy()).any():
+            row = int(np.flatnonzero(filled)[0])
             raise SchemaError(
                 f"the future table holds a value of {name!r} for series {future[ID].iloc[row]!r} at"
                 f" {future[TIME].iloc[row]}; only known_future columns have a future: remove it,"

@@ -123,8 +123,8 @@ def _with_future(
     if not {ID, TIME, *schema.known} <= {*future} or ID not in frame:
         return frame, 0  # without it, what is wrong in the table can still be told
     for name in schema.past:
-        if name in future and (given := future[name].notna().to_numpy()).any():
-            row = int(np.flatnonzero(given)[0])
+        if name in future and (filled := future[name].notna().to_numpy()).any():
+            row = int(np.flatnonzero(filled)[0])
             faults.add(
                 SchemaError(
                     f"the future table holds a value of {name!r} for series"
@@ -202,8 +202,8 @@ def _lay_out(
     number = np.full(len(rows.ids_N), -1, dtype=np.int64)
     number[kept] = np.arange(len(kept))
     everyone = len(kept) == len(rows.ids_N)
-    mine: Any = slice(None) if everyone else number[rows.series_R] >= 0
-    series_R, step_R = rows.series_R[mine], rows.step_R[mine]
+    kept_R: Any = slice(None) if everyone else number[rows.series_R] >= 0
+    series_R, step_R = rows.series_R[kept_R], rows.step_R[kept_R]
     series_R = series_R if everyone else number[series_R]
     head = heads(series_R, len(kept))
     start, end = step_R[head[:-1]].astype(np.int64), step_R[head[1:] - 1].astype(np.int64) + 1
@@ -216,7 +216,7 @@ def _lay_out(
     else:
         values = np.full((offsets[-1], len(schema.stored)), np.nan, dtype=np.float32)
         cell_R = offsets[series_R] + step_R - start[series_R]
-        values[cell_R] = rows.values_RX[mine]
+        values[cell_R] = rows.values_RX[kept_R]
         empty[:] = True
         empty[cell_R] = False
     zeros = 0
@@ -226,7 +226,7 @@ def _lay_out(
         cells = cells[start[owner] + cells - offsets[owner] <= last_N[kept][owner]]
         values[np.ix_(cells, _target_unit(schema))] = 0.0
         zeros = len(cells)
-    lost_R = np.flatnonzero(np.isnan(rows.values_RX[mine, 0]))
+    lost_R = np.flatnonzero(np.isnan(rows.values_RX[kept_R, 0]))
     counts = {
         "series": len(kept),
         "series_dropped": len(rows.ids_N) - len(kept),
@@ -264,8 +264,8 @@ def future_holes(panel: Panel, index: WindowIndex, spec: WindowSpec) -> dict[str
     holes = {}
     for name in panel.schema.known:
         needed_H = ahead_H <= panel.schema.last_visible(name)
-        there_WH = inside_WH & torch.isfinite(panel.column(name)).numpy()[cell_WH]
-        missing_WH = ~there_WH & needed_H
+        present_WH = inside_WH & torch.isfinite(panel.column(name)).numpy()[cell_WH]
+        missing_WH = ~present_WH & needed_H
         if missing_WH.any():
             holes[name] = np.where(missing_WH.any(axis=1), missing_WH.argmax(axis=1) + 1, 0)
     return holes

@@ -70,8 +70,8 @@ def gather_statics(
             )
             continue
         table[name] = pairs.set_index(ID)[name]
-    there = [name for name in schema.static if name in table]
-    for name in there.copy():
+    present = [name for name in schema.static if name in table]
+    for name in present.copy():
         if (absent := table[name].isna().to_numpy()).any():
             faults.add(
                 SchemaError(
@@ -79,8 +79,8 @@ def gather_statics(
                     f" ({int(absent.sum())} in all); supply it or remove its declaration"
                 )
             )
-            there.remove(name)
-    return table[there]
+            present.remove(name)
+    return table[present]
 
 
 def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) -> Statics:

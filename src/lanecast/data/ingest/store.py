@@ -94,8 +94,8 @@ def open_store(
             f"{folder} is no store; write it with lanecast prepare and this data group"
         )
     facts = json.loads((folder / MANIFEST).read_text())
-    asked = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
-    for key, wanted in asked.items():
+    expected = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
+    for key, wanted in expected.items():
         if facts[key] != wanted:
             raise SchemaError(
                 f"{folder} was written with {key} {facts[key]}, but data.schema says {wanted};"

@@ -165,16 +165,16 @@ def clean_times(times: pd.Series, ids: pd.Series, faults: Faults | None = None) 
     """
     faults = faults or Faults()
 
-    def refusal(row: int, what: str) -> SchemaError:
-        return SchemaError(f"{TIME} of series {ids.iloc[row]!r}, row {row}: {what}")
+    def refusal(row: int, reason: str) -> SchemaError:
+        return SchemaError(f"{TIME} of series {ids.iloc[row]!r}, row {row}: {reason}")
 
     if times.dtype == "datetime64[ns]" and not times.isna().any():
         return times
     if pd.api.types.is_numeric_dtype(times.dtype):
         raise refusal(0, f"{times.iloc[0]!r} is a number; give dates such as 2024-06-18")
     if (absent := times.isna().to_numpy()).any():
-        what = f"the time is missing; remove the row{such(int(absent.sum()), 'rows')}"
-        faults.add(refusal(int(np.flatnonzero(absent)[0]), what))
+        problem = f"the time is missing; remove the row{such(int(absent.sum()), 'rows')}"
+        faults.add(refusal(int(np.flatnonzero(absent)[0]), problem))
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         try:
             times = pd.to_datetime(times)
@@ -183,20 +183,20 @@ def clean_times(times: pd.Series, ids: pd.Series, faults: Faults | None = None) 
     zone = times.dt.tz
     if zone is not None:
         if str(zone) not in ("UTC", "UTC+00:00"):
-            what = (
+            problem = (
                 f"times are in {zone}, where hours can repeat or vanish; convert the column to UTC"
                 f' (dt.tz_convert("UTC")) or to local time without a zone (dt.tz_localize(None))'
             )
-            faults.add(refusal(0, what))
+            faults.add(refusal(0, problem))
         times = times.dt.tz_localize(None)
     low, high = pd.Timestamp.min.as_unit("us"), pd.Timestamp.max.as_unit("us")
     if times.min() < low or times.max() > high:
         beyond = ((times < low) | (times > high)).to_numpy()
         row = int(np.flatnonzero(beyond)[0])
-        what = (
+        problem = (
             f"{times.iloc[row]:%F} is no time that a table can hold; correct it, or remove the row"
         )
-        faults.add(refusal(row, what))
+        faults.add(refusal(row, problem))
         times = times.where(~beyond)
     return times.astype("datetime64[ns]")
 
@@ -207,20 +207,20 @@ def _sound_times(
     """Times of a column that pandas cannot read as one: what is no date, or written otherwise."""
     parsed = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
     if (none := np.flatnonzero((parsed.isna() & times.notna()).to_numpy())).size:
-        what = f"{times.iloc[none[0]]!r} is no date; write it as 2024-06-18 or 2024-06-18 14:00"
-        faults.add(refusal(int(none[0]), what + such(none.size, "rows")))
+        reason = f"{times.iloc[none[0]]!r} is no date; write it as 2024-06-18 or 2024-06-18 14:00"
+        faults.add(refusal(int(none[0]), reason + such(none.size, "rows")))
     try:
         alike = pd.to_datetime(times.where(parsed.notna()), errors="coerce")
     except ValueError:
-        what = "the table mixes time zones; write all times in UTC"
-        faults.add(refusal(0, what))
+        reason = "the table mixes time zones; write all times in UTC"
+        faults.add(refusal(0, reason))
         return parsed
     if (other := np.flatnonzero((alike.isna() & parsed.notna()).to_numpy())).size:
         usual = times[parsed.notna()].iloc[0]
-        what = (
+        reason = (
             f"{times.iloc[other[0]]!r} is written otherwise than {usual!r}; write all times alike"
         )
-        faults.add(refusal(int(other[0]), what + such(other.size, "rows")))
+        faults.add(refusal(int(other[0]), reason + such(other.size, "rows")))
     return alike
 
 

@@ -44,11 +44,11 @@ def clean_values(
             continue
         numbers, is_sound = as_numbers(frame[name], faults, ids=ids, times=times)
         column = schema.columns[name]
-        for row, value, what in _failures(numbers, name, column, holes=not is_sound):
+        for row, value, reason in _failures(numbers, name, column, holes=not is_sound):
             faults.add(
                 SchemaError(
                     f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
-                    f" {value} {what}"
+                    f" {value} {reason}"
                 )
             )
         kind = _kind(numbers)
@@ -59,9 +59,9 @@ def clean_values(
     return values_RX
 
 
-def such(count: int, what: str) -> str:
+def such(count: int, noun: str) -> str:
     """``(3 such rows in all)``; nothing for a single one."""
-    return "" if count == 1 else f" ({count} such {what} in all)"
+    return "" if count == 1 else f" ({count} such {noun} in all)"
 
 
 def _kind(numbers: np.ndarray) -> type[np.floating]:
@@ -87,26 +87,26 @@ def _failures(
         try:
             rule.validate(pd.DataFrame({name: values}, copy=False), inplace=True, lazy=True)
         except pandera.errors.SchemaErrors as err:
-            for what, cases in err.failure_cases.groupby("check", sort=False):
+            for check, cases in err.failure_cases.groupby("check", sort=False):
                 case = cases.sort_values("index").iloc[0]
-                first.setdefault(str(what), (low + int(case["index"]), case["failure_case"]))
-                count[str(what)] += len(cases)
-    for what, (row, value) in first.items():
-        words = what
-        if what == "not_nullable":
+                first.setdefault(str(check), (low + int(case["index"]), case["failure_case"]))
+                count[str(check)] += len(cases)
+    for check, (row, value) in first.items():
+        words = check
+        if check == "not_nullable":
             words = (
                 "is missing, but its role is known_future; supply it for every row, or declare"
                 f" {name} observed"
             )
-        yield row, value, words + such(count[what], "values")
+        yield row, value, words + such(count[check], "values")
 
 
-def _rule(column: Column, kind: type[np.floating], given: np.dtype, *, holes: bool) -> rules.Column:
+def _rule(column: Column, kind: type[np.floating], dtype: np.dtype, *, holes: bool) -> rules.Column:
     """What the values of a column have to keep; ``given`` is their type in the table."""
     import pandera.pandas as rules
 
     checks = []
-    if given in (np.float32, np.float64):  # whole numbers and flags are finite as they are
+    if dtype in (np.float32, np.float64):  # whole numbers and flags are finite as they are
         checks += [
             rules.Check(_not_infinite, name="is infinite; correct it, or leave it empty"),
             rules.Check(_in_float32, name="is beyond the range of float32; change its unit"),

@@ -101,8 +101,8 @@ def conformal_quantile(score_EQ: np.ndarray, level_Q: np.ndarray) -> np.ndarray:
     place = (len(ordered) + 1) * level_Q
     rank = np.where(level_Q > 0.5, np.ceil(place - 1e-9), np.floor(place + 1e-9)).astype(np.int64)
     rank = np.clip(rank, 1, len(ordered)) - 1
-    found: np.ndarray = ordered[rank, np.arange(len(level_Q))]
-    return found
+    quantile_Q: np.ndarray = ordered[rank, np.arange(len(level_Q))]
+    return quantile_Q
 
 
 def shifts(
@@ -112,9 +112,9 @@ def shifts(
     method: Method,
     family_G: np.ndarray,
     grid: Sequence[int],
-    asked: Sequence[int],
+    cutoffs: Sequence[int],
 ) -> dict[int, np.ndarray]:
-    """Shift of every group and level, in spreads, as known at each asked cutoff, [G, Q].
+    """Shift of every group and level, in spreads, as known at each of ``cutoffs``, [G, Q].
 
     ``family_G``: groups of one family are pooled for a group with fewer than ``least`` scores; with
     too few in the family as well, nothing is moved.  The state of aci and pid changes at the
@@ -123,17 +123,17 @@ def shifts(
     tau_Q = np.asarray(levels, dtype=np.float64)
     num_groups = len(family_G)
     state = _State(method=method, tau_Q=tau_Q, num_groups=num_groups, count=len(scores))
-    wanted = set(asked)
-    found = {}
-    for time in sorted({*grid, *asked}):
+    wanted = set(cutoffs)
+    shift_by_cutoff = {}
+    for time in sorted({*grid, *cutoffs}):
         if time in grid:
             state.learn(scores, time)
         shift_GQ = state.shift(scores, time, family_G)
         if time in grid:
             state.issue(scores, time, shift_GQ)
         if time in wanted:
-            found[time] = shift_GQ
-    return found
+            shift_by_cutoff[time] = shift_GQ
+    return shift_by_cutoff
 
 
 class _State:
@@ -177,12 +177,12 @@ class _State:
         if self.method.memory is not None:
             known &= scores.known_E > time - self.method.memory
         rows = np.flatnonzero(known)
-        mine, num = scores.group_E[rows], len(family_G)
-        own_G = np.bincount(mine, minlength=num) >= self.method.least
-        families = np.bincount(family_G[mine], minlength=int(family_G.max()) + 1)
+        group_E, num = scores.group_E[rows], len(family_G)
+        own_G = np.bincount(group_E, minlength=num) >= self.method.least
+        families = np.bincount(family_G[group_E], minlength=int(family_G.max()) + 1)
         base_GQ = np.zeros_like(self.level_GQ)
-        sorted_rows = _split_by(rows, mine, num)
-        of_family = _split_by(rows, family_G[mine], len(families))
+        sorted_rows = _split_by(rows, group_E, num)
+        of_family = _split_by(rows, family_G[group_E], len(families))
         for group in np.flatnonzero(own_G | (families[family_G] >= self.method.least)):
             pool = sorted_rows[group] if own_G[group] else of_family[family_G[group]]
             base_GQ[group] = conformal_quantile(scores.score_EQ[pool], self.level_GQ[group])
@@ -192,8 +192,8 @@ class _State:
 
     def issue(self, scores: ConformalScores, time: int, shift_GQ: np.ndarray) -> None:
         """Remember what was promised at ``time``."""
-        here = scores.cutoff_E == time
-        self.issued_EQ[here] = shift_GQ[scores.group_E[here]]
+        at_time = scores.cutoff_E == time
+        self.issued_EQ[at_time] = shift_GQ[scores.group_E[at_time]]
 
 
 def _means(value_EQ: np.ndarray, group_E: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:

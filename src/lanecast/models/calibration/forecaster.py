@@ -33,10 +33,9 @@ from lanecast.models.calibration.conformal import ConformalScores, Method, shift
 from lanecast.models.classical.residuals import window_levels
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
-from lanecast.models.quantiles.grids import around, at_levels
+from lanecast.models.quantiles.grids import LEVELS, around, at_levels
 from lanecast.models.wrapping import Wrapping, longer
 
-LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 SPREAD = (LEVELS.index(0.1), LEVELS.index(0.9))
 LEVEL_SHARE = 0.1  # of a window's volume, added to its spread, which can be 0
 
@@ -231,26 +230,26 @@ class CalibratedForecaster(Wrapping):
         online = list(range(self.fitted_until, last, self.stride))
         scores, series_E = self._first, self._known_numbers(panel)
         if online:
-            asked = windows_at(panel, online, self.windows)
+            windows = windows_at(panel, online, self.windows)
             more, series = self._scores(
-                self.inner, panel, asked, until=last, seed=seed, options=options
+                self.inner, panel, windows, until=last, seed=seed, options=options
             )
             scores, series_E = scores.joined(more), np.concatenate([series_E, series])
         scores, family_G = self._grouped(scores, series_E, panel.num_series)
-        found = shifts(
+        shift_by_cutoff = shifts(
             scores,
             LEVELS,
             method=self.method,
             family_G=family_G,
             grid=sorted({*np.unique(self._first.cutoff_E).tolist(), *online}),
-            asked=np.unique(at.cutoff_W).tolist(),
+            cutoffs=np.unique(at.cutoff_W).tolist(),
         )
         level_W = self._levels(panel, at)
         group_WH = self._groups(level_W)
         if self.by == "series":
             group_WH = self._series_groups(group_WH, at.series_W[:, None])
         cutoffs, which_W = np.unique(at.cutoff_W, return_inverse=True)
-        shift_CGQ = np.stack([found[int(cutoff)] for cutoff in cutoffs])
+        shift_CGQ = np.stack([shift_by_cutoff[int(cutoff)] for cutoff in cutoffs])
         move_WHQ = shift_CGQ[which_W[:, None], group_WH] * self._spread(old_WHQ, level_W)[..., None]
         return around(base.point_WH, old_WHQ + move_WHQ, LEVELS)
 
@@ -267,9 +266,9 @@ class CalibratedForecaster(Wrapping):
         """Scores of the windows whose labels are known at ``until``, and their series, [E]."""
         if not len(at):
             return _none(), np.zeros(0, dtype=np.int64)
-        found = model.predict(panel, at=at, quantiles=LEVELS, seed=seed, **(options or {}))
-        assert found.quantiles_WHQ is not None
-        grid_WHQ = found.quantiles_WHQ.astype(np.float64)
+        forecasts = model.predict(panel, at=at, quantiles=LEVELS, seed=seed, **(options or {}))
+        assert forecasts.quantiles_WHQ is not None
+        grid_WHQ = forecasts.quantiles_WHQ.astype(np.float64)
         y_WH, seen_WH = labels(panel, at, self.windows.horizon)
         ahead_H = np.arange(1, self.windows.horizon + 1)
         known_WH = at.cutoff_W[:, None] + ahead_H + panel.schema.delay_steps(TARGET)
@@ -326,23 +325,25 @@ class CalibratedForecaster(Wrapping):
 
     def _known_numbers(self, panel: Panel) -> np.ndarray:
         number = {str(name): at for at, name in enumerate(panel.series)}
-        found = [number.get(name, -1) for name in self._first_series]
-        return np.array(found, dtype=np.int64)
+        numbers = [number.get(name, -1) for name in self._first_series]
+        return np.array(numbers, dtype=np.int64)
 
 
 def moved_paths(paths_SWH: np.ndarray, old_WHQ: np.ndarray, new_WHQ: np.ndarray) -> np.ndarray:
     """Each value moved by the shift of the quantiles around it, constant beyond them, [S, W, H]."""
     gap_WHQ = new_WHQ - old_WHQ
     last = old_WHQ.shape[-1] - 1
-    found = np.empty_like(paths_SWH)
+    moved_SWH = np.empty_like(paths_SWH)
     for number, path_WH in enumerate(paths_SWH):
         right = np.clip((old_WHQ < path_WH[..., None]).sum(axis=-1), 1, last)[..., None]
         low, high = (np.take_along_axis(old_WHQ, at, -1)[..., 0] for at in (right - 1, right))
-        one, two = (np.take_along_axis(gap_WHQ, at, -1)[..., 0] for at in (right - 1, right))
+        left_WH, right_WH = (
+            np.take_along_axis(gap_WHQ, at, -1)[..., 0] for at in (right - 1, right)
+        )
         wide = np.where(high > low, high - low, 1.0)
         share = np.clip((path_WH - low) / wide, 0.0, 1.0)
-        found[number] = path_WH + one + share * (two - one)
-    return found
+        moved_SWH[number] = path_WH + left_WH + share * (right_WH - left_WH)
+    return moved_SWH
 
 
 def _none() -> ConformalScores:

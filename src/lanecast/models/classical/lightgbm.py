@@ -220,11 +220,11 @@ class LightGBM(Baseline):
             warnings.filterwarnings("ignore", message="Found null values")
             engine.preprocess(frame, static_features=statics, dropna=False)
             engine.models_ = {"lightgbm": self._booster}
-            found = engine.predict(
+            forecasts = engine.predict(
                 len(future_T),
                 X_df=stack(panel, at, future_T, ahead, every_WT) if ahead else None,
             )
-        add_WT = found["lightgbm"].to_numpy().reshape(len(at), -1)
+        add_WT = forecasts["lightgbm"].to_numpy().reshape(len(at), -1)
         add_WT = np.where(blind_W[:, None], 0.0, add_WT)
         point_WT = add_WT * future["level"] + self._anchor_values(panel, at, future_T)
         return np.asarray(point_WT[:, wait:])
@@ -257,8 +257,8 @@ class LightGBM(Baseline):
         """The anchor, [W, T]; zeros without one.  A missing future value is a SchemaError."""
         if self.anchor is None or self.anchor not in panel.schema.known:
             return np.zeros((len(at), len(ahead_T)))
-        found_WT = visible.visible(panel, at, self.anchor, ahead_T)
-        missing = np.argwhere(np.isnan(found_WT) & (ahead_T > 0))
+        values_WT = visible.visible(panel, at, self.anchor, ahead_T)
+        missing = np.argwhere(np.isnan(values_WT) & (ahead_T > 0))
         if len(missing):
             window, step = missing[0]
             raise SchemaError(
@@ -267,7 +267,7 @@ class LightGBM(Baseline):
                 f" {panel.time_of(int(at.cutoff_W[window] + ahead_T[step]))}; supply it, or set"
                 " model.anchor=null"
             )
-        return found_WT
+        return values_WT
 
     def _engine(self, panel: Panel) -> Any:
         from mlforecast import MLForecast

@@ -25,14 +25,14 @@ def columns_at(
 ) -> dict[str, np.ndarray]:
     """Stored and calendar columns by name, each [W, T]; NaN where hidden or missing."""
     step_WT = at.cutoff_W[:, None] + ahead_T
-    found = {}
+    columns = {}
     for name in names:
         if name in panel.calendar_names:
             column_T = panel.calendar.numpy()[:, panel.calendar_names.index(name)]
-            found[name] = column_T[_on_grid(panel, step_WT)].astype(np.float64)
+            columns[name] = column_T[_on_grid(panel, step_WT)].astype(np.float64)
         else:
-            found[name] = visible.visible(panel, at, name, ahead_T)
-    return found
+            columns[name] = visible.visible(panel, at, name, ahead_T)
+    return columns
 
 
 def _on_grid(panel: Panel, step_WT: np.ndarray) -> np.ndarray:

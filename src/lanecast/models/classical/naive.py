@@ -239,8 +239,8 @@ class KnownColumn(Baseline):
         seed: int = 0,
     ) -> Forecasts:
         """As in `Baseline`; SchemaError where a value is missing."""
-        found = super().predict(panel, at=at, quantiles=quantiles, samples=samples, seed=seed)
-        missing = np.argwhere(np.isnan(found.point_WH))
+        forecasts = super().predict(panel, at=at, quantiles=quantiles, samples=samples, seed=seed)
+        missing = np.argwhere(np.isnan(forecasts.point_WH))
         if len(missing):
             window, step = missing[0]
             time = panel.time_of(int(at.cutoff_W[window]) + int(step) + 1)
@@ -253,7 +253,7 @@ class KnownColumn(Baseline):
                 f" cutoff; {len(missing)} such values in all); supply it, shorten windows.horizon"
                 " or choose another model"
             )
-        return found
+        return forecasts
 
 
 def read_state(folder: Path, name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -262,10 +262,10 @@ def read_state(folder: Path, name: str, options: dict[str, Any]) -> dict[str, An
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist; give a folder that {name} was saved to")
     state: dict[str, Any] = json.loads(path.read_text())
-    ours = json.loads(json.dumps(options))
-    if state["options"] != ours:
-        keys = sorted(ours.keys() | state["options"].keys())
-        other = [key for key in keys if state["options"].get(key) != ours.get(key)]
+    expected = json.loads(json.dumps(options))
+    if state["options"] != expected:
+        keys = sorted(expected.keys() | state["options"].keys())
+        other = [key for key in keys if state["options"].get(key) != expected.get(key)]
         raise CheckpointError(
             f"{path} was saved by a model with other options ({', '.join(other)}); build {name}"
             " with the configuration of the run that saved it"

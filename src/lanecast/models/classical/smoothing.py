@@ -125,19 +125,19 @@ class Smoothing(Baseline):
             scale = self._scale_of(y_T, name)
             y_T = self._forth(y_T, scale)
             weights = np.array(self._sets.get(name, self._shared))
-            found_CH = np.full((len(rows), wait + horizon), np.nan)
+            ahead_CH = np.full((len(rows), wait + horizon), np.nan)
             # The first two seasons set the filter up: a cutoff inside them has a run of its own.
             young = np.flatnonzero((ends_C >= 1) & (ends_C < 2 * self.season))
-            for one in young:
-                end = ends_C[one : one + 1]
-                forecasts(y_T[: end[0]], self.season, end, weights, found_CH[one : one + 1])
+            for window in young:
+                end = ends_C[window : window + 1]
+                forecasts(y_T[: end[0]], self.season, end, weights, ahead_CH[window : window + 1])
             old = np.flatnonzero(ends_C >= max(2 * self.season, 1))
             if len(old):
-                found = np.empty((len(old), wait + horizon))
-                forecasts(y_T, self.season, ends_C[old], weights, found)
-                found_CH[old] = found
+                ahead = np.empty((len(old), wait + horizon))
+                forecasts(y_T, self.season, ends_C[old], weights, ahead)
+                ahead_CH[old] = ahead
             known = ends_C >= 1
-            point_WH[rows[known]] = self._back(found_CH[known, wait:], scale)
+            point_WH[rows[known]] = self._back(ahead_CH[known, wait:], scale)
         return point_WH
 
     def _history(self, panel: Panel, number: int, cutoff: int) -> np.ndarray:
@@ -161,16 +161,16 @@ class Smoothing(Baseline):
     def _forth(self, y_T: np.ndarray, scale: float) -> np.ndarray:
         scaled = y_T / scale
         if self.transform == "log":
-            found: np.ndarray = np.log(np.maximum(scaled, 0) + FLOOR)
-            return found
+            linked: np.ndarray = np.log(np.maximum(scaled, 0) + FLOOR)
+            return linked
         return np.sqrt(np.maximum(scaled, 0)) if self.transform == "sqrt" else scaled
 
-    def _back(self, found_CH: np.ndarray, scale: float) -> np.ndarray:
+    def _back(self, ahead_CH: np.ndarray, scale: float) -> np.ndarray:
         if self.transform == "log":
-            found_CH = np.maximum(np.exp(np.minimum(found_CH, HIGHEST)) - FLOOR, 0)
+            ahead_CH = np.maximum(np.exp(np.minimum(ahead_CH, HIGHEST)) - FLOOR, 0)
         elif self.transform == "sqrt":
-            found_CH = np.maximum(found_CH, 0) ** 2
-        return found_CH * scale
+            ahead_CH = np.maximum(ahead_CH, 0) ** 2
+        return ahead_CH * scale
 
     def _grid(self) -> np.ndarray:
         """Parameter sets, [G, 4]."""

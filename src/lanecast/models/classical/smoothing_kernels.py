@@ -13,11 +13,11 @@ from numba import njit
 
 @njit(cache=True)
 def forecasts(
-    y_T: np.ndarray, season: int, ends_C: np.ndarray, weights_4: np.ndarray, found_CH: np.ndarray
+    y_T: np.ndarray, season: int, ends_C: np.ndarray, weights_4: np.ndarray, ahead_CH: np.ndarray
 ) -> None:
     """Forecasts after the first ``ends`` values, ascending, each from those values alone."""
     level_weight, trend_weight, season_weight, damping = weights_4
-    steps, horizon = len(y_T), found_CH.shape[1]
+    steps, horizon = len(y_T), ahead_CH.shape[1]
     first = min(2 * season, steps)
     level, seen = 0.0, 0
     for t in range(first):
@@ -39,7 +39,7 @@ def forecasts(
             for h in range(horizon):
                 growth += power * slope
                 power *= damping
-                found_CH[cutoff, h] = level + growth + phase_S[(t + h) % season]
+                ahead_CH[cutoff, h] = level + growth + phase_S[(t + h) % season]
             cutoff += 1
         if cutoff == len(ends_C):
             return
@@ -58,14 +58,14 @@ def losses(
 ) -> None:
     """Mean absolute error over all origins from the second season on, and all steps ahead."""
     ends_C = np.arange(2 * season, len(y_T) - horizon + 1)
-    found_CH = np.empty((len(ends_C), horizon))
+    ahead_CH = np.empty((len(ends_C), horizon))
     for g in range(len(sets_G4)):
-        forecasts(y_T, season, ends_C, sets_G4[g], found_CH)
+        forecasts(y_T, season, ends_C, sets_G4[g], ahead_CH)
         total, seen = 0.0, 0
         for c in range(len(ends_C)):
             for h in range(horizon):
                 y = y_T[ends_C[c] + h]
                 if not np.isnan(y):
-                    total += abs(y - found_CH[c, h])
+                    total += abs(y - ahead_CH[c, h])
                     seen += 1
         loss_G[g] = total / seen if seen > 0 else np.nan

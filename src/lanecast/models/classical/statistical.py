@@ -132,12 +132,12 @@ class Statistical(Forecaster):
         levels = tuple(quantiles or ())
         grid = tuple(sorted({*levels, *GRID} if samples else levels))
         wait = -int(panel.schema.last_visible(TARGET))
-        found_WTQ = self._fit_windows(panel, at, wait + self.windows.horizon, grid)
-        own_W = np.isfinite(found_WTQ).all(axis=(1, 2))
+        values_WTQ = self._fit_windows(panel, at, wait + self.windows.horizon, grid)
+        own_W = np.isfinite(values_WTQ).all(axis=(1, 2))
         fallback = self._naive.predict(
             panel, at=at[~own_W], quantiles=grid, samples=samples, seed=seed
         )
-        point_WH, grid_WHQ = found_WTQ[:, wait:, 0], found_WTQ[:, wait:, 1:]
+        point_WH, grid_WHQ = values_WTQ[:, wait:, 0], values_WTQ[:, wait:, 1:]
         point_WH[~own_W] = fallback.point_WH
         if fallback.quantiles_WHQ is not None:
             grid_WHQ[~own_W] = fallback.quantiles_WHQ
@@ -145,7 +145,7 @@ class Statistical(Forecaster):
         if samples:
             paths_SWH = np.empty((samples, *point_WH.shape))
             paths_SWH[:, own_W] = sample_paths(
-                found_WTQ[own_W, :, 1:], grid, at[own_W], samples, seed
+                values_WTQ[own_W, :, 1:], grid, at[own_W], samples, seed
             )[..., wait:]
             paths_SWH[:, ~own_W] = fallback.samples_SWH
         return finish(
@@ -163,12 +163,12 @@ class Statistical(Forecaster):
         """Point and quantiles of each window, [W, T, 1 + Q]; NaN where the fallback must answer."""
         histories = [self._history(panel, at, row) for row in range(len(at))]
         fits = [row for row, y_T in enumerate(histories) if len(y_T)]
-        found_WTQ = np.full((len(at), steps, 1 + len(grid)), np.nan)
+        values_WTQ = np.full((len(at), steps, 1 + len(grid)), np.nan)
         answers = self._run([histories[row] for row in fits], steps, grid)
         for row, answer in zip(fits, answers, strict=True):
-            found_WTQ[row] = answer
-        self._report(np.isfinite(found_WTQ).all(axis=(1, 2)), num_fits=len(fits))
-        return found_WTQ
+            values_WTQ[row] = answer
+        self._report(np.isfinite(values_WTQ).all(axis=(1, 2)), num_fits=len(fits))
+        return values_WTQ
 
     def _history(self, panel: Panel, at: WindowIndex, row: int) -> np.ndarray:
         """The visible targets of one window from the first present one on, gaps filled."""
@@ -253,7 +253,7 @@ def fit_locally(
     from statsforecast import models
 
     level_of = {q: round(100 * abs(1 - 2 * q), 6) for q in grid if q != 0.5}
-    found = np.full((steps, 1 + len(grid)), np.nan)
+    rows = np.full((steps, 1 + len(grid)), np.nan)
     # The models' own starting values divide by zero on constant series, and say so each time.
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -261,16 +261,16 @@ def fit_locally(
             model = getattr(models, kind)(**options)
             answer = model.forecast(y=y_T, h=steps, level=sorted(set(level_of.values())) or None)
         except Exception:  # counted by the caller: one odd series must not end the run
-            return found
-    found[:, 0] = middle = answer["mean"]
+            return rows
+    rows[:, 0] = middle = answer["mean"]
     for column, q in enumerate(grid, start=1):
         if q == 0.5:
-            found[:, column] = middle
+            rows[:, column] = middle
         elif q < 0.5:
-            found[:, column] = np.minimum(middle, answer[f"lo-{level_of[q]}"])
+            rows[:, column] = np.minimum(middle, answer[f"lo-{level_of[q]}"])
         else:
-            found[:, column] = np.maximum(middle, answer[f"hi-{level_of[q]}"])
-    return found
+            rows[:, column] = np.maximum(middle, answer[f"hi-{level_of[q]}"])
+    return rows
 
 
 def path_roots(grid_WTQ: np.ndarray, grid: tuple[float, ...]) -> np.ndarray:

@@ -237,11 +237,11 @@ class DeepForecaster(Forecaster):
             raise CheckpointError(f"{folder} holds no model.json; is it the checkpoint of a run?")
         facts = json.loads((folder / "model.json").read_text())
         shape = NetworkShape(**facts["shape"])
-        for choice, ours in self._choices().items():
-            if (theirs := facts["choices"].get(choice)) != ours:
+        for choice, expected in self._choices().items():
+            if (recorded := facts["choices"].get(choice)) != expected:
                 raise CheckpointError(
-                    f"{folder} was trained with {choice} {theirs}, this config has {ours}; use the"
-                    " run's own config: run=<run folder>"
+                    f"{folder} was trained with {choice} {recorded}, this config has {expected};"
+                    " use the run's own config: run=<run folder>"
                 )
         state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
         scaler = self._scaler().restore(facts["scaler"], _scaler(state))

@@ -55,8 +55,14 @@ class Calibration:
 
     def tensors(self) -> dict[str, Tensor]:
         """The arrays, to be saved beside the weights."""
-        found = {"correlation": torch.from_numpy(np.ascontiguousarray(self.correlation_HH))}
-        return found if self.residual_HQ is None else {**found, "residuals": self.residual_HQ}
+        tensors_by_name = {
+            "correlation": torch.from_numpy(np.ascontiguousarray(self.correlation_HH))
+        }
+        return (
+            tensors_by_name
+            if self.residual_HQ is None
+            else {**tensors_by_name, "residuals": self.residual_HQ}
+        )
 
     @classmethod
     def restored(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Calibration:
@@ -80,14 +86,14 @@ class Inference:
 
     def points(self, at: WindowIndex) -> np.ndarray:
         """Point forecasts in the target's unit, [W, H]."""
-        found = np.zeros((len(at), self.spec.horizon), dtype=np.float32)
+        point_WH = np.zeros((len(at), self.spec.horizon), dtype=np.float32)
 
         def read(rows: np.ndarray, output: Output, _: Label) -> None:
             point = self.module.loss.point(output.raw_BHm)
-            found[rows] = self.module.scaler.inverse(point, output.scale).cpu().numpy()
+            point_WH[rows] = self.module.scaler.inverse(point, output.scale).cpu().numpy()
 
         self._each(at, read)
-        return found
+        return point_WH
 
     def grids(self, at: WindowIndex, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
         """Points [W, H] and the quantile grid [W, H, Q] at the calibration's levels."""
@@ -101,7 +107,7 @@ class Inference:
         places = [calibration.levels.index(level) for level in levels] if on_grid else []
         at_Q = torch.tensor(places, dtype=torch.long, device=self._device)
         points = np.zeros((len(at), self.spec.horizon), dtype=np.float32)
-        found = np.zeros((*points.shape, len(levels)), np.float32 if on_grid else np.float64)
+        grid_WHQ = np.zeros((*points.shape, len(levels)), np.float32 if on_grid else np.float64)
 
         def read(rows: np.ndarray, output: Output, _: Label) -> None:
             point, grid = self.module.loss.read(output.raw_BHm)
@@ -111,14 +117,14 @@ class Inference:
             inverse = self.module.scaler.inverse
             points[rows] = inverse(point, output.scale).cpu().numpy()
             if on_grid:
-                asked = grid.movedim(-1, 0).index_select(0, at_Q).movedim(0, -1)
-                found[rows] = inverse(asked, output.scale).cpu().numpy()
+                chosen = grid.movedim(-1, 0).index_select(0, at_Q).movedim(0, -1)
+                grid_WHQ[rows] = inverse(chosen, output.scale).cpu().numpy()
             else:
                 grid_BHQ = inverse(grid, output.scale).cpu().numpy()
-                found[rows] = at_levels(grid_BHQ, calibration.levels, levels)
+                grid_WHQ[rows] = at_levels(grid_BHQ, calibration.levels, levels)
 
         self._each(at, read)
-        return points, found
+        return points, grid_WHQ
 
     def residual_quantiles(self, at: WindowIndex) -> Tensor:
         """Quantiles of scaled residuals by step, pooled over windows, median 0, [H, Q]."""

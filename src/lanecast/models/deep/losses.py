@@ -157,11 +157,13 @@ class Parametric(Loss):
 
 
 def _checked(levels: Sequence[float]) -> tuple[float, ...]:
-    found = [float(level) for level in levels]
-    inside = all(0 < level < 1 for level in found)
-    if not inside or found != sorted(set(found)) or 0.5 not in found:
-        raise ConfigError(f"loss.levels={found} must rise strictly within (0, 1) and contain 0.5")
-    return tuple(found)
+    sorted_levels = [float(level) for level in levels]
+    inside = all(0 < level < 1 for level in sorted_levels)
+    if not inside or sorted_levels != sorted(set(sorted_levels)) or 0.5 not in sorted_levels:
+        raise ConfigError(
+            f"loss.levels={sorted_levels} must rise strictly within (0, 1) and contain 0.5"
+        )
+    return tuple(sorted_levels)
 
 
 def _unit_quantile(family: str, level: float) -> float:

@@ -157,8 +157,8 @@ class ForecastModule(pl.LightningModule):
 
     def validated(self, sums: Tensor | None = None) -> dict[str, float]:
         """``val/*`` from the sums of the validation steps since the last time, or from ``sums``."""
-        found = self._val if sums is None else sums
-        loss, absolute, pinball, squared, size, count = found.tolist()
+        sums_seen = self._val if sums is None else sums
+        loss, absolute, pinball, squared, size, count = sums_seen.tolist()
         self._val.zero_()
         values = {"loss": (loss, count), "wape": (absolute, size), "wql": (pinball, size)}
         values["mse"] = (squared, count)

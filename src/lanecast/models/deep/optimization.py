@@ -108,11 +108,11 @@ class Hardware:
         """ConfigError unless this machine has the GPUs that are asked for."""
         if self.accelerator == "cpu":
             return
-        there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if there < max(1, self.devices):
+        num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if num_gpus < max(1, self.devices):
             raise ConfigError(
                 f"trainer.accelerator={self.accelerator} asks for {max(1, self.devices)} GPU"
-                f"{'s' if self.devices > 1 else ''}, and torch sees {there or 'none'} on this"
+                f"{'s' if self.devices > 1 else ''}, and torch sees {num_gpus or 'none'} on this"
                 " machine; set trainer=cpu, lower trainer.devices, or install a CUDA build of torch"
                 " on a machine that has one"
             )

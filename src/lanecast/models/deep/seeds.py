@@ -54,8 +54,8 @@ class StackedSeeds(Ensemble):
         with torch.random.fork_rng():
             torch.manual_seed(members[0].seed)
             reports = stack.run(reporter)
-        for member, one, report in zip(members, begun, reports, strict=True):
-            member.end(one, report, reporter=reporter)
+        for member, ready, report in zip(members, begun, reports, strict=True):
+            member.end(ready, report, reporter=reporter)
         self.fitted_until = until
         return self
 
@@ -65,7 +65,7 @@ class SeedStack:
 
     def __init__(self, begun: Sequence[Begun], *, plan: Optimization) -> None:
         self._begun, self._plan = begun, plan
-        self._modules = [one.module for one in begun]
+        self._modules = [ready.module for ready in begun]
         first = begun[0]
         if first.module.network.multivariate:
             raise ConfigError(
@@ -140,11 +140,11 @@ class SeedStack:
             )
         for module, state in zip(self._modules, kept, strict=True):
             module.network.load_state_dict(state)
-        return [replace(one, steps_run=step) for one in best]
+        return [replace(report, steps_run=step) for report in best]
 
     def step(self, number: int) -> Tensor:
         """One optimizer step of every seed; their losses, [S]."""
-        batches, labels = self._batches([one.data.train_index(number) for one in self._begun])
+        batches, labels = self._batches([ready.data.train_index(number) for ready in self._begun])
         module = self._modules[0]  # the scaler, anchor and selection are the same for all
         inputs, future_WH, scale = module.inputs(batches)
         count = len(self._begun)
@@ -154,8 +154,8 @@ class SeedStack:
         size = len(batches.series_B) // count
         for k in range(count):
             rows = torch.arange(k * size, (k + 1) * size, device=batches.series_B.device)
-            mine = batches.rows(rows), labels.rows(rows)
-            losses.append(self._modules[k].loss_of(output.rows(rows), mine))
+            own = batches.rows(rows), labels.rows(rows)
+            losses.append(self._modules[k].loss_of(output.rows(rows), own))
         losses_S = torch.stack(losses)
         self._optimizer.zero_grad()
         losses_S.sum().backward()  # a seed's weights meet no loss but its own
@@ -201,12 +201,12 @@ class SeedStack:
     def _validated(self, monitor: str) -> list[float]:
         """The objective of every seed over all validation windows."""
         values = []
-        for number, one in enumerate(self._begun):
-            one.module.network.load_state_dict(self.weights(number))
-            one.module.eval()
+        for number, ready in enumerate(self._begun):
+            ready.module.network.load_state_dict(self.weights(number))
+            ready.module.eval()
             with torch.no_grad():
-                for batch in one.data.val_dataloader():
-                    one.module.validation_step(batch, 0)
-            values.append(one.module.validated()[monitor])
-            one.module.train()
+                for batch in ready.data.val_dataloader():
+                    ready.module.validation_step(batch, 0)
+            values.append(ready.module.validated()[monitor])
+            ready.module.train()
         return values

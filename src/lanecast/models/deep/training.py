@@ -253,9 +253,12 @@ def _check_resumable(module: ForecastModule, resume: Path) -> None:
             f"{resume} is of a fit with the budget {budget}, on which its schedule and order of"
             f" windows depend, but here it is {module.budget}; resume with the same, or train anew"
         )
-    theirs, ours = state["state_dict"], module.state_dict()
-    for name in sorted(theirs.keys() | ours.keys()):
-        shapes = [tuple(one[name].shape) if name in one else None for one in (theirs, ours)]
+    stored, expected = state["state_dict"], module.state_dict()
+    for name in sorted(stored.keys() | expected.keys()):
+        shapes = [
+            tuple(weights[name].shape) if name in weights else None
+            for weights in (stored, expected)
+        ]
         if shapes[0] != shapes[1]:
             raise CheckpointError(
                 f"{resume} belongs to another config: {name} is {shapes[0]} there and {shapes[1]}"

@@ -16,7 +16,7 @@ from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """Upper nodes first, then the series; ``asked_W``: place of each asked window among these."""
+    """Upper nodes first, then the series; ``window_W``: place of each asked window among these."""
 
     cutoff: int
     hierarchy: Hierarchy
@@ -26,7 +26,7 @@ class Cut:
     nodes: Panel | None
     above: WindowIndex
     at: WindowIndex
-    asked_W: np.ndarray
+    window_W: np.ndarray
 
     @classmethod
     def of(
@@ -55,5 +55,5 @@ class Cut:
             nodes=nodes,
             above=WindowIndex(series_W=above, cutoff_W=np.full(len(above), cutoff)),
             at=at,
-            asked_W=np.searchsorted(active, at.series_W),
+            window_W=np.searchsorted(active, at.series_W),
         )

@@ -38,11 +38,9 @@ from lanecast.models.hierarchy.projection import METHODS, projection
 from lanecast.models.hierarchy.temporal import TemporalForecaster
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
-from lanecast.models.quantiles.grids import around, at_levels, at_scores, scores_of
+from lanecast.models.quantiles.grids import LEVELS, around, at_levels, at_scores, scores_of
 from lanecast.models.quantiles.support import on_support
 from lanecast.models.wrapping import Wrapping, longer
-
-LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,20 +222,20 @@ class ReconciledForecaster(Wrapping):
         nodes = None if self.bottom_up else node_panel(panel, hierarchy)
         parts, rows = [], []
         for cutoff in np.unique(at.cutoff_W).tolist():
-            asked = np.flatnonzero(at.cutoff_W == cutoff)
-            cut = Cut.of(panel, hierarchy, nodes, at[asked], cutoff, self.windows)
+            rows_of_cutoff = np.flatnonzero(at.cutoff_W == cutoff)
+            cut = Cut.of(panel, hierarchy, nodes, at[rows_of_cutoff], cutoff, self.windows)
             base = self._base(cut, seed=seed, options=options)
             parts.append(
                 self._answer(panel, cut, base, quantiles=quantiles, samples=samples, seed=seed)
             )
-            rows.append(asked)
+            rows.append(rows_of_cutoff)
         order = np.argsort(np.concatenate(rows), kind="stable")
-        found = joined(parts)
-        grid, paths = found.quantiles_WHQ, found.samples_SWH
+        forecasts = joined(parts)
+        grid, paths = forecasts.quantiles_WHQ, forecasts.samples_SWH
         return Forecasts(
             index=at,
-            point_WH=found.point_WH[order],
-            levels=found.levels,
+            point_WH=forecasts.point_WH[order],
+            levels=forecasts.levels,
             quantiles_WHQ=None if grid is None else grid[order],
             samples_SWH=None if paths is None else paths[:, order],
         )
@@ -272,14 +270,14 @@ class ReconciledForecaster(Wrapping):
         if samples or (quantiles and not self.bottom_up):
             num = max(samples or 0, self.path_plan.draws if quantiles and not self.bottom_up else 0)
             paths_SNH = self._paths(panel, cut, base, matrix, past, num, seed)
-        point_WH = bottom_NH[cut.asked_W]
+        point_WH = bottom_NH[cut.window_W]
         grid_WHQ = None
         if quantiles and self.bottom_up:
             own_NHQ = base.quantiles_WHQ[-cut.hierarchy.num_bottom :]
-            grid_WHQ = at_levels(own_NHQ.astype(np.float64), LEVELS, quantiles)[cut.asked_W]
+            grid_WHQ = at_levels(own_NHQ.astype(np.float64), LEVELS, quantiles)[cut.window_W]
         elif quantiles:
             assert paths_SNH is not None
-            drawn_QWH = np.quantile(paths_SNH[:, cut.asked_W], quantiles, axis=0)
+            drawn_QWH = np.quantile(paths_SNH[:, cut.window_W], quantiles, axis=0)
             grid_WHQ = around(point_WH, np.moveaxis(drawn_QWH, 0, -1), quantiles)
         return finish(
             panel=panel,
@@ -287,7 +285,7 @@ class ReconciledForecaster(Wrapping):
             point_WH=point_WH,
             levels=tuple(quantiles or ()),
             quantiles_WHQ=grid_WHQ,
-            samples_SWH=paths_SNH[:samples, cut.asked_W]
+            samples_SWH=paths_SNH[:samples, cut.window_W]
             if samples and paths_SNH is not None
             else None,
         )
@@ -314,29 +312,31 @@ class ReconciledForecaster(Wrapping):
             error_RMH = past.errors(self.windows.horizon, center=self.path_plan.center)
             origins = rng.integers(len(error_RMH), size=num)
             drawn = (base.point_WH + error_RMH[origin] for origin in origins)
-        found = np.empty((num, cut.hierarchy.num_bottom, self.windows.horizon), dtype=np.float32)
+        paths_SNH = np.empty(
+            (num, cut.hierarchy.num_bottom, self.windows.horizon), dtype=np.float32
+        )
         for number, drawn_MH in enumerate(drawn):
-            found[number] = on_support(np.asarray(matrix @ drawn_MH), target)
-        return found
+            paths_SNH[number] = on_support(np.asarray(matrix @ drawn_MH), target)
+        return paths_SNH
 
     def _told(
         self, model: Forecaster, panel: Panel, cutoffs: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Actuals, points and normal scores of past origins, [series, R, H]; NaN if not known."""
         at = windows_at(panel, cutoffs, self.windows)
-        found = model.predict(panel, at=at, quantiles=LEVELS)
-        assert found.quantiles_WHQ is not None
+        forecasts = model.predict(panel, at=at, quantiles=LEVELS)
+        assert forecasts.quantiles_WHQ is not None
         y_WH, seen_WH = labels(panel, at, self.windows.horizon)
-        score_WH = scores_of(found.quantiles_WHQ, LEVELS, y_WH)
+        score_WH = scores_of(forecasts.quantiles_WHQ, LEVELS, y_WH)
         place = {cutoff: number for number, cutoff in enumerate(cutoffs)}
         origin_W = np.array([place[int(cutoff)] for cutoff in at.cutoff_W], dtype=np.int64)
         shape = (panel.num_series, len(cutoffs), self.windows.horizon)
-        told = []
-        for values_WH in (y_WH, found.point_WH, score_WH):
+        errors = []
+        for values_WH in (y_WH, forecasts.point_WH, score_WH):
             whole = np.full(shape, np.nan)
             whole[at.series_W, origin_W] = np.where(seen_WH, values_WH, np.nan)
-            told.append(whole)
-        return told[0], told[1], told[2]
+            errors.append(whole)
+        return errors[0], errors[1], errors[2]
 
     def save(self, folder: Path) -> None:
         """Write both models and what they missed, without pickles."""

@@ -95,11 +95,11 @@ class NodePast:
         error_MT = np.concatenate(
             [self.actual_MT - self.forecast_MT, np.full((len(new), steps), np.nan)]
         )
-        told = (*self.names, *new)
-        actual_MT, error_MT = _filled(told, actual_MT, error_MT, np.isfinite(error_MT))
+        all_names = (*self.names, *new)
+        actual_MT, error_MT = _filled(all_names, actual_MT, error_MT, np.isfinite(error_MT))
         none_MK = np.zeros((len(new), self.copula.vectors_MK.shape[1]), dtype=np.float32)
         return NodePast(
-            names=told,
+            names=all_names,
             actual_MT=actual_MT,
             forecast_MT=actual_MT - error_MT,
             copula=Copula(
@@ -108,7 +108,7 @@ class NodePast:
                 shrink=self.copula.shrink,
             ),
             filled=self.filled,
-            place={name: at for at, name in enumerate(told)},
+            place={name: at for at, name in enumerate(all_names)},
         )
 
     def save(self, path: Path) -> None:

@@ -41,10 +41,10 @@ class Past:
 
     def checked(self, hierarchy: Hierarchy) -> Past:
         """As float64; LanecastError unless there is a finite row of two steps for every node."""
-        told = [np.asarray(x, dtype=np.float64) for x in (self.actual_MT, self.forecast_MT)]
-        for name, values in zip(("actual", "forecast"), told, strict=True):
+        arrays = [np.asarray(x, dtype=np.float64) for x in (self.actual_MT, self.forecast_MT)]
+        for name, values in zip(("actual", "forecast"), arrays, strict=True):
             if (
-                values.shape != told[0].shape
+                values.shape != arrays[0].shape
                 or values.ndim != 2
                 or values.shape[0] != len(hierarchy.names)
                 or values.shape[1] < 2
@@ -58,7 +58,7 @@ class Past:
                     f"past {name} values of node {hierarchy.names[bad[0]]!r} are not finite; leave"
                     " those steps out"
                 )
-        return Past(actual_MT=told[0], forecast_MT=told[1])
+        return Past(actual_MT=arrays[0], forecast_MT=arrays[1])
 
     def rows(self, kept_M: np.ndarray) -> Past:
         """Some nodes."""
@@ -89,21 +89,25 @@ def _min_trace(hierarchy: Hierarchy, method: str, past: Past | None) -> Any:
     from hierarchicalforecast import methods
 
     nodes = len(hierarchy.names)
-    given = {}
+    residuals = {}
     if past is not None:
         errors = past.actual_MT - past.forecast_MT
-        given = {"y_insample": errors, "y_hat_insample": np.zeros_like(errors)}
+        residuals = {"y_insample": errors, "y_hat_insample": np.zeros_like(errors)}
     zeros = np.zeros((nodes, 1))
     if nodes <= DENSE_NODES:
-        dense = methods.MinTrace(method).fit(S=hierarchy.sums_MN.toarray(), y_hat=zeros, **given)
+        dense = methods.MinTrace(method).fit(
+            S=hierarchy.sums_MN.toarray(), y_hat=zeros, **residuals
+        )
         return np.asarray(dense.P)
     if method == "mint_shrink":
         raise ConfigError(
             f"mint_shrink holds a full {nodes} x {nodes} covariance; above {DENSE_NODES} nodes use"
             " wls_var or wls_struct"
         )
-    found = methods.MinTraceSparse(method).fit(S=hierarchy.sums_MN.tocsr(), y_hat=zeros, **given)
-    return found.P
+    fitted = methods.MinTraceSparse(method).fit(
+        S=hierarchy.sums_MN.tocsr(), y_hat=zeros, **residuals
+    )
+    return fitted.P
 
 
 def _top_down(hierarchy: Hierarchy, past: Past | None) -> Any:
@@ -119,12 +123,12 @@ def _top_down(hierarchy: Hierarchy, past: Past | None) -> Any:
         )
     if not past.actual_MT[0].any():
         raise LanecastError("top_down: the total was 0 in all past steps, so nothing has a share")
-    found = methods.TopDownSparse("proportion_averages").fit(
+    fitted = methods.TopDownSparse("proportion_averages").fit(
         S=hierarchy.sums_MN.tocsr(),
         y_hat=np.zeros((len(hierarchy.names), 1)),
         y_insample=past.actual_MT,
     )
-    return found.P
+    return fitted.P
 
 
 def _empirical(hierarchy: Hierarchy, method: str, past: Past | None) -> Any:
@@ -145,13 +149,13 @@ def _empirical(hierarchy: Hierarchy, method: str, past: Past | None) -> Any:
             " nodes or past steps"
         )
     kind = "closed" if method == "erm" else "reg_bu"
-    found = methods.ERM(kind).fit(
+    fitted = methods.ERM(kind).fit(
         S=hierarchy.sums_MN.toarray(),
         y_hat=np.zeros((nodes, steps)),  # its width says how many past steps count
         y_insample=past.actual_MT,
         y_hat_insample=past.forecast_MT,
     )
-    return np.asarray(found.P)
+    return np.asarray(fitted.P)
 
 
 def reconcile(hierarchy: Hierarchy, matrix_NM: Any, base_MX: np.ndarray) -> np.ndarray:

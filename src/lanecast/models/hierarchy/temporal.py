@@ -154,14 +154,14 @@ def block_panel(panel: Panel, length: int) -> Panel:
     known = _running(seen.astype(np.float64), low_C)
     means = sums / np.where(known > 0, known, 1.0)
     means[known == 0] = np.nan
-    found = means.copy()
+    blocks = means.copy()
     for at, name in enumerate(panel.schema.stored):
         column = panel.schema.columns[name]
         if name == TARGET:
-            found[:, at] = np.where((known[:, at] == length) & whole_C, sums[:, at], np.nan)
+            blocks[:, at] = np.where((known[:, at] == length) & whole_C, sums[:, at], np.nan)
         elif column.scale == "target":
-            found[:, at] = means[:, at] * length
-    return replace(panel, values=torch.from_numpy(found.astype(np.float32)), counts={})
+            blocks[:, at] = means[:, at] * length
+    return replace(panel, values=torch.from_numpy(blocks.astype(np.float32)), counts={})
 
 
 def _running(values: np.ndarray, low_C: np.ndarray) -> np.ndarray:

@@ -86,29 +86,29 @@ class MinTBootstrap(Forecaster):
         visible.refuse_early(self.name, self.fitted_until, panel, at)
         parts, rows = [], []
         for cutoff in np.unique(at.cutoff_W).tolist():
-            asked = np.flatnonzero(at.cutoff_W == cutoff)
-            rows.append(asked)
+            rows_of_cutoff = np.flatnonzero(at.cutoff_W == cutoff)
+            rows.append(rows_of_cutoff)
             point_NH, paths_NHS = self._coherent(panel, cutoff, samples or DRAWS, seed)
-            series = at.series_W[asked]
+            series = at.series_W[rows_of_cutoff]
             grid = None
             if quantiles:
                 grid = np.moveaxis(np.quantile(paths_NHS[series], quantiles, axis=2), 0, -1)
             parts.append(
                 finish(
                     panel=panel,
-                    at=at[asked],
+                    at=at[rows_of_cutoff],
                     point_WH=point_NH[series],
                     levels=tuple(quantiles or ()),
                     quantiles_WHQ=grid,
                     samples_SWH=np.moveaxis(paths_NHS[series], -1, 0) if samples else None,
                 )
             )
-        found, order = joined(parts), np.argsort(np.concatenate(rows), kind="stable")
-        grid, paths = found.quantiles_WHQ, found.samples_SWH
+        forecasts, order = joined(parts), np.argsort(np.concatenate(rows), kind="stable")
+        grid, paths = forecasts.quantiles_WHQ, forecasts.samples_SWH
         return Forecasts(
             index=at,
-            point_WH=found.point_WH[order],
-            levels=found.levels,
+            point_WH=forecasts.point_WH[order],
+            levels=forecasts.levels,
             quantiles_WHQ=None if grid is None else grid[order],
             samples_SWH=None if paths is None else paths[:, order],
         )
@@ -125,18 +125,18 @@ class MinTBootstrap(Forecaster):
         y_MT = hierarchy.aggregate(self._history(panel, cutoff))
         wait = -int(panel.schema.last_visible(TARGET))
         steps, options = wait + self.windows.horizon, self.model_options
-        asked = (y_MT.shape, y_MT.tobytes(), steps, self.season, tuple(sorted(options.items())))
-        if asked not in _FITTED:  # ARIMA draws nothing: the seeds of a sweep share it
+        key = (y_MT.shape, y_MT.tobytes(), steps, self.season, tuple(sorted(options.items())))
+        if key not in _FITTED:  # ARIMA draws nothing: the seeds of a sweep share it
             jobs = (delayed(_arima)(y_T, steps, self.season, options) for y_T in y_MT)
-            told = Parallel(n_jobs=self.n_jobs, inner_max_num_threads=1)(jobs)
-            _FITTED[asked] = tuple(np.stack(x) for x in zip(*told, strict=True))
+            fits = Parallel(n_jobs=self.n_jobs, inner_max_num_threads=1)(jobs)
+            _FITTED[key] = tuple(np.stack(x) for x in zip(*fits, strict=True))
             while len(_FITTED) > KEPT:
                 _FITTED.pop(next(iter(_FITTED)))
-        point_MH, fitted_MT = _FITTED[asked]
-        given = {"y_hat": point_MH, "y_insample": y_MT, "y_hat_insample": fitted_MT}
+        point_MH, fitted_MT = _FITTED[key]
+        base = {"y_hat": point_MH, "y_insample": y_MT, "y_hat_insample": fitted_MT}
         sums = hierarchy.sums_MN.toarray()
-        matrix = np.asarray(MinTrace("mint_shrink").fit(S=sums, **given).P)
-        sampler = Bootstrap(S=sums, P=matrix, num_samples=draws, seed=seed, **given)
+        matrix = np.asarray(MinTrace("mint_shrink").fit(S=sums, **base).P)
+        sampler = Bootstrap(S=sums, P=matrix, num_samples=draws, seed=seed, **base)
         paths_MHS = sampler.get_samples(draws)
         bottom = paths_MHS[-hierarchy.num_bottom :, wait:]
         return (matrix @ point_MH)[:, wait:], bottom
@@ -177,5 +177,5 @@ def _arima(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         model = AutoARIMA(season_length=season, **options)
-        found = model.forecast(y=y_T, h=steps, fitted=True)
-    return np.asarray(found["mean"]), np.asarray(found["fitted"])
+        fitted = model.forecast(y=y_T, h=steps, fitted=True)
+    return np.asarray(fitted["mean"]), np.asarray(fitted["fitted"])

@@ -229,12 +229,12 @@ class Reference(Forecaster):
         if blind_W.any():
             self._table.counts["no_history"] += int(blind_W.sum()) * self.windows.horizon
         with quiet(self.threads):
-            found = self._pipeline.predict(
+            frame_of_answers = self._pipeline.predict(
                 df=table,
                 static_df=self._table.statics(panel, at, table),
                 futr_df=self._table.future(panel, at, past_T, future_T),
             )
-        grid_WTQ = found.drop(columns=["unique_id", "ds"]).to_numpy(np.float64)
+        grid_WTQ = frame_of_answers.drop(columns=["unique_id", "ds"]).to_numpy(np.float64)
         grid_WTQ = grid_WTQ.reshape(len(at), len(future_T), len(LEVELS))
         return np.where(blind_W[:, None, None], 0.0, grid_WTQ)[:, wait:]
 

@@ -88,10 +88,10 @@ class WindowTable:
     def _known(
         self, panel: Panel, at: WindowIndex, ahead_T: np.ndarray, counted_WT: np.ndarray
     ) -> dict[str, np.ndarray]:
-        found = columns_at(panel, at, ahead_T, self.columns.futr)
+        columns = columns_at(panel, at, ahead_T, self.columns.futr)
         return {
             f"f{number}": self._complete(x_WT, counted_WT)
-            for number, x_WT in enumerate(found.values())
+            for number, x_WT in enumerate(columns.values())
         }
 
     def _complete(self, x_WT: np.ndarray, counted_WT: np.ndarray) -> np.ndarray:

@@ -308,14 +308,14 @@ def _samples(answer: Forecasts) -> np.ndarray:
 
 
 def _refused(
-    kind: type[Exception], ask: Callable[[], object], what: str, *, match: str = ""
+    kind: type[Exception], ask: Callable[[], object], subject: str, *, match: str = ""
 ) -> None:
     try:
         ask()
     except kind as refusal:
-        hold(match in str(refusal), f"the refusal of {what} does not name {match}: {refusal}")
+        hold(match in str(refusal), f"the refusal of {subject} does not name {match}: {refusal}")
         return
-    raise AssertionError(f"{what} is not refused by {kind.__name__}")
+    raise AssertionError(f"{subject} is not refused by {kind.__name__}")
 
 
 CLAIMS: dict[str, Claim] = {

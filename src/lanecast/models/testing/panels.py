@@ -108,8 +108,8 @@ def change_known(panel: Panel, cutoff: int, role: Role, *, horizon: int) -> Pane
         if schema.columns[name].role is role:
             lead = schema.lead_steps(name) if name in schema.known else -schema.delay_steps(name)
             until = cutoff + (horizon if lead is None else lead)
-            here = recent & ~torch.from_numpy(_cells_after(panel, until))
-            values[here, number] = 1.5 * values[here, number] + 3.0
+            changed = recent & ~torch.from_numpy(_cells_after(panel, until))
+            values[changed, number] = 1.5 * values[changed, number] + 3.0
     if role is Role.STATIC:
         statics = statics.flip(0) * 3.0
     return replace(panel, values=values, statics=statics)

@@ -9,18 +9,17 @@ Axes: ``T`` days, ``C`` proposals, ``L`` lanes, ``W`` scenarios.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from lanecast.errors import PlanError
-from lanecast.planning.contracts import Outcome, Plan, Scenarios, State
+from lanecast.planning.contracts import Outcome, Plan, Scenarios
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.program.highs import Program, Solver, minimize
+from lanecast.planning.program.options import PLAIN, SolveOptions
 from lanecast.planning.program.parts import Part, joined, parts_of
-from lanecast.planning.program.program import Change, Risk, solve
+from lanecast.planning.program.program import solve
 from lanecast.planning.program.structure import INF
 
 WORKERS = 2
@@ -33,18 +32,8 @@ def solve_decomposed(
     parameters: Parameters,
     scenarios: Scenarios,
     *,
-    risk: Risk | None = None,
-    state: State | None = None,
     fixed: Plan | None = None,
-    integer: bool = False,
-    gap: float = 0.01,
-    time_limit_s: float | None = None,
-    incumbent: Plan | None = None,
-    change: Change | None = None,
-    kind: str = "stochastic",
-    flows: bool = False,
-    duals: bool = False,
-    progress: Callable[[str], None] | None = None,
+    options: SolveOptions = PLAIN,
 ) -> Outcome:
     """As `lanecast.planning.program.program.solve`, and the same optimum.
 
@@ -54,62 +43,58 @@ def solve_decomposed(
     scenarios.require(parameters, unit=scenarios.unit)
     parts = parts_of(parameters)
     tied = np.isfinite(parameters.rules.fleet_max_trailers_per_day)
-    risky = risk is not None and risk.weight > 0
-    whole: dict[str, Any] = {
-        "risk": risk, "state": state, "integer": integer, "gap": gap, "time_limit_s": time_limit_s,
-        "incumbent": incumbent, "change": change, "kind": kind, "flows": flows, "duals": duals,
-        "progress": progress,
-    }  # fmt: skip
-    if fixed is None and (len(parts) == 1 or risky or (tied and integer)):
-        return solve(parameters, scenarios, **whole)
+    risky = options.risk.weight > 0
+    if fixed is None and (len(parts) == 1 or risky or (tied and options.integer)):
+        return solve(parameters, scenarios, options=options)
     if tied and fixed is None:
         free = _without_fleet(parameters)
-        loose = solve_decomposed(free, scenarios, **{**whole, "flows": False})
+        loose = solve_decomposed(free, scenarios, options=replace(options, flows=False))
         if _fits(loose.plan, parameters):
-            return _again(parameters, scenarios, loose, whole)
-        return _priced_fleet(parameters, scenarios, parts, whole)
+            return _again(parameters, scenarios, loose, options)
+        return _priced_fleet(parameters, scenarios, parts, options)
     if fixed is not None:
         from lanecast.planning.program.limits import require_keepable
 
         require_keepable(parameters, fixed, scenarios.days)
-    told = _each(parts, scenarios, whole, fixed)
-    found = joined(parameters, scenarios, parts, told, kind)
-    return found if fixed is None else replace(found, plan=fixed)
+    outcomes = _each(parts, scenarios, options, fixed)
+    outcome = joined(parameters, scenarios, parts, outcomes, options.kind)
+    return outcome if fixed is None else replace(outcome, plan=fixed)
 
 
 def _each(
-    parts: list[Part], scenarios: Scenarios, whole: dict[str, Any], fixed: Plan | None
+    parts: list[Part], scenarios: Scenarios, options: SolveOptions, fixed: Plan | None
 ) -> list[Outcome]:
     """Every part by itself, ``WORKERS`` at a time: HiGHS runs outside of Python's lock."""
     from concurrent.futures import ThreadPoolExecutor
 
-    started, limit, progress = time.perf_counter(), whole["time_limit_s"], whole["progress"]
+    started, limit, progress = time.perf_counter(), options.time_limit_s, options.progress
     share = None if limit is None else max(WORKERS * limit / len(parts), 0.1)
 
-    def one(part: Part) -> Outcome:
-        own = _own(part, whole) | {"time_limit_s": share, "progress": None}
-        given = None if fixed is None else part.plan(fixed)
+    def solved(part: Part) -> Outcome:
+        own = replace(_own(part, options), time_limit_s=share, progress=None)
+        plan = None if fixed is None else part.plan(fixed)
         free = _without_fleet(part.parameters)
-        return solve(free, part.scenarios(scenarios), fixed=given, **own)
+        return solve(free, part.scenarios(scenarios), fixed=plan, options=own)
 
-    told = []
+    outcomes = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        for number, outcome in enumerate(pool.map(one, parts), 1):
-            told.append(outcome)
+        for number, outcome in enumerate(pool.map(solved, parts), 1):
+            outcomes.append(outcome)
             if progress is not None and (number % 10 == 0 or number == len(parts)):
                 seconds = time.perf_counter() - started
-                progress(f"{whole['kind']}: {number} of {len(parts)} parts, {seconds:.0f} s")
-    return told
+                progress(f"{options.kind}: {number} of {len(parts)} parts, {seconds:.0f} s")
+    return outcomes
 
 
-def _own(part: Part, whole: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of one part."""
-    incumbent = whole["incumbent"]
-    return whole | {
-        "state": part.state(whole["state"]),
-        "change": part.change(whole["change"]),
-        "incumbent": None if incumbent is None else part.plan(incumbent),
-    }
+def _own(part: Part, options: SolveOptions) -> SolveOptions:
+    """The options of one part."""
+    incumbent = options.incumbent
+    return replace(
+        options,
+        state=part.state(options.state),
+        change=part.change(options.change),
+        incumbent=None if incumbent is None else part.plan(incumbent),
+    )
 
 
 def _without_fleet(parameters: Parameters) -> Parameters:
@@ -122,16 +107,15 @@ def _fits(plan: Plan, parameters: Parameters) -> bool:
 
 
 def _again(
-    parameters: Parameters, scenarios: Scenarios, loose: Outcome, whole: dict[str, Any]
+    parameters: Parameters, scenarios: Scenarios, loose: Outcome, options: SolveOptions
 ) -> Outcome:
     """The outcome without the fleet's rows, which did not bind, under the parameters' own name."""
     plan = replace(loose.plan, parameters=parameters.fingerprint)
-    if not whole["flows"]:
+    if not options.flows:
         return replace(loose, plan=plan)
-    told = solve_decomposed(
-        parameters, scenarios, fixed=plan, state=whole["state"], flows=True, kind=whole["kind"]
-    )
-    return replace(loose, plan=plan, flows=told.flows)
+    quiet = replace(options, progress=None)
+    priced = solve_decomposed(parameters, scenarios, fixed=plan, options=quiet)
+    return replace(loose, plan=plan, flows=priced.flows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,50 +129,48 @@ class _Proposal:
 
 
 def _priced_fleet(
-    parameters: Parameters, scenarios: Scenarios, parts: list[Part], whole: dict[str, Any]
+    parameters: Parameters, scenarios: Scenarios, parts: list[Part], options: SolveOptions
 ) -> Outcome:
     """Dantzig-Wolfe on the fleet's rows, started from the cheapest plans and from no trailers."""
-    if whole["duals"]:
+    if options.duals:
         raise PlanError("duals of volumes under a binding fleet need the whole program: use solve")
     fleet, num_days = parameters.rules.fleet_max_trailers_per_day, len(scenarios.days)
-    pricing = [_Pricing.of(part, scenarios, whole) for part in parts]
+    pricing = [_Pricing.of(part, scenarios, options) for part in parts]
     proposals = [
-        _proposed(number, part, one, np.zeros(num_days))[0]
-        for number, (part, one) in enumerate(zip(parts, pricing, strict=True))
+        _proposed(number, part, part_pricing, np.zeros(num_days))[0]
+        for number, (part, part_pricing) in enumerate(zip(parts, pricing, strict=True))
     ]
     dear = np.full(num_days, 10.0 * float(parameters.lanes.contract_usd_per_trailer_L.max() + 1.0))
     proposals += [
-        _proposed(number, part, one, dear)[0]
-        for number, (part, one) in enumerate(zip(parts, pricing, strict=True))
+        _proposed(number, part, part_pricing, dear)[0]
+        for number, (part, part_pricing) in enumerate(zip(parts, pricing, strict=True))
     ]
     best_bound, started, center_T = -INF, time.perf_counter(), np.zeros(num_days)
     for turn in range(1, ROUNDS + 1):
         value, weight_C, price_T = _mixed(proposals, len(parts), fleet, num_days)
         # Prices between the best so far and the newest jump about less (Wentges 1997).
-        asked_T = STEADY * center_T + (1.0 - STEADY) * price_T
-        fresh, bound = [], -float(asked_T.sum() * fleet)
-        for number, (part, one) in enumerate(zip(parts, pricing, strict=True)):
-            proposal, reduced = _proposed(number, part, one, asked_T)
+        trial_T = STEADY * center_T + (1.0 - STEADY) * price_T
+        fresh, bound = [], -float(trial_T.sum() * fleet)
+        for number, (part, part_pricing) in enumerate(zip(parts, pricing, strict=True)):
+            proposal, reduced = _proposed(number, part, part_pricing, trial_T)
             bound += reduced
             fresh.append(proposal)
         if bound > best_bound:
-            best_bound, center_T = bound, asked_T
+            best_bound, center_T = bound, trial_T
         left = (value - best_bound) / max(abs(value), 1e-12)
-        if whole["progress"] is not None and turn % 5 == 1:
+        if options.progress is not None and turn % 5 == 1:
             seconds = time.perf_counter() - started
-            whole["progress"](f"fleet priced in round {turn}: gap {left:.2e}, {seconds:.0f} s")
+            options.progress(f"fleet priced in round {turn}: gap {left:.2e}, {seconds:.0f} s")
         if left <= CLOSE:
             break
         proposals += fresh
-    plan = _blend(parameters, scenarios, parts, proposals, weight_C, whole["kind"])
-    told = solve_decomposed(
-        parameters, scenarios, fixed=plan, state=whole["state"], flows=whole["flows"],
-        kind=whole["kind"],
-    )  # fmt: skip
+    plan = _blend(parameters, scenarios, parts, proposals, weight_C, options.kind)
+    quiet = replace(options, progress=None)
+    priced = solve_decomposed(parameters, scenarios, fixed=plan, options=quiet)
     seconds = time.perf_counter() - started
     notes = (f"{len(parts)} parts, fleet priced in {turn} rounds, {seconds:.1f} s",)
     return replace(
-        told, plan=plan, bound=best_bound, objective=max(told.objective, best_bound),
+        priced, plan=plan, bound=best_bound, objective=max(priced.objective, best_bound),
         seconds=seconds, notes=notes,
     )  # fmt: skip
 
@@ -203,17 +185,12 @@ class _Pricing:
     heads: np.ndarray
 
     @classmethod
-    def of(cls, part: Part, scenarios: Scenarios, whole: dict[str, Any]) -> _Pricing:
+    def of(cls, part: Part, scenarios: Scenarios, options: SolveOptions) -> _Pricing:
         """The program of a part without the fleet."""
         from lanecast.planning.program.program import stacked
 
-        own = _own(part, whole)
-        program, first = stacked(
-            _without_fleet(part.parameters),
-            part.scenarios(scenarios),
-            state=own["state"],
-            change=own["change"],
-        )
+        free = _without_fleet(part.parameters)
+        program, first = stacked(free, part.scenarios(scenarios), options=_own(part, options))
         return cls(
             solver=Solver(program),
             program=program,
@@ -229,19 +206,19 @@ def _proposed(
     cost = pricing.program.cost.copy()
     cost[pricing.trailers] += price_T
     pricing.solver.costs(cost)
-    found = pricing.solver.run(f"part {number} under fleet prices")
-    trailers_LT = np.maximum(found.x[pricing.trailers], 0.0)
+    solution = pricing.solver.run(f"part {number} under fleet prices")
+    trailers_LT = np.maximum(solution.x[pricing.trailers], 0.0)
     used_T = trailers_LT.sum(axis=0)
     plan = Plan(
         trailers_LT=trailers_LT,
-        heads_STK=np.maximum(found.x[pricing.heads], 0.0),
+        heads_STK=np.maximum(solution.x[pricing.heads], 0.0),
         lanes=part.parameters.lanes.name_L,
         sites=part.parameters.sites.name_S,
         days=np.arange(len(price_T)),
         kind="proposal",
     )
-    cost_alone = float(pricing.program.cost @ found.x)
-    return _Proposal(part=number, plan=plan, cost=cost_alone, used_T=used_T), found.objective
+    cost_alone = float(pricing.program.cost @ solution.x)
+    return _Proposal(part=number, plan=plan, cost=cost_alone, used_T=used_T), solution.objective
 
 
 def _mixed(
@@ -256,14 +233,14 @@ def _mixed(
     from scipy.sparse import csr_matrix
 
     count = len(proposals)
-    used_TC = np.array([one.used_T for one in proposals]).T
+    used_TC = np.array([proposal.used_T for proposal in proposals]).T
     pick = np.zeros((num_parts, count))
-    pick[[one.part for one in proposals], np.arange(count)] = 1.0
+    pick[[proposal.part for proposal in proposals], np.arange(count)] = 1.0
     over = np.vstack([-np.eye(num_days), np.zeros((num_parts, num_days))])
     matrix = np.hstack([np.vstack([used_TC, pick]), over])
-    cost = np.array([one.cost for one in proposals])
+    cost = np.array([proposal.cost for proposal in proposals])
     high = 100.0 * float(np.abs(cost).max() + 1.0)
-    found = minimize(
+    solution = minimize(
         Program(
             cost=np.r_[cost, np.full(num_days, high)],
             lower=np.zeros(count + num_days),
@@ -274,7 +251,7 @@ def _mixed(
         ),
         subject="the mix of plans within the fleet",
     )
-    return found.objective, found.x[:count], np.maximum(-found.row_dual[:num_days], 0.0)
+    return solution.objective, solution.x[:count], np.maximum(-solution.row_dual[:num_days], 0.0)
 
 
 def _blend(
@@ -292,10 +269,10 @@ def _blend(
     heads_STK = least.copy()
     for part in parts:
         heads_STK[part.site_S] = 0.0
-    for weight, one in zip(weight_C, proposals, strict=False):
-        part = parts[one.part]
-        trailers_LT[part.lane_L] += weight * one.plan.trailers_LT
-        heads_STK[part.site_S] += weight * one.plan.heads_STK[part.inner_S]
+    for weight, proposal in zip(weight_C, proposals, strict=False):
+        part = parts[proposal.part]
+        trailers_LT[part.lane_L] += weight * proposal.plan.trailers_LT
+        heads_STK[part.site_S] += weight * proposal.plan.heads_STK[part.inner_S]
     over_T = trailers_LT.sum(axis=0) / parameters.rules.fleet_max_trailers_per_day
     trailers_LT /= np.maximum(over_T, 1.0)
     return Plan(

@@ -12,7 +12,7 @@ import numpy as np
 
 from lanecast.planning.contracts import Costs, Flows, Outcome, Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.program.program import Change
+from lanecast.planning.program.options import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,95 +8,55 @@ Axes: ``W`` scenarios, ``L`` lanes, ``T`` days, ``S`` sites, ``K`` shifts, ``J``
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lanecast.errors import PlanError
 from lanecast.planning.contracts import Costs, Flows, Outcome, Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.program.highs import Program, Solution, Solver, minimize
 from lanecast.planning.program.limits import require_keepable
+from lanecast.planning.program.options import PLAIN, Change, Risk, SolveOptions
 from lanecast.planning.program.structure import INF, Block, FirstStage, first_stage, scenario_block
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Risk:
-    """``weight`` times the mean of the worst ``1 - level`` of recourse costs, on top."""
-
-    weight: float = 0.0
-    level: float = 0.9
-
-    def __post_init__(self) -> None:
-        """Refuse what is no risk measure."""
-        if not (self.weight >= 0 and 0 < self.level < 1):
-            raise PlanError(
-                f"risk weight={self.weight} must be >= 0 and level={self.level} between 0 and 1"
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A plan that was made before, from this plan's first day on.
-
-    Its first ``frozen_trailer_days`` of trailers and ``frozen_head_days`` of heads stay as they
-    are; on its other days every trailer or head that differs costs so many US dollars.
-    """
-
-    previous: Plan
-    frozen_trailer_days: int = 0
-    frozen_head_days: int = 0
-    trailer_usd: float = 0.0
-    head_usd: float = 0.0
 
 
 def solve(
     parameters: Parameters,
     scenarios: Scenarios,
     *,
-    risk: Risk | None = None,
-    state: State | None = None,
     fixed: Plan | None = None,
-    integer: bool = False,
-    gap: float = 0.01,
-    time_limit_s: float | None = None,
-    incumbent: Plan | None = None,
-    change: Change | None = None,
-    kind: str = "stochastic",
-    flows: bool = False,
-    duals: bool = False,
-    progress: Callable[[str], None] | None = None,
+    options: SolveOptions = PLAIN,
 ) -> Outcome:
     """The best plan for the scenarios, or with ``fixed`` what that plan costs in each of them.
 
-    ``integer``: whole trailers and heads within ``gap``, or what ``time_limit_s`` allows, starting
-    from ``incumbent``.  ``duals`` adds d objective / d volume.  PlanError names what does not fit.
+    PlanError names what does not fit.
     """
     scenarios.require(parameters, unit=scenarios.unit)
     num_days = len(scenarios.days)
     first = first_stage(parameters, num_days)
-    block = scenario_block(parameters, num_days, first, state)
+    block = scenario_block(parameters, num_days, first, options.state)
     if fixed is not None:
         require_keepable(parameters, fixed, scenarios.days)
-        return _priced(
-            parameters, scenarios, first, block, fixed, state=state, flows=flows, duals=duals
-        )
-    asked = _Asked(
-        parameters=parameters, scenarios=scenarios, first=first, block=block,
-        risk=risk or Risk(), change=change, state=state,
-    )  # fmt: skip
-    started = time.perf_counter()
-    program = asked.program(integer=integer)
-    if progress is not None:
-        rows, columns = program.matrix.shape
-        progress(f"{kind}: {rows:,} rows, {columns:,} columns, {program.matrix.nnz:,} numbers")
-    start = None if incumbent is None else asked.point(incumbent)
-    found = minimize(
-        program, subject=f"plan {kind!r}", gap=gap, time_limit_s=time_limit_s, start=start
+        return _priced(parameters, scenarios, first, block, fixed, options=options)
+    question = _Question(
+        parameters=parameters, scenarios=scenarios, first=first, block=block, options=options
     )
-    made = asked.outcome(found, kind=kind, flows=flows, duals=duals)
-    return replace(made, seconds=time.perf_counter() - started)
+    started = time.perf_counter()
+    program = question.program()
+    if options.progress is not None:
+        rows, columns = program.matrix.shape
+        size = f"{rows:,} rows, {columns:,} columns, {program.matrix.nnz:,} numbers"
+        options.progress(f"{options.kind}: {size}")
+    start = None if options.incumbent is None else question.point(options.incumbent)
+    solution = minimize(
+        program,
+        subject=f"plan {options.kind!r}",
+        gap=options.gap,
+        time_limit_s=options.time_limit_s,
+        start=start,
+    )
+    outcome = question.outcome(solution)
+    return replace(outcome, seconds=time.perf_counter() - started)
 
 
 def perfect(
@@ -108,49 +68,43 @@ def perfect(
     block = scenario_block(parameters, num_days, first, state)
     scenarios.require(parameters, unit=scenarios.unit)
     alone = replace(scenarios, volume_WLT=scenarios.volume_WLT[:1], probability_W=None)
-    asked = _Asked(
-        parameters=parameters, scenarios=alone, first=first, block=block, risk=Risk(), change=None
+    question = _Question(
+        parameters=parameters, scenarios=alone, first=first, block=block, options=PLAIN
     )
-    solver = Solver(asked.program(integer=False))
-    found = np.empty(len(scenarios.volume_WLT))
+    solver = Solver(question.program())
+    cost_W = np.empty(len(scenarios.volume_WLT))
     for number, volume_LT in enumerate(scenarios.volume_WLT):
         lower, upper = block.bounds(volume_LT)
         solver.rows(np.r_[first.row_lower, lower], np.r_[first.row_upper, upper])
-        found[number] = solver.run(f"perfect information of scenario {number}").objective
-    return found
+        cost_W[number] = solver.run(f"perfect information of scenario {number}").objective
+    return cost_W
 
 
 def stacked(
-    parameters: Parameters,
-    scenarios: Scenarios,
-    *,
-    state: State | None = None,
-    change: Change | None = None,
+    parameters: Parameters, scenarios: Scenarios, *, options: SolveOptions = PLAIN
 ) -> tuple[Program, FirstStage]:
     """The program's matrices without risk, for who solves it under other prices."""
     num_days = len(scenarios.days)
     first = first_stage(parameters, num_days)
-    block = scenario_block(parameters, num_days, first, state)
-    asked = _Asked(
-        parameters=parameters, scenarios=scenarios, first=first, block=block, risk=Risk(),
-        change=change,
+    block = scenario_block(parameters, num_days, first, options.state)
+    question = _Question(
+        parameters=parameters, scenarios=scenarios, first=first, block=block,
+        options=replace(options, risk=Risk(), integer=False),
     )  # fmt: skip
-    return asked.program(integer=False), first
+    return question.program(), first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Question:
     """One program, its stacked matrices and how to read its solution."""
 
     parameters: Parameters
     scenarios: Scenarios
     first: FirstStage
     block: Block
-    risk: Risk
-    change: Change | None
-    state: State | None = None
+    options: SolveOptions
 
-    def program(self, *, integer: bool) -> Program:
+    def program(self) -> Program:
         """First stage, scenarios side by side, then CVaR, then changes."""
         from scipy.sparse import bmat, csr_matrix, kron, vstack
         from scipy.sparse import eye_array as eye
@@ -166,60 +120,61 @@ class _Asked:
         cost = np.concatenate([first.cost, np.outer(weight_W, block.cost).ravel()])
         lower = np.concatenate([first.lower, np.zeros(count * block.columns.total)])
         upper = np.concatenate([first.upper, np.tile(block.column_upper, count)])
-        found = Program(
+        program = Program(
             cost=cost, lower=lower, upper=upper, matrix=csr_matrix(matrix),
             row_lower=row_lower, row_upper=row_upper,
         )  # fmt: skip
-        if self.risk.weight > 0:
-            found = _with_risk(found, self.first, self.block, weight_W, self.risk)
-        if self.change is not None:
-            found = _with_change(found, self.first, self.change, self.parameters)
-        if integer:
-            whole = np.zeros(len(found.cost), dtype=bool)
-            whole[self.first.columns["y"]] = True
+        if self.options.risk.weight > 0:
+            program = _with_risk(program, first, block, weight_W, self.options.risk)
+        if self.options.change is not None:
+            program = _with_change(program, first, self.options.change, self.parameters)
+        if self.options.integer:
+            whole = np.zeros(len(program.cost), dtype=bool)
+            whole[first.columns["y"]] = True
             deciding = "n" if self.parameters.rules.days_on is None else "m"
-            whole[self.first.columns[deciding]] = True
-            found = replace(found, whole=whole)
-        return found
+            whole[first.columns[deciding]] = True
+            program = replace(program, whole=whole)
+        return program
 
     def point(self, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
         """Columns and values of a plan to start from."""
         columns = np.r_[self.first.columns["y"].ravel(), self.first.columns["n"].ravel()]
         return columns, np.r_[plan.trailers_LT.ravel(), plan.heads_STK.ravel()]
 
-    def outcome(self, found: Solution, *, kind: str, flows: bool, duals: bool) -> Outcome:
+    def outcome(self, solution: Solution) -> Outcome:
         """The solution as a plan with its costs."""
-        first, block, scenarios = self.first, self.block, self.scenarios
+        first, block, scenarios, options = self.first, self.block, self.scenarios, self.options
         count = len(scenarios.weight_W)
         begin = first.columns.total
-        recourse = found.x[begin : begin + count * block.columns.total].reshape(count, -1)
-        y, n = found.x[first.columns["y"]], found.x[first.columns["n"]]
+        recourse = solution.x[begin : begin + count * block.columns.total].reshape(count, -1)
+        y, n = solution.x[first.columns["y"]], solution.x[first.columns["n"]]
         plan = Plan(
             trailers_LT=np.maximum(y, 0.0),
             heads_STK=np.maximum(n, 0.0),
             lanes=self.parameters.lanes.name_L,
             sites=self.parameters.sites.name_S,
             days=scenarios.days,
-            kind=kind,
+            kind=options.kind,
             parameters=self.parameters.fingerprint,
             scenarios=scenarios.fingerprint,
             source=scenarios.source,
         )
         dual = None
-        if duals:
+        if options.duals:
             rows = len(first.row_lower) + np.arange(count)[:, None, None] * len(block.lower)
-            dual = found.row_dual[rows + block.volume_rows[None]]
-        status = "optimal" if found.optimal else "time limit"
+            dual = solution.row_dual[rows + block.volume_rows[None]]
+        flows = _flows(block, recourse, self.parameters, options.state) if options.flows else None
+        status = "optimal" if solution.optimal else "time limit"
         return Outcome(
             plan=plan,
             costs=_costs(first, block, plan, recourse),
             weight_W=scenarios.weight_W,
-            objective=found.objective,
-            bound=found.bound,
-            seconds=found.seconds,
-            flows=_flows(block, recourse, self.parameters, self.state) if flows else None,
+            objective=solution.objective,
+            bound=solution.bound,
+            seconds=solution.seconds,
+            flows=flows,
             demand_dual_WLT=dual,
-            notes=(f"{status} after {found.seconds:.1f} s",),
+            notes=(f"{status} after {solution.seconds:.1f} s",),
         )
 
 
@@ -230,9 +185,7 @@ def _priced(
     block: Block,
     plan: Plan,
     *,
-    state: State | None,
-    flows: bool,
-    duals: bool,
+    options: SolveOptions,
 ) -> Outcome:
     """A given plan, scenario by scenario on one warm model."""
     started = time.perf_counter()
@@ -250,12 +203,13 @@ def _priced(
     for number, volume_LT in enumerate(scenarios.volume_WLT):
         lower, upper = block.bounds(volume_LT)
         solver.rows(lower - taken, upper - taken)
-        found = solver.run(f"plan {plan.kind!r} in scenario {number}")
-        recourse.append(found.x)
-        dual.append(found.row_dual[block.volume_rows])
+        solution = solver.run(f"plan {plan.kind!r} in scenario {number}")
+        recourse.append(solution.x)
+        dual.append(solution.row_dual[block.volume_rows])
     costs = _costs(first, block, plan, np.array(recourse))
     weight_W = scenarios.weight_W
     expected = float(weight_W @ costs.total_W)
+    moved = _flows(block, np.array(recourse), parameters, options.state) if options.flows else None
     return Outcome(
         plan=plan,
         costs=costs,
@@ -263,8 +217,8 @@ def _priced(
         objective=expected,
         bound=expected,
         seconds=time.perf_counter() - started,
-        flows=_flows(block, np.array(recourse), parameters, state) if flows else None,
-        demand_dual_WLT=np.array(dual) * weight_W[:, None, None] if duals else None,
+        flows=moved,
+        demand_dual_WLT=np.array(dual) * weight_W[:, None, None] if options.duals else None,
     )
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import COSTS, Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
-from lanecast.planning.policies import Policy, SolveOptions
-from lanecast.planning.program.program import Change
+from lanecast.planning.policies import Policy
+from lanecast.planning.program.options import Change, SolveOptions
 from lanecast.planning.replanning.execution import carried_out
 from lanecast.planning.replanning.triggers import Situation, Trigger
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from lanecast.planning.contracts import COSTS, Flows, Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
+from lanecast.planning.program.options import SolveOptions
 from lanecast.planning.program.program import solve
 
 LOOK_AHEAD = 3  # days beyond today whose mean decides what is worth rolling
@@ -52,7 +53,8 @@ def carried_out(
         days=paths.days[:days],
     )
     begun = state.over(days)
-    outcome = solve(parameters, seen, fixed=part, state=begun, flows=True, kind=plan.kind)
+    options = SolveOptions(state=begun, flows=True, kind=plan.kind)
+    outcome = solve(parameters, seen, fixed=part, options=options)
     assert outcome.flows is not None
     return ExecutedDay(
         by_kind=day_costs(parameters, part, outcome.flows, final=last),

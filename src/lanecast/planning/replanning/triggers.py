@@ -13,6 +13,7 @@ import numpy as np
 from lanecast.planning.contracts import Plan, Scenarios, State
 from lanecast.planning.parameters import Parameters
 from lanecast.planning.program.decomposition import solve_decomposed
+from lanecast.planning.program.options import SolveOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +110,9 @@ class Costly:
             heads_STK=situation.plan.heads_STK[:, :days],
             days=now.days,
         )
-        state = situation.state.over(days)
+        options = SolveOptions(state=situation.state.over(days))
         cost, promised = (
-            solve_decomposed(situation.parameters, paths, fixed=plan, state=state).expected
+            solve_decomposed(situation.parameters, paths, fixed=plan, options=options).expected
             for paths in (now, then)
         )
         return cost > (1.0 + self.share) * promised

@@ -246,9 +246,9 @@ class _World:
             yield self.env.timeout(DAY * (day + 1) - 1e-3 - self.env.now)
             before_S = self.backlog_ST[:, day - 1] if day else np.zeros(len(self.queues))
             owed_S = before_S + self.due_ST[:, day]
-            done_S = self.sorted_ST[:, day]
-            self.backlog_ST[:, day] = np.maximum(owed_S - done_S, 0.0)
-            self.on_time += float(np.clip(done_S - before_S, 0.0, self.due_ST[:, day]).sum())
+            sorted_S = self.sorted_ST[:, day]
+            self.backlog_ST[:, day] = np.maximum(owed_S - sorted_S, 0.0)
+            self.on_time += float(np.clip(sorted_S - before_S, 0.0, self.due_ST[:, day]).sum())
 
     def _result(self) -> SimulatedRun:
         parameters, rules = self.parameters, self.parameters.rules

@@ -20,14 +20,14 @@ def folded(network: Net) -> Net:
     """The same function, up to rounding, in fewer products; the network itself stays as it is."""
     if not any(len(_folds(module)) < len(module) for module in _sequentials(network)):
         return network
-    found = copy.deepcopy(network)
-    for module in _sequentials(found):
+    copied = copy.deepcopy(network)
+    for module in _sequentials(copied):
         layers = _folds(module)
         for name in set(module._modules) - set(layers):
             del module._modules[name]
         for name, row in layers.items():
             module._modules[name] = _product(row)
-    return found
+    return copied
 
 
 def _sequentials(network: nn.Module) -> list[nn.Sequential]:
@@ -37,15 +37,15 @@ def _sequentials(network: nn.Module) -> list[nn.Sequential]:
 
 def _folds(module: nn.Sequential) -> dict[str, list[nn.Module]]:
     """Layers by the name of the first, with those that fold into it."""
-    found: dict[str, list[nn.Module]] = {}
+    layers: dict[str, list[nn.Module]] = {}
     row: list[nn.Module] = []
     for name, layer in module._modules.items():  # named_children() leaves out a layer's second use
         assert layer is not None
         if row and _pays(row, layer):
             row.append(layer)
         else:
-            found[name] = row = [layer]
-    return found
+            layers[name] = row = [layer]
+    return layers
 
 
 def _pays(row: list[nn.Module], layer: nn.Module) -> bool:

@@ -17,7 +17,7 @@ from lanecast.models.deep.seeds import StackedSeeds
 from lanecast.models.ensemble import Ensemble
 from lanecast.models.hierarchy.forecaster import PastPlan, PathPlan, ReconciledForecaster
 from lanecast.models.protocol import Validation
-from lanecast.workflows.train import held_out_scores
+from lanecast.pipeline.training import held_out_scores
 from small_models import LEVELS, SPEC, small
 
 UNTIL, HELD = 160, 14
