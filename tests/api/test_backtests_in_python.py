@@ -41,9 +41,9 @@ def test_scores_are_those_of_the_command(script: Script, panel: lc.Panel, small:
     assert script("backtest", *DATA, *COMMAND, *settings, *protocol, "model=linear") == 0
     (folder,) = Path("runs").glob("adhoc/*/*")
     result = lc.backtest(panel, small("linear"), cutoffs=DATES)
-    told = {name: value for name, value in result.scores.items() if not np.isnan(value)}
+    scores = {name: value for name, value in result.scores.items() if not np.isnan(value)}
     written = read_record(folder)["scores"]
-    assert told == {name: value for name, value in written.items() if value is not None}
+    assert scores == {name: value for name, value in written.items() if value is not None}
     frame = pd.read_parquet(folder / "forecasts.parquet")
     pd.testing.assert_frame_equal(result.frame[list(frame)], frame, check_dtype=False)
 
@@ -157,13 +157,13 @@ def test_several_seeds_of_one_name_allow_a_verdict(panel: lc.Panel, small: Build
 
 def test_what_does_not_compare_is_refused(panel: lc.Panel, small: Build) -> None:
     naive = small("seasonal_naive")
-    one, other = (lc.backtest(panel, naive, cutoffs=count) for count in (2, 3))
+    short, long = (lc.backtest(panel, naive, cutoffs=count) for count in (2, 3))
     with pytest.raises(lc.ConfigError, match="2 backtests are called 'seasonal_naive'; name them"):
-        lc.compare([one, other])
+        lc.compare([short, long])
     with pytest.raises(lc.ConfigError, match="scored on different labels"):
-        lc.compare({"two": one, "three": other})
+        lc.compare({"two": short, "three": long})
     with pytest.raises(lc.ConfigError, match="did you mean 'two'"):
-        lc.compare({"two": one}, baseline="twos")
+        lc.compare({"two": short}, baseline="twos")
 
 
 def test_a_name_is_no_model(panel: lc.Panel) -> None:

@@ -116,9 +116,10 @@ def test_a_graph_is_a_name_a_mapping_or_itself() -> None:
     }
     own = lc.graph(declared)
     assert own.target == "orders"
-    assert lc.graph("midmile").dag_hash == lc.model("linear", graph="midmile").graph.dag_hash  # type: ignore[attr-defined]
-    for given in (own, declared):
-        assert lc.model("linear", graph=given).graph.dag_hash == own.dag_hash  # type: ignore[attr-defined]
+    for graph in (own, declared, "midmile"):
+        described = lc.model("linear", graph=graph).describe().graph
+        expected = lc.graph(graph) if isinstance(graph, str) else own
+        assert described.dag_hash == expected.dag_hash
     with pytest.raises(lc.ConfigError, match="did you mean midmile"):
         lc.graph("midmil")
 

@@ -32,7 +32,6 @@ def test_a_picture_that_fails_leaves_a_warning_and_no_part_of_it(tmp_path, failu
     keep_picture(run, "forecast", draw)
     (warning,) = run.warnings
     assert warning.startswith(f"no picture forecast.png ({type(failure).__name__}: {failure})")
-    assert ("pip install" in warning) == isinstance(failure, ImportError)
     assert not run.images
     assert not list(tmp_path.iterdir())
 

@@ -125,3 +125,20 @@ def test_cutoff_of_a_holdout_is_checked_as_well(check: Check) -> None:
     code, lines = check(*NAIVE, *DECLARED, "protocol=holdout", "protocol.last_cutoff=2025-01-01")
     assert code == 1
     says(lines, "fault: protocol.last_cutoff=2025-01-01 is no cutoff", "2024-05-29")
+
+
+def test_sums_that_the_table_cannot_have_are_a_fault(check: Check) -> None:
+    code, lines = check(*NAIVE, *DECLARED, "hierarchy=ols")
+    assert code == 1
+    says(lines, "fault: level ['origin'] needs the static column 'origin'")
+
+
+def test_next_step_repeats_the_words_as_they_were_typed(check: Check) -> None:
+    _, lines = check(*NAIVE, *DECLARED, "name=1e5")
+    assert lines[-1].endswith("name=1e5")
+
+
+def test_experiment_is_checked_with_the_cutoffs_that_it_pins(check: Check) -> None:
+    code, lines = check("experiment=demo", "model=seasonal_naive")
+    assert code == 0
+    assert lines[-1].endswith("next step: lanecast backtest experiment=demo model=seasonal_naive")

@@ -173,7 +173,7 @@ class BacktestResult:
         """
         return _drawn(self.panel, self.forecasts, series, cutoff, ax=ax, history=history)
 
-    def record(self, label: str) -> CompletedRun:
+    def as_run(self, label: str) -> CompletedRun:
         """This backtest as a table of runs reads it, under a name of one's own."""
         config = {"windows": {"horizon": self.windows.horizon}, "protocol": {"step": self.step}}
         return CompletedRun(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def compare(
             )
         backtests = dict(zip(names, backtests, strict=True))
     runs = [
-        result.record(name)
+        result.as_run(name)
         for name, results in backtests.items()
         for result in ([results] if isinstance(results, BacktestResult) else results)
     ]
@@ -322,8 +323,9 @@ def _fitted(panel: Panel, model: Forecaster, until: int) -> tuple[Forecaster, Pa
 
 def _cutoffs(panel: Panel, cutoffs: int | Sequence[Time], *, step: int, horizon: int) -> list[int]:
     with python_words():
-        if isinstance(cutoffs, int):
-            return rolling_cutoffs(panel, first=None, step=step, count=cutoffs, horizon=horizon)
+        if isinstance(cutoffs, int | Integral):
+            count = int(cutoffs)
+            return rolling_cutoffs(panel, first=None, step=step, count=count, horizon=horizon)
         times = [cutoffs] if isinstance(cutoffs, str | pd.Timestamp) else list(cutoffs)
         return [cutoff_step(panel, time, key="cutoffs", horizon=horizon) for time in times]
 

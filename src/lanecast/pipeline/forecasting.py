@@ -25,8 +25,7 @@ class Ahead:
     """Forecasts from one cutoff.
 
     ``left_out``: series that say too little to be forecast, or whose known future is not all there,
-    as warnings say.  ``windows`` counts windows, ``facts`` is what a record says of the
-    model.
+    as warnings say.  ``windows`` counts windows, ``facts`` is what a record says of the model.
     """
 
     forecasts: Forecasts
@@ -54,8 +53,9 @@ def forecast(
     ``reporter`` is warned, SchemaError where none is left.  ``strict`` refuses the latter.
     """
     step = panel.last_step if cutoff is None else cutoff
-    heard = _heard(panel, windows_at(panel, [step], windows), windows, reporter)
-    at = _with_known_future(panel, heard, windows, reporter, strict=strict)
+    at = windows_at(panel, [step], windows)
+    _name_silent(panel, at, windows, reporter)
+    at = _with_known_future(panel, at, windows, reporter, strict=strict)
     forecasts = model.predict(
         panel, at=at, quantiles=list(quantiles), samples=samples or None, seed=seed
     )
@@ -69,13 +69,13 @@ def forecast(
     )
 
 
-def _heard(
+def _name_silent(
     panel: Panel, at: WindowIndex, windows: WindowSpec, reporter: Reporter | None
-) -> WindowIndex:
-    """The windows, after the series without one were named; SchemaError if there is none."""
+) -> None:
+    """Warn of the series that have no window; SchemaError where none has one."""
     silent = np.setdiff1d(np.arange(panel.num_series), at.series_W)
     if not len(silent):
-        return at
+        return
     names = [repr(str(name)) for name in panel.series[silent[:NAMED]]]
     message = (
         f"{len(silent)} of {panel.num_series} series are not forecast, as they have fewer than"
@@ -86,7 +86,6 @@ def _heard(
         raise SchemaError(f"{message}; supply newer rows, or set an earlier cutoff=")
     if reporter is not None:
         reporter.warn(message)
-    return at
 
 
 def _with_known_future(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ def run(cfg: DictConfig) -> None:
         spec = instantiate(cfg.windows)
         build_forecaster(cfg)
     panel = checked_panel(cfg.data, faults)
+    if panel is not None and cfg.get("hierarchy"):
+        with faults.kept_from():
+            instantiate(cfg.hierarchy.structure).of(panel)
     if panel is not None and spec is not None:
         notes += _check_windows(cfg, panel, spec, faults)
         notes += _notes_on_series(panel, spec)
@@ -177,4 +181,5 @@ def _next_step(cfg: DictConfig) -> str:
         verb = "forecast"
     elif _protocol_is_chosen() and "first_cutoff" in cfg.protocol:
         verb = "backtest"
-    return shlex.join(["lanecast", verb, *invocation().overrides])
+    words = (re.sub("^name='(.*)'$", r"name=\1", word) for word in invocation().overrides)
+    return shlex.join(["lanecast", verb, *words])

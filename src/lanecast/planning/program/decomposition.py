@@ -137,26 +137,26 @@ def _priced_fleet(
     fleet, num_days = parameters.rules.fleet_max_trailers_per_day, len(scenarios.days)
     pricing = [_Pricing.of(part, scenarios, options) for part in parts]
     proposals = [
-        _proposed(number, part, pricing_of_part, np.zeros(num_days))[0]
-        for number, (part, pricing_of_part) in enumerate(zip(parts, pricing, strict=True))
+        _proposed(number, part, part_pricing, np.zeros(num_days))[0]
+        for number, (part, part_pricing) in enumerate(zip(parts, pricing, strict=True))
     ]
     dear = np.full(num_days, 10.0 * float(parameters.lanes.contract_usd_per_trailer_L.max() + 1.0))
     proposals += [
-        _proposed(number, part, pricing_of_part, dear)[0]
-        for number, (part, pricing_of_part) in enumerate(zip(parts, pricing, strict=True))
+        _proposed(number, part, part_pricing, dear)[0]
+        for number, (part, part_pricing) in enumerate(zip(parts, pricing, strict=True))
     ]
     best_bound, started, center_T = -INF, time.perf_counter(), np.zeros(num_days)
     for turn in range(1, ROUNDS + 1):
         value, weight_C, price_T = _mixed(proposals, len(parts), fleet, num_days)
         # Prices between the best so far and the newest jump about less (Wentges 1997).
-        wanted_T = STEADY * center_T + (1.0 - STEADY) * price_T
-        fresh, bound = [], -float(wanted_T.sum() * fleet)
-        for number, (part, pricing_of_part) in enumerate(zip(parts, pricing, strict=True)):
-            proposal, reduced = _proposed(number, part, pricing_of_part, wanted_T)
+        trial_T = STEADY * center_T + (1.0 - STEADY) * price_T
+        fresh, bound = [], -float(trial_T.sum() * fleet)
+        for number, (part, part_pricing) in enumerate(zip(parts, pricing, strict=True)):
+            proposal, reduced = _proposed(number, part, part_pricing, trial_T)
             bound += reduced
             fresh.append(proposal)
         if bound > best_bound:
-            best_bound, center_T = bound, wanted_T
+            best_bound, center_T = bound, trial_T
         left = (value - best_bound) / max(abs(value), 1e-12)
         if options.progress is not None and turn % 5 == 1:
             seconds = time.perf_counter() - started
