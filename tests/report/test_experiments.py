@@ -76,6 +76,7 @@ def test_the_script_refuses_an_index_over_a_record_that_was_touched(
     readme = tmp_path / "experiments" / "2026-03-it" / "README.md"
     write_record(readme.parent, compared, prose=PROSE)
     with scripts_in(tmp_path, monkeypatch) as script:
+        assert script("record", "index_only=true", "out=nowhere") == 2
         assert script("record", "index_only=true") == 0
         readme.write_text(re.sub(r"0\.1\d\d\d", "0.0999", readme.read_text(), count=1))
         assert script("record", "index_only=true") == 2

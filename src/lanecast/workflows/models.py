@@ -103,10 +103,8 @@ def _row(name: str, model: DictConfig) -> ModelRow:
 
 
 def _kind(target: str) -> str:
-    own = "lanecast.models."
-    return (
-        target.removeprefix(own).split(".")[0] if target.startswith(own) else target.split(".")[0]
-    )
+    """``deep`` of lanecast.models.deep.forecaster.DeepForecaster, ``theirs`` of theirs.Model."""
+    return target.removeprefix("lanecast.models.").split(".")[0]
 
 
 def _print(rows: Sequence[ModelRow]) -> None:
@@ -119,13 +117,14 @@ def _print(rows: Sequence[ModelRow]) -> None:
         table.add_column(heading.replace("_", " "))
     table.add_column("cost", justify="right")
     for row in rows:
-        marks = [
-            "yes" if role in row.reads else "-" for role in ("known_future", "observed", "static")
-        ]
-        cells = [*marks, row.quantiles] if row.missing is None else ["", "", "", row.missing]
+        marks = ["yes" if role in row.reads else "-" for role in covariates]
+        cells = [*marks, row.quantiles] if row.missing is None else ["?"] * 4
         table.add_row(row.name, row.kind, *cells, _shown(row.cost))
     Console().print(table)
     print(f"\ncost: {measured_costs()['case']}")
+    for row in rows:
+        if row.missing is not None:
+            print(f"\n{row.name}: {row.missing}")
 
 
 def _shown(cost: float | None) -> str:

@@ -53,6 +53,8 @@ def run(cfg: DictConfig) -> Path:
     options: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
     root = Path(options["out"])
     if options["index_only"]:
+        if not root.is_dir():
+            raise ConfigError(f"there is no folder {root} to list; set out=<folder of records>")
         write_index(root)
         check_records(root)
         return root
