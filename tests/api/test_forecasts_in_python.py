@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,12 +137,3 @@ def test_an_unknown_series_or_cutoff_is_not_drawn(
         backtest.plot("A>B", cutoff="2024-05-02")
     assert backtest.plot("A>B", cutoff="2024-05-01").get_title("left").endswith("2024-05-01")
     assert len(pyplot.get_fignums()) == 1  # none is left of what was refused
-
-
-def test_without_matplotlib_a_picture_is_one_clear_line(
-    ahead: lc.ForecastResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(lc.LanecastError, match="a picture needs matplotlib; pip install"):
-        ahead.plot()

@@ -34,7 +34,6 @@ def run(cfg: DictConfig) -> RunResult:
     from lanecast.pipeline.backtesting import backtest
     from lanecast.pipeline.engines import Engine, Local
     from lanecast.pipeline.folds import folds_of, history_of
-    from lanecast.planning.backtest import plan_scores
     from lanecast.runs.record import Objective, Run
 
     if cfg.get("plan"):
@@ -77,20 +76,27 @@ def run(cfg: DictConfig) -> RunResult:
             structure = instantiate(cfg.hierarchy.structure)
             scores = _with_levels(scores, result.forecasts, panel, structure)
         if cfg.get("plan"):
-            regret = plan_scores(
-                result.forecasts,
-                panel,
-                network=instantiate(cfg.network),
-                policy=instantiate(cfg.plan),
-                days=int(cfg.planning.days),
-                unit=cfg.data.get("unit"),
-            )
-            scores = _with_regret(scores, regret)
+            scores = _with_regret(scores, _plan_scores(cfg, result.forecasts, panel))
         _note_scores(scores, dict(result.futures), folder)
         _draw(result.forecasts, panel, folder, unit=cfg.data.get("unit") or "y")
         objective = Objective(name="test/wape", value=scores.values["wape"])
         folder.set_objective(objective)
         return RunResult(objective=objective, folder=folder.folder, scores=scores.values)
+
+
+def _plan_scores(cfg: DictConfig, forecasts: Forecasts, panel: Panel) -> PlanScores:
+    """What plans made with these forecasts cost beside perfect information."""
+    from lanecast.config import instantiate
+    from lanecast.planning.backtest import plan_scores
+
+    return plan_scores(
+        forecasts,
+        panel,
+        network=instantiate(cfg.network),
+        policy=instantiate(cfg.plan),
+        days=int(cfg.planning.days),
+        unit=cfg.data.get("unit"),
+    )
 
 
 def _note_question(panel: Panel, spec: WindowSpec, folds: Sequence[Fold], folder: Run) -> None:
