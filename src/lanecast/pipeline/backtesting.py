@@ -6,7 +6,7 @@ that knows nothing later than the first cutoff it serves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,14 +62,14 @@ def backtest(
     slices: Sequence[str] = SLICES,
     engine: Engine | None = None,
     reporter: Reporter | None = None,
+    keep: Callable[[Forecaster, Forecasts], None] | None = None,
 ) -> Backtest:
     """Forecast every series at every cutoff (ascending steps of the panel) and score it.
 
-    ``model`` is a prototype: every fit is one of a clone, and it stays as it is.  A fitted one with
-    ``refit="never"`` is asked as it is.  ``refit``: ``never`` (one fit, at the first cutoff),
-    ``each``, or every k-th cutoff; ``window``: a fit learns from all that it knows
-    (``expanding``) or from the last so many steps.  ``season``: lag of the MASE scale, in steps.
-    ``engine``: where fits run, `Local` by default.
+    ``model`` is a prototype: every fit is one of a clone; a fitted one with ``refit="never"`` is
+    asked as it is.  ``refit``: ``never`` (one fit, at the first cutoff), ``each``, or every k-th
+    cutoff; ``window``: ``expanding``, or so many last steps.  ``season``: lag of the MASE scale.
+    ``keep`` is given the last model and all forecasts before a score can fail.
     """
     options = FoldOptions(
         windows=windows,
@@ -90,6 +90,8 @@ def backtest(
     for fold in results.folds:
         others.add(fold.others)
     forecasts = joined([fold.forecasts for fold in results.folds])
+    if keep is not None:
+        keep(results.model, forecasts)
     scores = evaluate(forecasts, panel, windows, season=season, slices=slices)
     return Backtest(
         forecasts=forecasts,

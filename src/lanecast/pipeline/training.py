@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,17 +44,21 @@ def train(
     quantiles: Sequence[float] = (),
     season: int = 7,
     reporter: Reporter | None = None,
+    keep: Callable[[Forecaster], None] | None = None,
 ) -> Trained:
     """Fit a clone of ``model``, which stays as it is, on what is known at step ``until``.
 
     The objective of a network is that of its best checkpoint.  Whatever has no report of its own, a
     baseline or a wrapper, is scored as it stood before the validation windows: those of the network
     inside, or else of the last ``val_steps`` steps, with ``quantiles`` behind ``val/wql``.
-    ``season``: lag of the MASE scale, in steps.
+    ``season``: lag of the MASE scale, in steps.  ``keep`` is given the fitted model before it is
+    scored, so that a score that fails loses no model.
     """
     started = time.perf_counter()
     trained = fitted(panel, model, until=until, reporter=reporter)
     seconds = {"fit": time.perf_counter() - started}
+    if keep is not None:
+        keep(trained)
     validation: dict[str, float] = {}
     if (report := trained.report) is not None:
         objective = Objective(name=report.objective, value=report.value, step=report.step)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowSpec
     from lanecast.evaluation.score import Scores
-    from lanecast.pipeline.backtesting import Backtest
+    from lanecast.models.protocol import Forecaster
     from lanecast.pipeline.folds import Fold
     from lanecast.planning.backtest import PlanScores
     from lanecast.runs.record import Run
@@ -67,10 +67,9 @@ def run(cfg: DictConfig) -> RunResult:
             season=int(cfg.protocol.season),
             engine=engine,
             reporter=folder,
+            keep=partial(_keep, panel=panel, name=cfg.model.name, folder=folder, new=not trained),
         )
-        if not trained:
-            result.model.save(folder.folder / MODEL)
-        _write(result, panel, cfg.model.name, folder)
+        folder.note(timings=dict(result.seconds), model=result.facts)
         scores = result.scores
         if cfg.get("hierarchy"):
             structure = instantiate(cfg.hierarchy.structure)
@@ -141,17 +140,19 @@ def cutoffs_of(panel: Panel, protocol: Any, horizon: int) -> list[int]:
     )
 
 
-def _write(result: Backtest, panel: Panel, name: str, folder: Run) -> None:
-    """What the record says of the model, its graph, and the tables of its forecasts."""
+def _keep(
+    model: Forecaster, forecasts: Forecasts, *, panel: Panel, name: str, folder: Run, new: bool
+) -> None:
+    """The model where it is new, the picture of its graph, and the tables of its forecasts."""
     from lanecast.data.forecast_frames import actual_frame, forecast_frame, samples_frame
     from lanecast.data.forecast_parts import by_series, in_order, write_parts
     from lanecast.report.pictures import keep_graph_picture
 
-    keep_graph_picture(result.model.describe().graph, folder)
-    folder.note(timings=dict(result.seconds), model=result.facts)
+    if new:
+        model.save(folder.folder / MODEL)
+    keep_graph_picture(model.describe().graph, folder)
     if not folder.keep.get("forecasts", True):
         return
-    forecasts = result.forecasts
     frames = (forecast_frame(part, panel, name) for part in in_order(forecasts))
     write_parts(folder.folder / "forecasts.parquet", frames)
     horizon = forecasts.point_WH.shape[1]

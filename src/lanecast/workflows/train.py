@@ -41,11 +41,11 @@ def run(cfg: DictConfig) -> RunResult:
             quantiles=list(cfg.protocol.get("quantiles") or ()),
             season=int(cfg.protocol.season),
             reporter=folder,
+            keep=lambda fitted: fitted.save(folder.folder / MODEL),
         )
         folder.note(timings=trained.seconds, model=trained.facts)
         if trained.validation:
             folder.note(validation=trained.validation)
-        trained.model.save(folder.folder / MODEL)
         folder.set_objective(trained.objective)
         return RunResult(objective=trained.objective, folder=folder.folder, scores=trained.scores)
 
