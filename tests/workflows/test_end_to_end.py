@@ -257,3 +257,16 @@ def test_same_command_gives_the_same_losses(script: Script) -> None:
         assert script("train", *TABLE, *SMALL, "model=nhits", f"name={name}") == 0
     one, two = (run_folder(name) / "metrics.csv" for name in ("one", "two"))
     assert one.read_text() == two.read_text()
+
+
+def test_a_score_that_fails_loses_neither_model_nor_forecasts(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("no score")
+
+    monkeypatch.setattr("lanecast.pipeline.backtesting.evaluate", failing)
+    assert script("backtest", *TABLE, *SMALL, *ROLLING, "model=linear", "name=lost") == 1
+    folder = run_folder("lost")
+    assert (folder / "forecasts.parquet").is_file()
+    assert (folder / "model" / "model.pt").is_file()

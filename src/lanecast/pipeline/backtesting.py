@@ -83,9 +83,8 @@ def backtest(
         _, as_it_is = forecast_fold(panel, model, folds[0], options=options, refit=False)
         results = FoldResults(folds=(as_it_is,), model=model, facts=model_facts(model))
     else:
-        results = (engine or Local()).forecast(
-            panel, model, folds, options=options, reporter=reporter
-        )
+        engine = engine or Local()
+        results = engine.forecast(panel, model, folds, options=options, reporter=reporter)
     others = OtherFutures()
     for fold in results.folds:
         others.add(fold.others)
