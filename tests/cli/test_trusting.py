@@ -181,15 +181,26 @@ def test_a_conf_found_by_itself_cannot_let_hydra_build_a_foreign_class(
     assert not built(theirs)
 
 
-def test_a_config_cannot_trust_through_the_environment_of_its_job(command, theirs, monkeypatch):
+def test_a_config_cannot_trust_through_the_environment_of_its_job(
+    command, theirs, monkeypatch, capfd
+):
     with (theirs / "conf" / "train.yaml").open("a") as root:
         root.write("hydra: {job: {env_set: {LANECAST_TRUST: theirs.}}}\n")
     seen = []
     monkeypatch.setattr(
         "lanecast.workflows.train.run", lambda _: seen.append(os.environ["LANECAST_TRUST"])
     )
-    assert command("train") == 0
+    assert command("train") == 2
+    assert "hydra.job.env_set stands in ./conf" in capfd.readouterr().err
+    assert command("train", "--config-dir", "conf", "name=named") == 0
     assert seen == [""]
+
+
+def test_the_command_line_may_set_the_environment_of_a_job(command, theirs, monkeypatch):
+    seen = []
+    monkeypatch.setattr("lanecast.workflows.train.run", lambda _: seen.append(os.environ["DEPOT"]))
+    assert command("train", "+hydra.job.env_set.DEPOT=north") == 0
+    assert seen == ["north"]
 
 
 def test_trust_reaches_the_workers_of_a_launcher(theirs):

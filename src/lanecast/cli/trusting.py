@@ -22,13 +22,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lanecast.cli.folders import ConfFolders
+from lanecast.cli.folders import ConfFolders, shown
 from lanecast.config.recipe import check_targets
 from lanecast.config.trust import normal_prefixes, trusting
 from lanecast.errors import ConfigError
 
 VARIABLE = "LANECAST_TRUST"
 FILE = "trust.yaml"
+ENVIRONMENT = "hydra.job.env_set"  # on the command line a person sets it
 # What Hydra may build for itself from a folder that nobody named: plugins, and classes that log.
 PLUGINS = ("hydra.", "hydra_plugins.", "logging.", "colorlog.", "rich.")
 
@@ -75,13 +76,19 @@ def trust_of_children(trust: Sequence[str]) -> Iterator[None]:
 def check_found_folder(
     overrides: Sequence[str], trust: Sequence[str], *, root: str, folders: ConfFolders
 ) -> None:
-    """ConfigError where a ./conf that was found by itself lets Hydra build foreign classes.
+    """ConfigError where a ./conf that was found by itself lets Hydra run foreign code.
 
-    Hydra builds its callbacks, launcher and loggers before any check of ours.
+    Hydra builds its callbacks, launcher and loggers before any check of ours, and a variable such
+    as PYTHONPATH decides what the processes that a job starts will run.
     """
     if folders.named or not folders.is_own:
         return
     for settings in _hydra_settings(overrides, root=root, folders=folders):
+        if settings["job"]["env_set"]:
+            raise ConfigError(
+                f"{ENVIRONMENT} stands in {shown(folders.main)}, which was found by itself; if"
+                f" you trust it, name it: --config-dir {shown(folders.main)}"
+            )
         with trusting((*PLUGINS, *trust)):
             check_targets({f"hydra.{key}": _with_loggers(child) for key, child in settings.items()})
 
@@ -96,7 +103,11 @@ def _hydra_settings(
         )
     except HydraException:
         return  # refused with its explanation when Hydra reads it
-    single = [override for override in parsed if not override.is_sweep_override()]
+    single = [
+        override
+        for override in parsed
+        if not override.is_sweep_override() and not override.key_or_group.startswith(ENVIRONMENT)
+    ]
     of_sweep = [override for override in single if override.key_or_group.startswith("hydra")]
     for candidate in (of_sweep, single):
         if settings := _composed(candidate, root=root, folders=folders):
