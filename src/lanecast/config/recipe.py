@@ -96,13 +96,13 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def slug(name: object) -> str:
-    """Return ``name`` if it can be the name of a folder."""
+def slug(name: object, *, key: str = "name") -> str:
+    """Return ``name`` if it can be the name of a folder; ``key`` is what gave it."""
     text = str(name)
     if NAME.fullmatch(text) is None:
         raise ConfigError(
-            f"name={text!r} cannot name a folder; use letters, digits, '-', '_' and '.', "
-            "for example name=my-first-sweep"
+            f"{key}={text!r} cannot name a folder; use letters, digits, '-', '_' and '.', "
+            f"for example {key}=my-first-sweep"
         )
     return text
 

@@ -14,6 +14,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lanecast.config.coupling import AUTO, with_coupling_named
 from lanecast.config.foreign import (
@@ -110,11 +111,14 @@ def _judged(
     facts, composed = recorded_facts(folder), folder / ".hydra" / "config.yaml"
     check_facts(facts, folder)
     check_links(folder)
-    config: Any = OmegaConf.load(composed) if composed.is_file() else facts.get("config")
-    config = OmegaConf.create(config) if not OmegaConf.is_config(config) else config
-    plain: Any = OmegaConf.to_container(config, resolve=False)
+    try:
+        node = OmegaConf.load(composed) if composed.is_file() else OmegaConf.create(facts["config"])
+        plain: Any = OmegaConf.to_container(node, resolve=False)
+    except (OSError, ValueError, KeyError, YAMLError, OmegaConfBaseException) as broken:
+        reason = (str(broken).splitlines() or [""])[0]
+        raise ConfigError(f"run={folder}: its config cannot be read ({reason})") from broken
     if not isinstance(plain, dict):
-        raise ConfigError(f"run={folder}: {composed} holds no config")
+        raise ConfigError(f"run={folder}: its config is no mapping")
     plain = {key: value for key, value in plain.items() if key not in ("trust", "hydra", *fresh)}
     kept = {key: value for key, value in plain.items() if key not in OF_THIS_CALL}
     check_recorded(kept, folder=folder, said=said, same_verb=same_verb)
