@@ -101,7 +101,13 @@ class Mirror:
             },
             reinit="finish_previous",
             settings=wandb.Settings(
-                silent=True, console="off", disable_git=True, x_disable_stats=True
+                silent=True,
+                console="off",
+                disable_git=True,
+                x_disable_stats=True,
+                x_disable_machine_info=True,  # the record has it
+                x_disable_meta=True,
+                x_disable_viewer=True,
             ),
         )
         self._run.define_metric("step")
