@@ -82,12 +82,15 @@ class Mirror:
             self._run = None
 
     def _start(self, folder: Path, record: Mapping[str, Any]) -> dict[str, str]:
+        mode = self._mode()
+        if mode != "online":  # or its service reports on itself, and looks up a host for that
+            os.environ["WANDB_ERROR_REPORTING"] = "false"
         import wandb
 
         self._run = wandb.init(
             project=self.project,
             entity=self.entity,
-            mode=self._mode(),  # type: ignore[arg-type]
+            mode=mode,  # type: ignore[arg-type]
             dir=folder,
             id=run_id(record),
             name=f"{folder.parent.name}/{folder.name}",
@@ -106,7 +109,6 @@ class Mirror:
                 disable_git=True,
                 x_disable_stats=True,
                 x_disable_machine_info=True,  # the record has it
-                x_disable_meta=True,
                 x_disable_viewer=True,
             ),
         )
