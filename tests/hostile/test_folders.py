@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from hostile_folders import CASES, OLD, PRIVATE, SECRET, SHELL, Case, nothing, put, sound, write
 from lanecast.config import instantiate
+from lanecast.errors import ConfigError
 
 WORD = "correct-horse-battery-staple"
 VERBS = ("train", "backtest", "forecast", "scenario", "explain", "audit", "export", "plan",
@@ -204,3 +205,22 @@ def test_the_record_of_a_stranger_is_json_and_stays_so(place):
     theirs = sound(place / "theirs", Case(nothing, ""), poisoned=False)
     assert json.loads((theirs / "record.json").read_text())["config"]["seed"] == 1
     assert sys.modules.get("precious") is None
+
+
+@pytest.mark.parametrize("name", ["the environment", "the environment, hidden", "seed is a path"])
+def test_the_api_judges_a_strangers_folder_as_the_command_does(place, name):
+    from lanecast.config import recorded_config
+    from lanecast.config.recorded import read_config
+
+    theirs = sound(place / "theirs", CASES[name], poisoned=True)
+    for read in (read_config, recorded_config):
+        with pytest.raises(ConfigError, match="theirs"):
+            read(theirs)
+
+
+def test_paths_of_a_record_reach_no_secret_from_python(place):
+    from lanecast.config.recorded import read_config
+
+    poison = put("paths.data", f"${{oc.env:{SECRET}}}")
+    theirs = sound(place / "theirs", Case(poison, ""), poisoned=True)
+    assert "data" not in read_config(theirs).paths

@@ -18,6 +18,8 @@ HARMLESS = frozenset({"oc.select", "slug", "run_hash", "run_folder", "job_gpu"})
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 HASH = re.compile(r"[0-9A-Za-z]{1,64}")
 RESUME = "resume"
+# What lanecast's own conf/ says of paths, and resolves for this call.
+OWN_PATHS = frozenset({"${oc.env:LANECAST_DATA,data}", "${hydra:runtime.output_dir}"})
 
 
 def seed_of(value: object, *, where: str) -> int:
@@ -82,6 +84,17 @@ def check_recorded(
             )
         if path == "seed" and not (isinstance(value, str) and value.startswith("${")):
             seed_of(value, where=str(folder))
+
+
+def own_paths(paths: Any) -> dict[str, Any]:
+    """Recorded paths without those that reach beyond the config in another way than ours do."""
+    if not isinstance(paths, Mapping):
+        return {}
+    return {
+        str(key): value
+        for key, value in paths.items()
+        if isinstance(value, str) and (value in OWN_PATHS or _reaches(value) is None)
+    }
 
 
 def without_resume(value: Any) -> Any:

@@ -21,6 +21,7 @@ from lanecast.config.foreign import (
     check_facts,
     check_links,
     check_recorded,
+    own_paths,
     seed_of,
     without_resume,
 )
@@ -120,8 +121,10 @@ def _judged(
     if not isinstance(plain, dict):
         raise ConfigError(f"run={folder}: its config is no mapping")
     plain = {key: value for key, value in plain.items() if key not in ("trust", "hydra", *fresh)}
-    kept = {key: value for key, value in plain.items() if key not in OF_THIS_CALL}
-    check_recorded(kept, folder=folder, said=said, same_verb=same_verb)
+    if "paths" in plain:
+        plain["paths"] = own_paths(plain["paths"])
+    judged = {key: value for key, value in plain.items() if key != "paths"}
+    check_recorded(judged, folder=folder, said=said, same_verb=same_verb)
     if not same_verb:
         plain = without_resume(plain)
     today: DictConfig = OmegaConf.create(named_as_today(plain))
