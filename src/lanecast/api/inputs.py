@@ -55,6 +55,10 @@ def panel(
     columns: Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
     absent: str = "missing",
+    until: str | None = None,
+    closed: str | None = None,
+    closed_known: str | None = None,
+    closes_after: str | None = None,
     statics: Table | None = None,
     future: Table | None = None,
     calendar: Sequence[str] | Mapping[str, Any] = ("weekday", "yearday"),
@@ -71,8 +75,11 @@ def panel(
     series, such as an id column.  ``columns`` says it by column, with whatever else
     `lanecast.data.schema.Column` has: ``{"promo": "known_future", "parcels": {"non_negative":
     True}}``.
-    ``absent``: what a missing row means, ``missing`` or ``zero``.  ``statics``: a second table with
-    a row for each series.  ``future``: rows of the days ahead, without targets.
+    ``absent``: what a missing row means, ``missing`` or ``zero`` (until the time ``until``).  A
+    series is closed from the date in the column ``closed`` on (``closed_known``: that on which it
+    was known), or once ``closes_after`` (``"P28D"``) has passed without a target that is not 0.
+    ``statics``: a second table with a row for each series.  ``future``: rows of the days ahead,
+    without targets.
     ``calendar``: features of the date (weekday, yearday, hour, month, holiday of ``country``), or a
     mapping with days of your own (``{"features": [...], "days": {"peak": ["11-11"]}}``).
 
@@ -91,7 +98,10 @@ def panel(
     names = TableNames(id=ids, time=time, target=target)
     dates = calendar if isinstance(calendar, Mapping) else {"features": tuple(calendar)}
     with python_words():
-        schema = Schema.from_config({"freq": freq, "absent": absent, "columns": declared})
+        schema = Schema.from_config(
+            {"freq": freq, "absent": absent, "columns": declared, "until": until, "closed": closed}
+            | {"closed_known": closed_known, "closes_after": closes_after}
+        )
         source = _source({"path": frame, "statics": statics}, options)
         ahead = None if future is None else _source({"path": future}, options).load_future()
         laid = panel_from_table(

@@ -8,7 +8,7 @@ Axes: ``N`` series, ``P`` pairs of series and cutoff, ``S`` spans of cutoffs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -34,6 +34,14 @@ def open_at(panel: Panel, series_P: np.ndarray, cutoff_P: np.ndarray) -> np.ndar
     return open_P
 
 
+def num_closed(panel: Panel, cutoffs: Sequence[int]) -> int:
+    """How many pairs of series and cutoff are closed."""
+    everyone = np.arange(panel.num_series)
+    return sum(
+        int((~open_at(panel, everyone, np.full(len(everyone), cutoff))).sum()) for cutoff in cutoffs
+    )
+
+
 def last_active(panel: Panel, series_P: np.ndarray, step_P: np.ndarray) -> np.ndarray:
     """Last step, up to the given one, with a target that is not 0; else the one before the first
     row, [P].
@@ -54,13 +62,13 @@ def closing_steps(panel: Panel) -> np.ndarray:
         dates_N = panel.attributes[name]
         if dates_N.dtype == object:
             dates_N = np.array([_date(value) for value in dates_N], dtype="datetime64[ns]")
-        given_N = ~np.isnat(dates_N)
-        ahead_N = (dates_N[given_N] - panel.times[0]).astype(np.int64)
+        dated_N = ~np.isnat(dates_N)
+        ahead_N = (dates_N[dated_N] - panel.times[0]).astype(np.int64)
         own_N = ahead_N // step_length(panel.schema.freq).value
         if name == panel.schema.closed:
-            steps_N[given_N] = own_N
+            steps_N[dated_N] = own_N
         else:
-            steps_N[given_N] = np.maximum(steps_N[given_N], own_N)
+            steps_N[dated_N] = np.maximum(steps_N[dated_N], own_N)
     return steps_N
 
 
@@ -103,4 +111,5 @@ def _pauses(panel: Panel, patience: int) -> Iterator[tuple[np.ndarray, np.ndarra
 
 
 def _date(value: object) -> np.datetime64:
-    return np.datetime64(value, "ns") if isinstance(value, np.datetime64) else np.datetime64("NaT")
+    """A date among other values; numpy hands out those of nanoseconds as integers."""
+    return np.datetime64(value if isinstance(value, int) else "NaT", "ns")
