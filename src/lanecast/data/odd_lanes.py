@@ -60,8 +60,8 @@ def _far_past(panel: Panel, last_N: np.ndarray) -> Iterator[str]:
     ]
     yield (
         f"{len(far)} of {panel.num_series} series have rows far past all others, which end by"
-        f" {short_time(others)}: {listed(names, len(far))}; correct the dates, or set"
-        " data.schema.until"
+        f" {short_time(others)}: {listed(names, len(far))}; correct their"
+        " dates if they are mistyped"
     )
 
 
