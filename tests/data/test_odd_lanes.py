@@ -64,6 +64,15 @@ def test_a_lane_whose_last_row_lies_far_past_all_others_is_named(row: int) -> No
     says(notes[0], "end by 2024-04-29")
 
 
+@pytest.mark.parametrize(("names", "named"), [("a", 0), ("abcdefg", 1)])
+def test_a_lane_that_goes_on_alone_is_named_among_many(names: str, named: int) -> None:
+    frame = pd.concat([sound(names=names), lane("on", *range(DAYS + 90))])
+    notes = [note for note in odd_lanes(panel_of(frame, absent="missing")) if "far past" in note]
+    assert len(notes) == named
+    isolated = pd.concat([sound(names=names), lane("on", *range(DAYS), DAYS + 90)])
+    says(odd_lanes(panel_of(isolated, absent="missing"))[0], "far past all others", "'on'")
+
+
 def test_lanes_that_are_silent_for_long_are_named_unless_they_close() -> None:
     frame = pd.concat([sound(), lane("gone", *range(60)), lane("quiet", *range(100))])
     (note,) = odd_lanes(panel_of(frame))

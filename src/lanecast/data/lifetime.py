@@ -42,6 +42,13 @@ def num_closed(panel: Panel, cutoffs: Sequence[int]) -> int:
     )
 
 
+def open_before(panel: Panel, steps: int) -> np.ndarray:
+    """Whether each series was open as of the step before, for the first ``steps``, [N, steps]."""
+    series_P = np.repeat(np.arange(panel.num_series), steps)
+    cutoff_P = np.tile(np.arange(-1, steps - 1), panel.num_series)
+    return open_at(panel, series_P, cutoff_P).reshape(panel.num_series, steps)
+
+
 def last_active(panel: Panel, series_P: np.ndarray, step_P: np.ndarray) -> np.ndarray:
     """Last step, up to the given one, with a target that is not 0; else the one before the first
     row, [P].

@@ -18,6 +18,7 @@ from lanecast.data.schema import TARGET, step_length
 
 NAMED = 5  # series that a message names
 LONG = pd.Timedelta(days=28)  # a silence that is long, and far past all others
+SEVERAL = 5  # series of a table of which one may well outlive the others
 ALIKE = 8  # targets that are not 0 which two series need to look alike
 
 
@@ -47,20 +48,28 @@ def _brief(panel: Panel) -> Iterator[str]:
 
 
 def _far_past(panel: Panel, last_N: np.ndarray) -> Iterator[str]:
-    """The few series whose last row lies far past that of all others."""
+    """The few series whose last row lies far past that of all others.
+
+    Among very few series one that goes on day by day says only that the others have ended.
+    """
     order = np.argsort(last_N, kind="stable")[-1 - max(1, panel.num_series // 20) :]
     gap = np.diff(last_N[order])
     if not gap.size or gap.max() <= _long_steps(panel):
         return
     before = int(gap.argmax())
-    far, others = order[before + 1 :], panel.time_of(int(last_N[order[before]]))
+    far, end = order[before + 1 :], int(last_N[order[before]])
+    low, high = panel.offsets[far], panel.offsets[far + 1]
+    behind = np.clip(low + end + 1 - panel.start[far], low, high)
+    rows = panel.activity.before(high) - panel.activity.before(behind)
+    if panel.num_series < SEVERAL and (rows * 10 > gap.max()).any():
+        return
     names = [
         f"{str(panel.series[n])!r} ({short_time(panel.time_of(int(last_N[n])))})"
         for n in far[:NAMED]
     ]
     yield (
         f"{len(far)} of {panel.num_series} series have rows far past all others, which end by"
-        f" {short_time(others)}: {listed(names, len(far))}; correct their"
+        f" {short_time(panel.time_of(end))}: {listed(names, len(far))}; correct their"
         " dates if they are mistyped"
     )
 
