@@ -29,7 +29,8 @@ from lanecast.data.statics import encode_statics, vocabulary_of
 class _Shown:
     """What of a store is known at ``step``: the series ``numbers`` of it, cells ``low .. high``.
 
-    ``others``: the names of the series that are not shown.  ``end``: the place after the last cell of each series, whether it is known or not.
+    ``others``: the names of the series that are not shown.  ``end``: the place after the last cell
+    of each series, whether it is known or not.
     """
 
     step: int

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pandas as pd
@@ -10,10 +11,15 @@ import pandas as pd
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTable:
-    """A long table (``unique_id, ds, y`` and covariates) and, apart, one row per series."""
+    """A long table (``unique_id, ds, y`` and covariates) and, apart, one row per series.
+
+    ``fills``: by column what a row would hold on a step where a series has none, where the source
+    knows that; what the schema declares (``absent`` of a column) goes before it.
+    """
 
     frame: pd.DataFrame
     statics: pd.DataFrame | None = None
+    fills: Mapping[str, float] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
-from lanecast.pipeline.facts import RunResult, panel_facts, window_facts
+from lanecast.pipeline.facts import RunResult, panel_facts, warn_of_lanes, window_facts
 from lanecast.pipeline.machine import require_solver
 from lanecast.pipeline.opening import MODEL, open_run
 
@@ -53,6 +53,7 @@ def run(cfg: DictConfig) -> RunResult:
         folds = folds_of(cutoffs, refit)
         if len(folds) > 1 and cfg.model.get("resume") is not None:
             _refuse_resume(cfg.model.resume, refit, len(folds))
+        warn_of_lanes(panel, cfg.data, folder)
         _note_question(panel, spec, folds, folder)
         result = backtest(
             panel,
@@ -113,7 +114,7 @@ def _note_question(panel: Panel, spec: WindowSpec, folds: Sequence[Fold], folder
             panel,
             windows_at(panel, cutoffs, spec),
             context=spec.context,
-            num_cutoffs=len(cutoffs),
+            cutoffs=cutoffs,
         ),
     )
 

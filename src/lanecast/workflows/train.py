@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
-from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.facts import RunResult, panel_facts, warn_of_lanes
 from lanecast.pipeline.opening import MODEL
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def run(cfg: DictConfig) -> RunResult:
             data=panel_facts(panel),
             split={"until": str(panel.time_of(until)), "val_steps": cfg.protocol.val_steps},
         )
+        warn_of_lanes(panel, cfg.data, folder)
         keep_graph_picture(model.describe().graph, folder)
         trained = train(
             panel,

@@ -112,7 +112,9 @@ def open_store(
     shape = (int(cells.sum()), len(schema.stored))
     # Copy on write: nobody writes, but torch asks for an array that it may write to.
     values = np.memmap(folder / VALUES, np.float32, mode="c", shape=shape)
-    statics = encode_statics(series.set_index(ID)[list(schema.static)], vocabulary)
+    described = series.set_index(ID)
+    statics = encode_statics(described[list(schema.static)], vocabulary)
+    closings = {name: described[name].to_numpy("datetime64[ns]") for name in schema.closing}
     return Panel(
         schema=schema,
         series=series[ID].to_numpy(object),
@@ -124,7 +126,7 @@ def open_store(
         calendar_names=names,
         statics=torch.from_numpy(statics.values_NC),
         static_names=statics.names,
-        attributes=statics.attributes,
+        attributes={**statics.attributes, **closings},
         counts={"series": len(series), **facts["counts"]},
     )
 
