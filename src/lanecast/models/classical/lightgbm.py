@@ -192,7 +192,9 @@ class LightGBM(Baseline):
             deterministic=True,
             force_row_wise=True,
         )
-        model.fit(table.drop(columns="y"), table["y"], sample_weight=table["level"])
+        # Around 1, whatever the target's unit: leaves have a least weight.  A power of two is exact.
+        weight = table["level"] / 2.0 ** np.round(np.log2(table["level"].mean()))
+        model.fit(table.drop(columns="y"), table["y"], sample_weight=weight)
         # Through text, so that a model just fitted and one loaded are the same object.
         self._booster = lightgbm.Booster(model_str=model.booster_.model_to_string())
 
