@@ -114,7 +114,8 @@ def compare(
     ``backtests``: results, which are called by their models; a mapping from names to results, or
     to several results of one name (other seeds, which a verdict needs); or run folders, as
     ``compare runs=`` takes them.  ``baseline`` names the row that the others are paired with by
-    cutoff: difference, interval of ``confidence``, verdict.
+    cutoff (difference, interval of ``confidence``, verdict); by default the yardstick, which is
+    the best plain row.
 
     ConfigError where they were scored on different labels, or two results have one name.
     """

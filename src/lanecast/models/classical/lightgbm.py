@@ -192,7 +192,7 @@ class LightGBM(Baseline):
             deterministic=True,
             force_row_wise=True,
         )
-        # Around 1, whatever the target's unit: leaves have a least weight.  A power of two is exact.
+        # Around 1 in any unit: leaves have a least weight.  A power of two is exact.
         weight = table["level"] / 2.0 ** np.round(np.log2(table["level"].mean()))
         model.fit(table.drop(columns="y"), table["y"], sample_weight=weight)
         # Through text, so that a model just fitted and one loaded are the same object.
