@@ -25,6 +25,7 @@ LINKS = ("identity", "log1p")
 _FLOOR = 1e-6
 _FLAT = 1e-6  # of the location: a smaller spread is rounding, and the values are constant
 _SHARE = 0.1  # of the usual level: the scale of a window or series that has no spread
+_OLD_UNIT = torch.ones(())  # what had no spread was scaled by, before it had a unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,12 +223,16 @@ class Scaler(nn.Module):
             if name not in state:
                 raise CheckpointError(f"the checkpoint holds no scaler statistic {name!r}")
             self.register_buffer(name, state[name])
-        # Of scalers before it, the scale of what has no spread was 1.
-        self.register_buffer("unit", state.get("unit", torch.ones(())))
+        self.register_buffer("unit", state.get("unit", _OLD_UNIT.clone()))
         self.fitted_until = facts["fitted_until"]
         self.known = {name: row + 1 for row, name in enumerate(facts["series"])}
         self._kinds, self._num_past = tuple(facts["kinds"]), facts["num_past"]
         return self
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """As in torch; a checkpoint of before ``unit`` is read as it was written."""
+        state_dict.setdefault(f"{prefix}unit", _OLD_UNIT)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _to_link(self, y: Tensor) -> Tensor:
         return torch.log1p(y.clamp(min=0.0)) if self.link == "log1p" else y

@@ -40,11 +40,7 @@ class Past:
     forecast_MT: np.ndarray
 
     def checked(self, hierarchy: Hierarchy) -> Past:
-        """As float64, in a unit near their size: the methods have floors that are absolute.
-
-        The unit is a power of two, which rounds nothing.  LanecastError unless there is a finite
-        row of two steps for every node.
-        """
+        """As float64; LanecastError unless there is a finite row of two steps for every node."""
         arrays = [np.asarray(x, dtype=np.float64) for x in (self.actual_MT, self.forecast_MT)]
         for name, values in zip(("actual", "forecast"), arrays, strict=True):
             if (
@@ -62,9 +58,7 @@ class Past:
                     f"past {name} values of node {hierarchy.names[bad[0]]!r} are not finite; leave"
                     " those steps out"
                 )
-        usual = float(np.abs(arrays).mean())
-        unit = 2.0 ** np.round(np.log2(usual)) if usual > 0 else 1.0
-        return Past(actual_MT=arrays[0] / unit, forecast_MT=arrays[1] / unit)
+        return Past(actual_MT=arrays[0], forecast_MT=arrays[1])
 
     def rows(self, kept_M: np.ndarray) -> Past:
         """Some nodes."""
@@ -98,6 +92,9 @@ def _min_trace(hierarchy: Hierarchy, method: str, past: Past | None) -> Any:
     residuals = {}
     if past is not None:
         errors = past.actual_MT - past.forecast_MT
+        # The library's floors are absolute: errors near 1, by a power of two, which rounds nothing.
+        usual = float(np.abs(errors).mean())
+        errors = errors / 2.0 ** np.round(np.log2(usual)) if usual > 0 else errors
         residuals = {"y_insample": errors, "y_hat_insample": np.zeros_like(errors)}
     zeros = np.zeros((nodes, 1))
     if nodes <= DENSE_NODES:
