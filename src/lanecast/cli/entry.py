@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 # Options of Hydra whose value is the next word.
 WITH_VALUE = frozenset(
     {"--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp", "--config-name"}
-    | {"-cn", "--experimental-rerun"}
+    | {"-cn"}
 )
+RERUN = "--experimental-rerun"
 Verb = Callable[[DictConfig], Any]
 
 
@@ -116,6 +117,7 @@ def launch(
     one_thread_per_worker(list(argv))
     words = sys.argv[1:]
     try:
+        refuse_rerun(argv)
         trust, overrides = granted(argv, root=root, folders=folders)
         require_launcher(overrides)
         overrides = names_as_typed(as_overrides(overrides, folders, root))
@@ -263,6 +265,14 @@ def _lenient_where_recorded(argv: list[str], folders: ConfFolders) -> list[str]:
     if not any(text.startswith("run=") and text != "run=null" for text in argv):
         return argv
     return [f"++{text}" if _is_recorded_value(text, folders) else text for text in argv]
+
+
+def refuse_rerun(argv: Sequence[str]) -> None:
+    """ConfigError for Hydra's own repetition of a job, which unpickles the file it is given."""
+    if any(text.partition("=")[0] == RERUN for text in argv):
+        raise ConfigError(
+            f"{RERUN} reads a pickle, which could run code; repeat a run with run=<run folder>"
+        )
 
 
 def as_overrides(argv: Sequence[str], folders: ConfFolders, root: str) -> list[str]:

@@ -16,6 +16,7 @@ from lanecast.report.table import Comparison
 
 SHORT = {"coverage": "cover", "difference": "diff", "seconds": "sec"}  # words of printed heads
 REFERENCES = ("hash", "baseline")  # printed where there is room, always in the files
+WRITTEN = ("compare.csv", "compare_runs.csv", "compare.md", "review.html", "verdict.json")
 PAGE = 100  # columns of a printed table that no terminal bounds
 GAP, BAR = "  ", " | "
 
@@ -28,6 +29,9 @@ def write(comparison: Comparison, folder: Path) -> None:
     lines += [f"- `{config_hash[:8]}`: {names}" for config_hash, names in rows]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in WRITTEN:
+            if (folder / name).is_symlink():  # runs may be a stranger's, and a link lead anywhere
+                (folder / name).unlink()
         comparison.table.to_csv(folder / "compare.csv", index=False)
         comparison.by_run.to_csv(folder / "compare_runs.csv", index=False)
         (folder / "compare.md").write_text("\n".join(["# Comparison", "", *lines, ""]))

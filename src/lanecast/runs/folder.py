@@ -41,7 +41,8 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     path = folder / RECORD
     passing = folder / f".{RECORD}.{os.getpid()}"
     try:
-        with passing.open("w", encoding="utf-8") as file:
+        passing.unlink(missing_ok=True)
+        with passing.open("x", encoding="utf-8") as file:  # never through a link
             json.dump(plain(record), file, indent=1, allow_nan=False)
             file.write("\n")
             file.flush()

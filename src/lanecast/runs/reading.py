@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lanecast.config import config_hash
+from lanecast.config.foreign import check_facts, refuse_reaching
 from lanecast.config.identity import named_as_today
-from lanecast.errors import RunFolderError
+from lanecast.errors import ConfigError, RunFolderError
 from lanecast.runs.folder import RECORD, read_record
 
 # Models that a spreadsheet could be: the best of them is the yardstick of a table.
@@ -54,6 +55,7 @@ class CompletedRun:
         config = self.record["config"]
         if not (trained := config.get("evaluates")):
             return str(self.record["config_hash"])
+        refuse_reaching(config, where=str(self.folder))
         return config_hash({**config, "evaluates": str(trained).partition("/seed")[0]})
 
     @property
@@ -94,9 +96,13 @@ def read_runs(patterns: str | Sequence[str]) -> RunSet:
     for path in sorted(set(_records(patterns)), key=lambda path: path.stat().st_mtime):
         try:
             run = CompletedRun(folder=path.parent, record=read_record(path.parent))
+            check_facts(run.record, path.parent)
             key = (run.config_hash, run.seed)
             _ = run.model
-        except (RunFolderError, KeyError, TypeError) as err:
+        except ConfigError as err:
+            skipped.append((path.parent, str(err)))
+            continue
+        except (RunFolderError, KeyError, TypeError, ValueError) as err:
             skipped.append((path.parent, f"its {RECORD} is not one of ours ({err!r})"))
             continue
         if (status := run.record.get("status")) != "completed":

@@ -9,12 +9,15 @@ record can be renewed without touching what a person wrote.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lanecast.config.foreign import check_links
+from lanecast.config.recipe import slug
 from lanecast.errors import ConfigError, RunFolderError
 from lanecast.report.rendering import markdown_lines
 from lanecast.report.table import Comparison, compare
@@ -23,6 +26,8 @@ from lanecast.runs.reading import CompletedRun
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+MONTH = re.compile(r"\d{4}-\d{2}")
+PLAIN = re.compile(r"[\w.,=\[\]{}:/+~@ -]*", re.ASCII)  # of an override that a shell reads as it is
 BEGIN, END = "<!-- table -->", "<!-- /table -->"
 INDEX_HEAD = "# Experiments\n\nOne question each; written by `scripts/record.py`, newest first.\n\n"
 TEMPLATE = """\
@@ -68,7 +73,9 @@ def run(cfg: DictConfig) -> Path:
         baseline=options["baseline"],
     )
     month = options["month"] or started(comparison.runs)
-    folder = root / f"{month}-{options['slug']}"
+    if MONTH.fullmatch(str(month)) is None:
+        raise ConfigError(f"month={month!r} is no month of a year; give month=<yyyy-mm>")
+    folder = root / f"{month}-{slug(options['slug'], key='slug')}"
     prose = {key: options[key] for key in ("question", "factor", "nuisance", "fixed", "verdict")}
     write_record(folder, comparison, prose=prose)
     write_index(root)
@@ -83,6 +90,7 @@ def write_record(folder: Path, comparison: Comparison, *, prose: Mapping[str, st
     composed = first.folder / ".hydra" / "config.yaml"
     if not composed.is_file():
         raise RunFolderError(f"{first.folder} keeps no .hydra/config.yaml; repeat the run")
+    check_links(first.folder)
     folder.mkdir(parents=True, exist_ok=True)
     comparison.by_run.to_csv(folder / "results.csv", index=False)
     text = composed.read_text(encoding="utf-8")
@@ -121,8 +129,8 @@ def commands(runs: Sequence[CompletedRun]) -> str:
     seeds: dict[tuple[str, str], list[int]] = {}
     for run in runs:
         kept = [
-            text
-            for text in run.record.get("overrides", [])
+            text if PLAIN.fullmatch(text) else shlex.quote(" ".join(text.split()))
+            for text in map(str, run.record.get("overrides", []))
             if text.partition("=")[0] not in ("seed", "paths.runs", "skip_finished")
         ]
         seeds.setdefault((str(run.record.get("verb")), " ".join(kept)), []).append(run.seed)

@@ -29,6 +29,7 @@ from lanecast.causal.scm.replay import abducted, replayed
 from lanecast.causal.scm.wiring import wire
 from lanecast.data.lifetime import closes, open_before
 from lanecast.data.panel import Panel
+from lanecast.data.weights import load_tensors, save_tensors
 from lanecast.errors import CheckpointError, GraphError, LeakageError
 
 _UNFITTED = "the causal layer was never fitted; call fit(panel, until=...)"
@@ -220,7 +221,7 @@ class CausalLayer:
             "restless": torch.from_numpy(self._links.restless_MK),
             "tables": torch.from_numpy(np.asarray(self._tables)),
         }
-        torch.save(state, folder / "causal.pt")
+        save_tensors(folder / "causal", state)
         facts = {
             "dag_hash": self.graph.dag_hash,
             "plan": asdict(self.budget),
@@ -242,7 +243,7 @@ class CausalLayer:
                 f"{path} was fitted under DAG {facts['dag_hash']}, this config declares"
                 f" {self.graph.dag_hash}; use the run's own config: run=<run folder>"
             )
-        state: Mapping[str, Any] = torch.load(folder / "causal.pt", weights_only=True)
+        state: Mapping[str, Any] = load_tensors(folder / "causal")
         budget = FitBudget(**facts["plan"])
         mechanisms = Mechanisms(self.wiring, num_context=facts["num_context"], hidden=budget.hidden)
         mechanisms.load_state_dict(state["mechanisms"])
