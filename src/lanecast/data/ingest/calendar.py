@@ -53,12 +53,15 @@ def public_holidays(times_T: pd.DatetimeIndex, country: str | Sequence[str] | No
     """Dates of the public holidays of the countries, observed days included."""
     import holidays
 
-    codes = [country] if isinstance(country, str) else list(country or ())
+    codes = [country] if isinstance(country, (str, bool)) else list(country or ())
     if not codes:
         raise ConfigError(
             "data.calendar.features asks for holiday, but data.calendar.country names no country;"
             " set it to an ISO code such as US, or to a list of them"
         )
+    for code in codes:
+        if not isinstance(code, str):
+            raise ConfigError(f"data.calendar.country holds {code!r}, {_unquoted(code)}")
     years = range(times_T[0].year - 1, times_T[-1].year + 2)
     dates: list[str] = []
     for code in codes:
@@ -67,10 +70,26 @@ def public_holidays(times_T: pd.DatetimeIndex, country: str | Sequence[str] | No
         except NotImplementedError as err:
             raise ConfigError(
                 f"data.calendar.country={code!r} is not known to the holidays library;"
-                " use an ISO code such as US or CN"
+                f" {_near_codes(code)}"
             ) from err
         dates += [date.isoformat() for date in days]
     return dates
+
+
+def _unquoted(code: object) -> str:
+    """What a code that YAML took for something else needs."""
+    if code is False:
+        return 'which is how YAML reads NO: quote it: "NO"'
+    return 'which is no text: quote the ISO code, such as "US"'
+
+
+def _near_codes(code: str) -> str:
+    import holidays
+
+    known = holidays.list_supported_countries()
+    if code.strip().upper() in known:
+        return f"did you mean {code.strip().upper()}?"
+    return "use an ISO code such as US or CN"
 
 
 def _around(
