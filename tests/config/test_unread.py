@@ -1,4 +1,4 @@
-"""A group that the model never reads is refused where the command line chooses it; a key is told."""
+"""A group that the model never reads is refused where it is chosen; a key of it is told."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -158,14 +158,15 @@ def undefined_objective(folder: Path) -> str | None:
 
 def nothing_to_choose(trials: Sequence[Any], path: Path) -> ConfigError:
     """Why a search without a single value names no best trial."""
-    undefined = [trial.user_attrs["undefined"] for trial in trials if "undefined" in trial.user_attrs]
+    names = [trial.user_attrs.get("undefined") for trial in trials]
+    undefined = [name for name in names if name is not None]
     if not undefined:
         return ConfigError(
             f"all {len(trials)} trials failed, so that there is no best one; see {path} and the"
             " records of the jobs"
         )
     return ConfigError(
-        f"{undefined[0]} is undefined in {len(undefined)} of {len(trials)} trials, the others (if any)"
-        f" failed, so that there is no best one (see {path}): are the targets of the validation"
+        f"{undefined[0]} is undefined in {len(undefined)} of {len(trials)} trials, and none has a"
+        f" value, so that there is no best one (see {path}): are the targets of the validation"
         " steps all 0 or missing? choose optim.objective=val/mse, or other optim.val_steps"
     )

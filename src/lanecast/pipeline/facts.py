@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lanecast.errors import SchemaError
+
 if TYPE_CHECKING:
     from lanecast.data.panel import Panel
     from lanecast.data.windows import WindowIndex
-    from lanecast.models.protocol import Forecaster
+    from lanecast.models.protocol import Forecaster, Reporter
     from lanecast.runs.record import Objective
 
 
@@ -35,6 +37,14 @@ def panel_facts(panel: Panel) -> dict[str, Any]:
         "calendar": list(panel.calendar_names),
         "counts": dict(panel.counts),
     }
+
+
+def tell_of_table(panel: Panel, reporter: Reporter, *, strict: bool) -> None:
+    """Warn of what the table holds that may be meant otherwise; SchemaError where ``strict``."""
+    for warning in panel.warnings:
+        if strict:
+            raise SchemaError(f"{warning} (refused, as strict=true)")
+        reporter.warn(warning)
 
 
 def model_facts(forecaster: Forecaster) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Axes: ``T`` steps of the grid, ``F`` columns.  All values lie in [-1, 1].
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,29 +25,71 @@ def calendar_features(
     features: Sequence[str],
     country: str | Sequence[str] | None = None,
     days: Mapping[str, Sequence[str]] | None = None,
+    label: str | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Columns [T, F] float32 and their names, in the order of ``features``.
+
+    ``label`` says which day of its week a weekly date is, ``first`` or ``last``; unset, Monday is
+    the first, and another weekday the last, as pandas labels weekly sums.
 
     ``holiday`` marks public holidays of one or more countries (ISO codes); ``days`` adds groups of
     dates of one's own, ``{shopping: ["06-18", "2024-11-11"]}`` (a month and day recur every year).
     """
     days = days or {}
+    for name in (*features, *days):
+        if not isinstance(name, str):
+            raise ConfigError(
+                f"data.calendar holds {name!r}: YAML reads yes, no, on and off as true and false;"
+                ' quote the name, such as "off"'
+            )
     unknown = [name for name in features if name not in (*PLAIN, "holiday", *days)]
     if unknown:
         raise ConfigError(
             f"data.calendar.features: {unknown[0]!r} is none of"
             f" {', '.join([*PLAIN, 'holiday', *days])}; add its dates under data.calendar.days"
         )
+    back = _days_back(freq, label)
     columns: dict[str, np.ndarray] = {}
     for name in [*features, *(group for group in days if group not in features)]:
         if name in PLAIN:
             columns |= PLAIN[name](times_T)
         else:
             dates = days[name] if name in days else public_holidays(times_T, country)
-            columns |= _around(times_T, name=name, dates=dates, step=step_length(freq))
+            columns |= _around(times_T - back, name=name, dates=dates, step=step_length(freq))
     if not columns:
         return np.zeros((len(times_T), 0), dtype=np.float32), ()
     return np.stack(list(columns.values()), axis=-1).astype(np.float32), tuple(columns)
+
+
+def label_warnings(freq: str, options: Mapping[str, Any]) -> list[str]:
+    """What special days take a weekly date for, where the config leaves it open."""
+    special = options.get("days") or "holiday" in options["features"]
+    if not special or options.get("label") or not _is_weekly(freq):
+        return []
+    taken, other = ("first", "last") if _days_back(freq, None) == 0 * DAY else ("last", "first")
+    return [
+        f"a date of {freq} is taken as the {taken} day of its week, in which holidays and"
+        f" data.calendar.days are looked for; set data.calendar.label={other} if it is the {other},"
+        f" or {taken} to confirm"
+    ]
+
+
+def _is_weekly(freq: str) -> bool:
+    return isinstance(pd.tseries.frequencies.to_offset(freq), pd.offsets.Week)
+
+
+def _days_back(freq: str, label: str | None) -> pd.Timedelta:
+    """From the date of a period to its first day."""
+    if label not in (None, "first", "last"):
+        raise ConfigError(
+            f"data.calendar.label={label!r} is not one of first, last: which day of its week a"
+            " weekly date is"
+        )
+    if not _is_weekly(freq):
+        return 0 * DAY
+    offset = pd.tseries.frequencies.to_offset(freq)
+    is_first = label == "first" if label is not None else offset.weekday == 0
+    return 0 * DAY if is_first else step_length(freq) - DAY
 
 
 def public_holidays(times_T: pd.DatetimeIndex, country: str | Sequence[str] | None) -> list[str]:

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lanecast.data.ingest.suspects import plain_names
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, Schema
 from lanecast.errors import Faults, SchemaError
+from lanecast.sources import Origin
 
 MAX_LEVELS = 64  # a text column with more levels is kept for slices but not encoded
 
@@ -29,6 +31,7 @@ class Statics:
     names: tuple[str, ...]
     attributes: Mapping[str, np.ndarray]
     unknown_levels: int
+    warnings: tuple[str, ...] = ()
 
 
 def gather_statics(
@@ -37,6 +40,8 @@ def gather_statics(
     schema: Schema,
     ids_N: np.ndarray,
     faults: Faults,
+    *,
+    origin: Origin | None = None,
 ) -> pd.DataFrame:
     """The declared static columns in the order of ``ids_N``, from either table.
 
@@ -45,7 +50,8 @@ def gather_statics(
     """
     table = pd.DataFrame(index=pd.Index(ids_N, name=ID))
     if statics is not None:
-        table = table.join(_one_row_per_series(statics, schema, faults))
+        with faults.within(origin.name if origin is not None else None):
+            table = table.join(_one_row_per_series(statics, schema, faults))
     for name in schema.static:
         if name in table:
             continue
@@ -73,10 +79,11 @@ def gather_statics(
     present = [name for name in schema.static if name in table]
     for name in present.copy():
         if (absent := table[name].isna().to_numpy()).any():
+            near = "" if statics is None else _near(ids_N[absent][0], statics[ID])
             faults.add(
                 SchemaError(
                     f"static column {name!r} is missing for series {ids_N[absent][0]!r}"
-                    f" ({int(absent.sum())} in all); supply it or remove its declaration"
+                    f" ({int(absent.sum())} in all){near}; supply it or remove its declaration"
                 )
             )
             present.remove(name)
@@ -90,7 +97,7 @@ def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) ->
     """
     blocks: list[np.ndarray] = [np.zeros((len(table), 0))]
     names: list[str] = []
-    unknown = 0
+    unknown, warnings = 0, []
     for name in table.columns:
         column = table[name]
         if _is_number(column, vocabulary):
@@ -100,6 +107,10 @@ def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) ->
         text = column.astype(str).to_numpy(dtype=object)
         levels = tuple(sorted(set(text))) if vocabulary is None else vocabulary[name]
         if len(levels) > MAX_LEVELS:
+            warnings.append(
+                f"static column {name!r} has {len(levels)} different texts, more than {MAX_LEVELS}:"
+                " no model reads it; group its levels in a column of fewer, or give it as numbers"
+            )
             continue
         block = text[:, None] == np.array(levels, dtype=object)[None, :]
         unknown += int((~block.any(axis=1)).sum()) if levels else 0
@@ -110,7 +121,15 @@ def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) ->
         names=tuple(names),
         attributes={name: table[name].to_numpy() for name in table.columns},
         unknown_levels=unknown,
+        warnings=tuple(warnings),
     )
+
+
+def _near(series: str, ids: pd.Series) -> str:
+    """The id of the statics that looks like that of a series without a row there."""
+    others = pd.unique(ids.dropna().astype("str"))
+    alike = np.flatnonzero(plain_names(others) == plain_names(np.array([series], object))[0])
+    return f"; their table has {str(others[alike[0]])!r}" if alike.size else ""
 
 
 def _is_number(column: pd.Series, vocabulary: Vocabulary | None) -> bool:
