@@ -194,7 +194,7 @@ def existing(path: str, *, key: str = "data.path") -> Path:
 
 def _without(column: pd.Series, missing: Sequence[str | float]) -> pd.Series:
     """The column without the values that mean none; a text column may hold them as text."""
-    numbers = {float(value) for value in missing if not isinstance(value, str)}
+    numbers = pd.to_numeric(pd.Series(list(missing), dtype="str"), errors="coerce").dropna()
     texts = {str(value) for value in missing}
     if pd.api.types.is_numeric_dtype(column.dtype):
         marks = column.isin(numbers)

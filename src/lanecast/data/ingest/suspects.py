@@ -17,6 +17,7 @@ from lanecast.errors import SchemaError
 
 FAR = pd.Timedelta(days=200)  # at least, between a mistyped year and all other rows
 FAR_STEPS = 20
+SPARSE = 3  # of a table whose rows stand far apart anyway, at least so many usual gaps
 FEW_DATES = 2  # a code for no date stands in many rows, on a date or two
 # Numbers that people write for "no value"; of those below 0, where all others are 0 or more.
 CODES_BELOW = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0)
@@ -38,7 +39,9 @@ def far_rows(step_R: np.ndarray, freq: str) -> tuple[np.ndarray, pd.Timedelta]:
     if not sound_R.size or int(sound_R.max()) - int(sound_R.min()) < least:
         return nobody, FAR
     steps, count = _counted(sound_R)
-    for at in np.flatnonzero(np.diff(steps) >= least):
+    gaps = np.diff(steps)
+    least = max(least, int(SPARSE * np.median(gaps)))
+    for at in np.flatnonzero(gaps >= least):
         gap = int(steps[at + 1] - steps[at])
         for side in (slice(None, at + 1), slice(at + 1, None)):
             if _is_odd(count[side], total=len(sound_R), long_gap=gap >= 2 * least):

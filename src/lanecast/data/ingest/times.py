@@ -313,6 +313,8 @@ def _year_last(texts: pd.Series, ours: np.ndarray) -> tuple[pd.Series | None, st
     parts = texts.where(ours).str.extract(r"^(\d{1,2})([-/.])(\d{1,2})")
     first = pd.to_numeric(parts[0]).fillna(0)
     second = pd.to_numeric(parts[2]).fillna(0)
+    neither = (first > 12) & (second > 12)  # no date in any order
+    first, second = first.mask(neither, 0), second.mask(neither, 0)
     day_first, month_first = (first > 12).any(), (second > 12).any()
     forms = [_numeric_format(texts[ours].iloc[0], order) for order in ("%d %m %Y", "%m %d %Y")]
     if day_first and month_first:
