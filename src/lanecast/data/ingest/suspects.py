@@ -105,8 +105,9 @@ def code_warnings(
 
 def _codes(column_R: np.ndarray) -> list[float]:
     """Codes for no value among the numbers of a column."""
-    if not len(column_R) or np.isnan(low := np.nanmin(_some(column_R))):
+    if not np.isfinite(column_R).any():
         return []
+    low = np.nanmin(column_R)
     codes, high = [], np.nanmax(column_R)
     if (
         low in np.float32(CODES_BELOW)
@@ -120,11 +121,6 @@ def _codes(column_R: np.ndarray) -> list[float]:
         if rest.any() and largest * APART <= high:
             codes.append(float(high))
     return codes
-
-
-def _some(column_R: np.ndarray) -> np.ndarray:
-    """The column, or one NaN of a column without any number."""
-    return column_R if np.isfinite(column_R).any() else np.array([np.nan], dtype=np.float32)
 
 
 def alike_warnings(ids_N: np.ndarray) -> list[str]:
