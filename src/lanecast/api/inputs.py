@@ -89,8 +89,7 @@ def panel(
     ``source``: how the tables are written, where that is not plain to see (``{"date_format":
     "%d/%m/%Y", "decimal": ","}``; also separator, thousands, encoding, time_zone, missing).
 
-    The panel's ``warnings`` say what may be meant otherwise.  SchemaError names the column, the
-    series and the time where the table does not keep this.
+    ``Panel.warnings`` say what may be meant otherwise; SchemaError names the place of a fault.
     """
     ids = (id,) if isinstance(id, str) else tuple(id)
     declared = _declared(target, known_future, observed, static, columns or {})

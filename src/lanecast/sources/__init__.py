@@ -15,7 +15,7 @@ def row_words(row: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Provenance:
     """What a table is called, and what its rows (from 0) are called by whoever opens it."""
 
     name: str | None = None
@@ -39,8 +39,8 @@ class SourceTable:
 
     frame: pd.DataFrame
     statics: pd.DataFrame | None = None
-    origin: Origin = Origin()
-    statics_origin: Origin = Origin()
+    origin: Provenance = Provenance()
+    statics_origin: Provenance = Provenance()
     dates: Dates = Dates()
     warnings: tuple[str, ...] = ()
 

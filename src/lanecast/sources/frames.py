@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lanecast.sources import Origin
+from lanecast.sources import Provenance
 from lanecast.sources.parquet_files import part_of, read_parquet
 from lanecast.sources.tables import CsvTable
 
@@ -30,11 +30,11 @@ class FrameTable(CsvTable):
             return read_parquet(path, texts=self._texts())
         return super()._read(path)
 
-    def _origin(self, path: str) -> Origin:
+    def _origin(self, path: str) -> Provenance:
         if path in self.frames:
-            return Origin(name=path)
+            return Provenance(name=path)
         if _is_parquet(Path(path)):
-            return Origin(name=path, place=lambda row: part_of(Path(path), row))
+            return Provenance(name=path, place=lambda row: part_of(Path(path), row))
         return super()._origin(path)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from lanecast.errors import ConfigError, Faults
-from lanecast.sources import Dates, Origin, SourceTable
+from lanecast.sources import Dates, Provenance, SourceTable
 from lanecast.sources.csv_files import CsvDialect, line_of, numbers_without_marks, read_csv
 from lanecast.sources.ids import joined_ids
 from lanecast.sources.parquet_files import part_of, read_parquet
@@ -94,10 +94,10 @@ class CsvTable:
             )
         return read_csv(path, self._dialect(), texts=self._texts()), ()
 
-    def _origin(self, path: str) -> Origin:
+    def _origin(self, path: str) -> Provenance:
         """What the rows of a file are called."""
         dialect = self._dialect()
-        return Origin(name=path, place=lambda row: f"line {line_of(Path(path), dialect, row)}")
+        return Provenance(name=path, place=lambda row: f"line {line_of(Path(path), dialect, row)}")
 
     def _dialect(self) -> CsvDialect:
         return CsvDialect(
@@ -177,8 +177,8 @@ class ParquetTable(CsvTable):
     def _read(self, path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         return read_parquet(path, texts=self._texts())
 
-    def _origin(self, path: str) -> Origin:
-        return Origin(name=path, place=lambda row: part_of(Path(path), row))
+    def _origin(self, path: str) -> Provenance:
+        return Provenance(name=path, place=lambda row: part_of(Path(path), row))
 
 
 def existing(path: str, *, key: str = "data.path") -> Path:

@@ -76,7 +76,7 @@ def with_days_ahead(
         place=place,
         dates=None,
         strangers=int((~known).sum()),
-        warnings=_strange(future, ahead[~known], history[ID]),
+        warnings=(*future.warnings, *_strange(future, ahead[~known], history[ID])),
     )
 
 

@@ -95,7 +95,6 @@ def panel_from_table(
         dates, names = calendar_features(times, freq=schema.freq, **options)
     warnings = (
         *table.warnings,
-        *(ahead.warnings if ahead is not None else ()),
         *joined.warnings,
         *rows.warnings,
         *statics.warnings,

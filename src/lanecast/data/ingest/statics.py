@@ -16,7 +16,7 @@ from lanecast.data.ingest.suspects import plain_names
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, Schema
 from lanecast.errors import Faults, SchemaError
-from lanecast.sources import Origin
+from lanecast.sources import Provenance
 
 MAX_LEVELS = 64  # a text column with more levels is kept for slices but not encoded
 
@@ -41,7 +41,7 @@ def gather_statics(
     ids_N: np.ndarray,
     faults: Faults,
     *,
-    origin: Origin | None = None,
+    origin: Provenance | None = None,
 ) -> pd.DataFrame:
     """The declared static columns in the order of ``ids_N``, from either table.
 

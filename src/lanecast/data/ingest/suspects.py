@@ -131,7 +131,7 @@ def alike_warnings(ids_N: np.ndarray) -> list[str]:
         return []
     groups = pd.Series(ids_N[twice]).groupby(plain[twice].to_numpy(), sort=True)
     pairs = [tuple(group.iloc[:2]) for _, group in groups][: NAMED + 1]
-    shown = ", ".join(f"{one!r} and {other!r}" for one, other in pairs[:NAMED])
+    shown = ", ".join(f"{left!r} and {right!r}" for left, right in pairs[:NAMED])
     more = f" (and {groups.ngroups - NAMED} more pairs)" if groups.ngroups > NAMED else ""
     return [
         f"{int(twice.sum())} series have ids that differ only by blanks, case or zeros in front:"

@@ -85,7 +85,7 @@ def clean_times(
     if (absent := times.isna().to_numpy()).any():
         problem = "the time is missing; remove the row"
         column.refuse(int(np.flatnonzero(absent)[0]), problem, int(absent.sum()))
-    given = times
+    had_dates = pd.api.types.is_datetime64_any_dtype(times.dtype)
     if absent.all():
         return pd.Series(pd.NaT, index=times.index, dtype="datetime64[ns]")
     if pd.api.types.is_numeric_dtype(times.dtype):
@@ -96,7 +96,7 @@ def clean_times(
     if times.dt.tz is not None:
         utc = times.dt.tz_convert("UTC").dt.tz_localize(None)
         times = _local(times.dt.tz_localize(None), utc, str(times.dt.tz), column)
-    elif column.dates.zone is not None and pd.api.types.is_datetime64_any_dtype(given.dtype):
+    elif column.dates.zone is not None and had_dates:
         _refuse_zone(column)
     return _in_range(times, column).astype("datetime64[ns]")
 
@@ -239,24 +239,24 @@ def _by_form(written: pd.Series, code_R: np.ndarray, column: _Column) -> pd.Seri
     other = (form_U >= 0) & (form_U != usual)
     reason = f"is written otherwise than {sample!r}; write all times alike"
     _refuse_texts(written, code_R, other, reason, column)
-    ours = form_U == usual
+    usual_U = form_U == usual
     form = list(FORMS)[usual]
     if form == "year first":
-        parsed, why = _year_first(texts, ours, column)
+        parsed, why = _year_first(texts, usual_U, column)
     elif form == "year last":
-        parsed, why = _year_last(texts, ours)
+        parsed, why = _year_last(texts, usual_U)
     elif form == "month by name":
-        alike = texts.where(ours).str.replace(",", "").str.replace("-", " ")
+        alike = texts.where(usual_U).str.replace(",", "").str.replace("-", " ")
         parsed, why = pd.to_datetime(alike, format="mixed", errors="coerce"), None
     else:
         hint = _digits_format(sample) if form == "digits" else _short_format(sample)
         parsed, why = None, f"may be more than one date; say which with {hint}"
     if why is not None:
-        first = _first_row(code_R, ours)
-        column.refuse(first, f"{written[code_R[first]]!r} {why}", int(rows_U[ours].sum()))
+        first = _first_row(code_R, usual_U)
+        column.refuse(first, f"{written[code_R[first]]!r} {why}", int(rows_U[usual_U].sum()))
         return nothing if parsed is None else parsed
     assert parsed is not None
-    _refuse_texts(written, code_R, ours & parsed.isna().to_numpy(), is_date, column)
+    _refuse_texts(written, code_R, usual_U & parsed.isna().to_numpy(), is_date, column)
     return parsed
 
 
@@ -276,16 +276,16 @@ def _first_row(code_R: np.ndarray, of_U: np.ndarray) -> int:
 
 
 def _year_first(
-    texts: pd.Series, ours: np.ndarray, column: _Column
+    texts: pd.Series, usual_U: np.ndarray, column: _Column
 ) -> tuple[pd.Series, str | None]:
     """2024-06-18 and its like, without their zone; what is wrong with all of them, if anything."""
-    plain = texts.where(ours).str.replace(r"^(\d{4})[/.](\d{1,2})[/.]", r"\1-\2-", regex=True)
+    plain = texts.where(usual_U).str.replace(r"^(\d{4})[/.](\d{1,2})[/.]", r"\1-\2-", regex=True)
     pieces = plain.str.extract(r"^(.*?:\d{2}(?:[.,]\d+)?(?: ?[AaPp][Mm])?) ?(Z|z|UTC|[+-][\d:]+)$")
     zoned = pieces[1].notna().to_numpy()
     wall = pd.to_datetime(pieces[0].where(zoned, plain), format="mixed", errors="coerce")
     if not zoned.any():
         return wall, None
-    if not zoned[ours].all():
+    if not zoned[usual_U].all():
         return (
             wall,
             "and other times: some name a zone; the table mixes time zones, write all times in UTC",
@@ -308,15 +308,15 @@ def _shared(zone: pd.Series) -> str:
     return "UTC" if offsets[0] == pd.Timedelta(0) else str(zone.dropna().iloc[0])
 
 
-def _year_last(texts: pd.Series, ours: np.ndarray) -> tuple[pd.Series | None, str | None]:
+def _year_last(texts: pd.Series, usual_U: np.ndarray) -> tuple[pd.Series | None, str | None]:
     """Day or month first, as all rows together tell."""
-    parts = texts.where(ours).str.extract(r"^(\d{1,2})([-/.])(\d{1,2})")
+    parts = texts.where(usual_U).str.extract(r"^(\d{1,2})([-/.])(\d{1,2})")
     first = pd.to_numeric(parts[0]).fillna(0)
     second = pd.to_numeric(parts[2]).fillna(0)
     neither = (first > 12) & (second > 12)  # no date in any order
     first, second = first.mask(neither, 0), second.mask(neither, 0)
     day_first, month_first = (first > 12).any(), (second > 12).any()
-    forms = [_numeric_format(texts[ours].iloc[0], order) for order in ("%d %m %Y", "%m %d %Y")]
+    forms = [_numeric_format(texts[usual_U].iloc[0], order) for order in ("%d %m %Y", "%m %d %Y")]
     if day_first and month_first:
         return None, (
             f"and {texts[first > 12].iloc[0]!r}, {texts[second > 12].iloc[0]!r} put the day in"
@@ -327,7 +327,7 @@ def _year_last(texts: pd.Series, ours: np.ndarray) -> tuple[pd.Series | None, st
             "has its day or its month first, and no row tells which; set"
             f" {_option(forms[0])} or {_option(forms[1])}"
         )
-    plain = texts.where(ours).str.replace(r"[/.]", "-", regex=True)
+    plain = texts.where(usual_U).str.replace(r"[/.]", "-", regex=True)
     return pd.to_datetime(plain, format="mixed", dayfirst=day_first, errors="coerce"), None
 
 

@@ -20,6 +20,7 @@ from lanecast.errors import Faults, SchemaError
 from lanecast.sources import Dates, row_words
 
 EVEN = 0.15  # share by which steps of unequal length, such as months, differ
+LAST_HOUR_PUT_BACK = 3
 BLOCK = 1 << 20  # rows whose times or order are looked at at once
 
 
@@ -62,7 +63,7 @@ def checked_rows(
 ) -> Rows:
     """Rows of a table that keeps the contract; rows out of order are sorted, and counted.
 
-    ``dates`` says how the times are written, ``place`` what a row of the frame is called.
+    ``dates``: how its times are written; ``place``: what a row of the frame is called.
     """
     import pyarrow as pa
 
@@ -73,54 +74,32 @@ def checked_rows(
     ids = text_ids(frame[ID], faults, place)
     times = clean_times(frame[TIME], frame[ID], faults, freq=schema.freq, dates=dates, place=place)
     first, step_R = steps_on_grid(ids, times, schema.freq, faults, place)
-    stood_R = None
-    if faults.keep:
-        stood_R = np.flatnonzero((step_R >= 0) & ids.notna().to_numpy())
+    stood_R = _sound_rows(ids, step_R, faults) if faults.keep else None
+    if stood_R is not None:
         frame, ids, times = frame.iloc[stood_R], ids.iloc[stood_R], times.iloc[stood_R]
         step_R = step_R[stood_R]
-        if not stood_R.size:
-            faults.end()
     stands = place if stood_R is None else lambda row: place(int(stood_R[row]))
     codes_R, names = pd.factorize(ids, sort=True)
     ids_N = np.asarray(names, dtype=object)
     if not ids_N[0].strip():  # the first in order
-        faults.add(
-            SchemaError(f"{ID} is empty text in some row; give every row the name of its series")
-        )
+        faults.add(SchemaError(f"{ID} is empty text in some row; give it the name of its series"))
     series_R = codes_R.astype(np.int32)
-    del codes_R
     pa.default_memory_pool().release_unused()  # what encoding the ids took
-    row_R, backward = None, 0
-    warnings = alike_warnings(ids_N)
-    in_order, twice = _order(series_R, step_R)
-    if not in_order:
-        backward = _out_of_order(series_R, step_R)
-        row_R = _sorted_rows(series_R, step_R)
-        series_R, step_R = series_R[row_R], step_R[row_R]
-        row_R = row_R.astype(np.min_scalar_type(len(row_R)))
-        _, twice = _order(series_R, step_R)
+    series_R, step_R, row_R, backward, twice = _in_order(series_R, step_R)
     if twice.size:
-        row = int(twice[0])
-        at = first + step_R[row] * step_length(schema.freq)
+        row, at = int(twice[0]), first + step_R[twice[0]] * step_length(schema.freq)
         again = stands(row + 1 if row_R is None else int(row_R[row + 1]))
-        faults.add(
-            SchemaError(
-                f"series {ids_N[series_R[row]]!r} has more than one row at {at}, again in {again}"
-                f"{such(twice.size, 'rows')}; keep one row per ({ID}, {TIME}), for instance by"
-                f" summing y{_clock_change(schema.freq, at)}"
-            )
-        )
+        faults.add(_repeated(ids_N[series_R[row]], at, again, twice.size, schema.freq))
         row_R = np.delete(np.arange(len(series_R)) if row_R is None else row_R, twice + 1)
         series_R, step_R = np.delete(series_R, twice + 1), np.delete(step_R, twice + 1)
     check_frequency(ids_N, series_R, step_R, faults, first=first, schema=schema)
     values_RX = clean_values(frame, schema, faults, ids=ids, times=times, row_R=row_R, place=stands)
 
     def name_of(row: int) -> str:
-        at = first + step_R[row] * step_length(schema.freq)
-        own = stands(row if row_R is None else int(row_R[row]))
-        return f"series {ids_N[series_R[row]]!r} at {at}, {own}"
+        stood = stands(row if row_R is None else int(row_R[row]))
+        return f"series {ids_N[series_R[row]]!r}, {stood}"
 
-    warnings += code_warnings(values_RX, schema, name_of)
+    warnings = (*alike_warnings(ids_N), *code_warnings(values_RX, schema, name_of))
     if stood_R is not None:
         row_R = stood_R if row_R is None else stood_R[row_R]
     return Rows(
@@ -131,15 +110,27 @@ def checked_rows(
         row_R=row_R,
         first=first,
         out_of_order=backward,
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
 
 
-def _clock_change(freq: str, at: pd.Timestamp) -> str:
-    """Hours that stand twice may be those in which clocks are put back."""
-    if step_length(freq) >= pd.Timedelta(days=1) or at.month not in (4, 9, 10, 11) or at.hour > 3:
-        return ""
-    return ", or give the times in UTC if it is the hour in which clocks are put back"
+def _sound_rows(ids: pd.Series, step_R: np.ndarray, faults: Faults) -> np.ndarray:
+    """Rows with a series and a step, where faults are kept; the end where there is none."""
+    sound_R = np.flatnonzero((step_R >= 0) & ids.notna().to_numpy())
+    if not sound_R.size:
+        faults.end()
+    return sound_R
+
+
+def _repeated(series: str, at: pd.Timestamp, again: str, count: int, freq: str) -> SchemaError:
+    """A row that stands twice; hours may be those in which clocks are put back."""
+    hint, is_hour = "", step_length(freq) < pd.Timedelta(days=1)
+    if is_hour and at.month in (4, 9, 10, 11) and at.hour <= LAST_HOUR_PUT_BACK:
+        hint = ", or give the times in UTC if it is the hour in which clocks are put back"
+    return SchemaError(
+        f"series {series!r} has more than one row at {at}, again in {again}"
+        f"{such(count, 'rows')}; keep one row per ({ID}, {TIME}), for instance by summing y{hint}"
+    )
 
 
 def check_columns(frame: pd.DataFrame, schema: Schema, faults: Faults) -> None:
@@ -270,9 +261,12 @@ def check_frequency(
     low, high = int(least[other[0]]), int(most[other[0]])
     every = f"only every {low} steps" if low == high else f"only every {low} to {high} steps"
     if schema.absent == "zero":
-        what, way_out = "the table has rows", "set data.schema.freq to its own frequency"
+        subject, way_out = "the table has rows", "set data.schema.freq to its own frequency"
     else:
-        what, way_out = f"series {ids_N[other[0]]!r} has a row", "bring all series to one frequency"
+        subject, way_out = (
+            f"series {ids_N[other[0]]!r} has a row",
+            "bring all series to one frequency",
+        )
     mixed = "the table mixes frequencies" if len(other) < len(ids_N) > 1 else "it is no such table"
     zero = "set data.schema.absent to zero if a missing row means 0"
     if schema.absent == "zero":
@@ -280,9 +274,25 @@ def check_frequency(
     month = "; a month has no one length: a row per month fits no frequency" if high > low else ""
     faults.add(
         SchemaError(
-            f"{what} {every} of {schema.freq} from {at} on: {mixed}{month}; {way_out}, or {zero}"
+            f"{subject} {every} of {schema.freq} from {at} on: {mixed}{month}; {way_out}, or {zero}"
         )
     )
+
+
+def _in_order(
+    series_R: np.ndarray, step_R: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, int, np.ndarray]:
+    """Series and steps in order, where their rows stood (None: as they are), how many stood before
+    an earlier one, and the rows whose next row is the same again.
+    """
+    in_order, twice = _order(series_R, step_R)
+    if in_order:
+        return series_R, step_R, None, 0, twice
+    backward = _out_of_order(series_R, step_R)
+    row_R = _sorted_rows(series_R, step_R)
+    series_R, step_R = series_R[row_R], step_R[row_R]
+    row_R = row_R.astype(np.min_scalar_type(len(row_R)))
+    return series_R, step_R, row_R, backward, _order(series_R, step_R)[1]
 
 
 def _order(series_R: np.ndarray, step_R: np.ndarray) -> tuple[bool, np.ndarray]:
