@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ class TableNames:
     id: tuple[str, ...] = (ID,)
     time: str = TIME
     target: str = TARGET
+    source: Mapping[str, Any] = field(default_factory=dict)  # how its files are written
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -43,6 +45,7 @@ class Panel:
     the 1st, 2nd ... step after it: a window reads those of its cutoff, so it sees no later issue.
     ``counts`` says what the border did on the way in (rows, filled gaps, zeros, dropped series).
     ``table`` keeps the table's own names: tables of the days ahead may use them.
+    ``warnings`` say what the table holds that is no fault, and may be meant otherwise.
     """
 
     schema: Schema
@@ -60,6 +63,7 @@ class Panel:
     issued: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))  # [cells, H, V] float32
     issued_names: tuple[str, ...] = ()
     table: TableNames = TableNames()
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         columns = self.schema.columns.items()

@@ -264,17 +264,28 @@ def _identity(declared: Column | Schema, **shown: str) -> str:
 
 def step_length(freq: str) -> pd.Timedelta:
     """Length of one step of a pandas alias such as D, h, 15min, W-SUN; SchemaError if it varies."""
+    if not isinstance(freq, str):
+        raise SchemaError(
+            f"freq={'null' if freq is None else freq} is no positive frequency; write a pandas"
+            " alias with its unit: D, h, 15min, 24h or W-SUN"
+        )
     try:
         offset = pd.tseries.frequencies.to_offset(freq)
     except ValueError as err:
+        near = re.search(r"Did you mean (\w+)\?", str(err))
+        hint = f"did you mean {near.group(1)}?" if near else "use D, h, 15min or W-SUN"
+        raise SchemaError(f"freq={freq!r} is not a pandas frequency alias; {hint}") from err
+    if offset.n <= 0:
         raise SchemaError(
-            f"freq={freq!r} is not a pandas frequency alias; use D, h, 15min or W-SUN"
-        ) from err
+            f"freq={freq!r} is no positive frequency: a step leads forward; use D, h, 15min or"
+            " W-SUN"
+        )
     if isinstance(offset, pd.offsets.Week):
         return pd.Timedelta(days=7 * offset.n)
     try:
         return pd.Timedelta(offset)  # type: ignore[arg-type]
     except ValueError as err:
         raise SchemaError(
-            f"freq={freq!r} has steps of unequal length; aggregate to D, h, 15min or W-SUN first"
+            f"freq={freq!r} has steps of unequal length, which no panel holds; sum the table up to"
+            " D, h, 15min or W-SUN (a month has no one length)"
         ) from err

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.data.lifetime import closes, num_closed
 from lanecast.data.odd_lanes import odd_lanes
+from lanecast.errors import SchemaError
 
 if TYPE_CHECKING:
     from lanecast.data.panel import Panel
@@ -38,6 +39,14 @@ def panel_facts(panel: Panel) -> dict[str, Any]:
         "calendar": list(panel.calendar_names),
         "counts": dict(panel.counts),
     }
+
+
+def tell_of_table(panel: Panel, reporter: Reporter, *, strict: bool) -> None:
+    """Warn of what the table holds that may be meant otherwise; SchemaError where ``strict``."""
+    for warning in panel.warnings:
+        if strict:
+            raise SchemaError(f"{warning} (refused, as strict=true)")
+        reporter.warn(warning)
 
 
 def model_facts(forecaster: Forecaster) -> dict[str, Any]:

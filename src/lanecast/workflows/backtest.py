@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
-from lanecast.pipeline.facts import RunResult, panel_facts, warn_of_lanes, window_facts
+from lanecast.pipeline.facts import (
+    RunResult,
+    panel_facts,
+    tell_of_table,
+    warn_of_lanes,
+    window_facts,
+)
 from lanecast.pipeline.machine import require_solver
 from lanecast.pipeline.opening import MODEL, open_run
 
@@ -48,6 +54,7 @@ def run(cfg: DictConfig) -> RunResult:
             else build_forecaster(cfg, on_this_machine=isinstance(engine, Local))
         )
         panel, spec = trained.panel() if trained else load_panel(cfg.data), instantiate(cfg.windows)
+        tell_of_table(panel, folder, strict=bool(cfg.get("strict")))
         cutoffs = cutoffs_of(panel, cfg.protocol, spec.horizon)
         refit = "never" if trained else cfg.protocol.refit
         folds = folds_of(cutoffs, refit)

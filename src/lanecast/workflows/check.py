@@ -32,6 +32,12 @@ def run(cfg: DictConfig) -> None:
         spec = instantiate(cfg.windows)
         build_forecaster(cfg)
     panel = checked_panel(cfg.data, faults)
+    if panel is not None:
+        if cfg.get("strict"):
+            for warning in panel.warnings:
+                faults.add(SchemaError(warning))
+        else:
+            notes += panel.warnings
     if panel is not None and cfg.get("hierarchy"):
         with faults.kept_from():
             instantiate(cfg.hierarchy.structure).of(panel)

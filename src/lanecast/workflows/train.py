@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
-from lanecast.pipeline.facts import RunResult, panel_facts, warn_of_lanes
+from lanecast.pipeline.facts import RunResult, panel_facts, tell_of_table, warn_of_lanes
 from lanecast.pipeline.opening import MODEL
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def run(cfg: DictConfig) -> RunResult:
     with Run.open(cfg) as folder:
         model = build_forecaster(cfg)
         panel = load_panel(cfg.data)
+        tell_of_table(panel, folder, strict=bool(cfg.get("strict")))
         until = training_end(panel, cfg.protocol)
         folder.note(
             data=panel_facts(panel),

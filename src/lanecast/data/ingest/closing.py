@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lanecast.data.ingest.validation import clean_times
+from lanecast.data.ingest.times import clean_times
 from lanecast.data.schema import ID, Schema
 from lanecast.errors import Faults, SchemaError
 from lanecast.sources import SourceTable
@@ -52,7 +52,7 @@ def gather_closings(
         if dated.empty:
             continue
         with faults.kept_from():
-            moments = clean_times(dated[name], dated[ID])
+            moments = clean_times(dated[name], dated[ID], dates=table.dates)
             by_series = pd.Series(moments.to_numpy("datetime64[ns]"), index=dated[ID])
             dates[name] = by_series.reindex(ids_N).to_numpy("datetime64[ns]")
     return dates

@@ -15,12 +15,13 @@ import torch
 
 from lanecast.data.cutoffs import moment_of
 from lanecast.data.ingest.absence import Cells, Reach, fill_absent, lived
-from lanecast.data.ingest.calendar import calendar_features
+from lanecast.data.ingest.calendar import calendar_features, label_warnings
 from lanecast.data.ingest.closing import gather_closings, without_closings
+from lanecast.data.ingest.joining import with_days_ahead
 from lanecast.data.ingest.statics import gather_statics
 from lanecast.data.ingest.validation import Rows, checked_rows, heads
 from lanecast.data.panel import Panel
-from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
+from lanecast.data.schema import TARGET, Schema, step_length
 from lanecast.data.statics import Vocabulary, encode_statics
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, Faults, SchemaError
@@ -61,7 +62,7 @@ def panel_from_table(
     *,
     calendar: Mapping[str, Any] | None = None,
     keep: Keep | None = None,
-    future: pd.DataFrame | None = None,
+    future: SourceTable | pd.DataFrame | None = None,
     vocabulary: Vocabulary | None = None,
     faults: Faults | None = None,
 ) -> Panel:
@@ -72,25 +73,33 @@ def panel_from_table(
     are kept, the panel is that of the rows and columns in which nothing is wrong.
     """
     faults = faults or Faults()
-    frame, strangers = _with_future(table.frame, future, schema, faults)
-    rows = checked_rows(frame, schema, faults)
-    last_N = _last_targets(rows, schema)
-    if len(frame) > len(table.frame):
-        _check_future_is_ahead(rows, last_N, len(table.frame), schema, faults)
-    reach, num_given = None, len(rows.ids_N)
-    if schema.absent == "zero":
-        rows, reach = lived(rows, schema)
-        last_N = np.full(len(rows.ids_N), reach.last)
+    ahead = SourceTable(frame=future) if isinstance(future, pd.DataFrame) else future
+    joined = with_days_ahead(table, ahead, schema, faults)
+    with faults.within(table.origin.name):
+        rows = checked_rows(joined.frame, schema, faults, dates=joined.dates, place=joined.place)
+        last_N = _last_targets(rows, schema)
+        reach, num_given = None, len(rows.ids_N)
+        if schema.absent == "zero":
+            rows, reach = lived(rows, schema)
+            last_N = np.full(len(rows.ids_N), reach.last)
     kept = _kept(rows, schema, keep or Keep(), faults)
     ids = rows.ids_N[kept]
     laid, counts = _lay_out(rows, kept, last_N, schema, reach)
-    if reach is not None:
-        counts |= fill_absent(laid, reach, schema, fills=table.fills, faults=faults)
+    with faults.within(table.origin.name):
+        if reach is not None:
+            counts |= fill_absent(laid, reach, schema, fills=table.fills, faults=faults)
+        described = gather_statics(
+            table.frame,
+            without_closings(table, schema),
+            schema,
+            ids,
+            faults,
+            origin=table.statics_origin,
+        )
+        statics = encode_statics(described, vocabulary)
+        closings = gather_closings(table, schema, ids, faults)
     counts["series_dropped"] = num_given - len(kept)
-    counts["future_rows_of_unknown_series"] = strangers
-    described = gather_statics(table.frame, without_closings(table, schema), schema, ids, faults)
-    statics = encode_statics(described, vocabulary)
-    closings = gather_closings(table, schema, ids, faults)
+    counts["future_rows_of_unknown_series"] = joined.strangers
 
     steps = int(max(rows.step_R.max(), last_N.max())) + 1 + CALENDAR_AHEAD
     step = pd.to_timedelta(np.arange(steps) * step_length(schema.freq).value)
@@ -100,6 +109,13 @@ def panel_from_table(
     names: tuple[str, ...] = ()
     with faults.kept_from():
         dates, names = calendar_features(times, freq=schema.freq, **options)
+    warnings = (
+        *table.warnings,
+        *joined.warnings,
+        *rows.warnings,
+        *statics.warnings,
+        *label_warnings(schema.freq, options),
+    )
     return Panel(
         schema=schema,
         series=ids,
@@ -110,44 +126,11 @@ def panel_from_table(
         static_names=statics.names,
         attributes={**statics.attributes, **closings},
         counts={**counts, "unknown_static_levels": statics.unknown_levels},
+        warnings=warnings,
         offsets=laid.offsets,
         start=laid.start,
         values=torch.from_numpy(laid.values_CX),
     )
-
-
-def _with_future(
-    frame: pd.DataFrame, future: pd.DataFrame | None, schema: Schema, faults: Faults
-) -> tuple[pd.DataFrame, int]:
-    """The table with the future rows behind it, and how many of those have no history."""
-    if future is None or future.empty:
-        return frame, 0
-    for name in (ID, TIME, *schema.known):
-        if name not in future:
-            place = f", first needed for series {future[ID].iloc[0]!r}" if ID in future else ""
-            when = f" at {future[TIME].iloc[0]}" if TIME in future else ""
-            faults.add(
-                SchemaError(
-                    f"column {name!r} is known_future but missing from the future"
-                    f" table{place}{when}; supply it for every step of the horizon, or declare"
-                    f" {name} observed and refit"
-                )
-            )
-    if not {ID, TIME, *schema.known} <= {*future} or ID not in frame:
-        return frame, 0  # without it, what is wrong in the table can still be told
-    for name in schema.past:
-        if name in future and (filled := future[name].notna().to_numpy()).any():
-            row = int(np.flatnonzero(filled)[0])
-            faults.add(
-                SchemaError(
-                    f"the future table holds a value of {name!r} for series"
-                    f" {future[ID].iloc[row]!r} at {future[TIME].iloc[row]}; only known_future"
-                    " columns have a future: remove it, or move the row to the table"
-                )
-            )
-    known = future[ID].isin(frame[ID].unique())
-    ahead = future.loc[known].drop(columns=[name for name in schema.past if name in future])
-    return pd.concat([frame, ahead], ignore_index=True), int((~known).sum())
 
 
 def _last_targets(rows: Rows, schema: Schema) -> np.ndarray:
@@ -163,23 +146,6 @@ def _last_targets(rows: Rows, schema: Schema) -> np.ndarray:
     step_R = rows.step_R if present.all() else np.where(present, rows.step_R, -1)
     last_N = np.maximum.reduceat(step_R, rows.head_N[:-1]).astype(np.int64)
     return last_N if schema.absent == "missing" else np.full_like(last_N, last_N.max())
-
-
-def _check_future_is_ahead(
-    rows: Rows, last_N: np.ndarray, num_history: int, schema: Schema, faults: Faults
-) -> None:
-    row_R = np.arange(len(rows)) if rows.row_R is None else rows.row_R
-    inside = (row_R >= num_history) & (rows.step_R <= last_N[rows.series_R])
-    if inside.any():
-        row = int(np.flatnonzero(inside)[0])
-        number, length = rows.series_R[row], step_length(schema.freq)
-        faults.add(
-            SchemaError(
-                f"the future table has a row of series {rows.ids_N[number]!r} at"
-                f" {rows.first + rows.step_R[row] * length}, but the table has targets until"
-                f" {rows.first + last_N[number] * length}; let the future table begin after that"
-            )
-        )
 
 
 def _kept(rows: Rows, schema: Schema, keep: Keep, faults: Faults) -> np.ndarray:

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow
 import torch
 
-from lanecast.data.ingest.calendar import calendar_features
+from lanecast.data.ingest.calendar import calendar_features, label_warnings
 from lanecast.data.ingest.layout import CALENDAR_AHEAD, panel_from_table
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, Schema, step_length
@@ -128,6 +128,7 @@ def open_store(
         static_names=statics.names,
         attributes={**statics.attributes, **closings},
         counts={"series": len(series), **facts["counts"]},
+        warnings=(*statics.warnings, *label_warnings(schema.freq, calendar or {"features": ()})),
     )
 
 
@@ -135,6 +136,8 @@ def _panel_of(name: str, table: SourceTable, schema: Schema) -> Panel:
     try:
         return panel_from_table(table, schema)
     except SchemaError as err:
+        if err.named:
+            raise
         raise SchemaError(f"{name}: {err}") from err
 
 
