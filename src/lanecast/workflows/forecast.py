@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.facts import RunResult, panel_facts, tell_of_table, warn_of_lanes
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -34,9 +34,11 @@ def run(cfg: DictConfig) -> RunResult:
     with Run.open(cfg) as folder:
         opened = open_run(cfg)
         panel = opened.panel()
+        tell_of_table(panel, folder, strict=bool(cfg.strict))
         last = cfg.get("cutoff") in (None, "last")
         cutoff = panel.last_step if last else cutoff_step(panel, cfg.cutoff, key="cutoff")
         folder.note(data=panel_facts(panel), split={"cutoff": str(panel.time_of(cutoff))})
+        warn_of_lanes(panel, cfg.data, folder)
         ahead = forecast(
             panel,
             opened.model,

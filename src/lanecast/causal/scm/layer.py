@@ -27,6 +27,7 @@ from lanecast.causal.scm.noise import GRID
 from lanecast.causal.scm.prepared import Prepared, prepare
 from lanecast.causal.scm.replay import abducted, replayed
 from lanecast.causal.scm.wiring import wire
+from lanecast.data.lifetime import closes, open_before
 from lanecast.data.panel import Panel
 from lanecast.data.weights import load_tensors, save_tensors
 from lanecast.errors import CheckpointError, GraphError, LeakageError
@@ -113,6 +114,8 @@ class CausalLayer:
             )
             prepared = prepare(panel, self.graph, links, at=until, mechanisms=None)
             seen = prepared.seen_at(until)
+            if closes(panel.schema):  # a closed series teaches nothing
+                seen = seen & torch.from_numpy(open_before(panel, seen.shape[1]))[..., None]
             losses = fit_mechanisms(
                 mechanisms,
                 prepared.x_NTX[:, : until + 1],

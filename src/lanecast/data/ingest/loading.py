@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from lanecast.data.ingest.layout import Keep, panel_from_table
-from lanecast.data.ingest.statics import Vocabulary
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
+from lanecast.data.statics import Vocabulary
 from lanecast.errors import ConfigError, Faults, SchemaError
 from lanecast.sources import SourceTable
 from lanecast.sources.tables import CsvTable
@@ -40,7 +40,7 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
 
 def read_tables(
     config: Mapping[str, Any], faults: Faults | None = None
-) -> tuple[SourceTable, pd.DataFrame | None]:
+) -> tuple[SourceTable, SourceTable | None]:
     """The raw table of the source and, where ``future_path`` is given, the rows after it."""
     from lanecast.config import instantiate
 
@@ -60,14 +60,14 @@ def read_tables(
         source = instantiate(config["source"], path=path)
         with faults.kept_from():
             is_table = isinstance(source, CsvTable)
-            future = source.load_future() if is_table else source.load().frame
+            future = source.load_future() if is_table else source.load()
     return table, future
 
 
 def panel_of(
     config: Mapping[str, Any],
     table: SourceTable,
-    future: pd.DataFrame | None = None,
+    future: SourceTable | pd.DataFrame | None = None,
     *,
     vocabulary: Vocabulary | None = None,
     schema: Schema | None = None,
@@ -91,7 +91,7 @@ def panel_of(
             faults=faults,
         )
     except SchemaError as err:
-        if faults.keep:
+        if faults.keep or err.named:
             raise
         raise SchemaError(f"{describe(config['source'])}: {err}") from err
 
@@ -121,9 +121,10 @@ def keep_options(config: Mapping[str, Any] | None) -> Keep:
 def calendar_options(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """Keyword arguments of `calendar_features`; an unknown key is a ConfigError."""
     options = {str(key): value for key, value in (config or {}).items()}
-    if unknown := set(options) - {"features", "country", "days"}:
+    if unknown := set(options) - {"features", "country", "days", "label"}:
         raise ConfigError(
-            f"data.calendar has no key {min(unknown)!r}; its keys are features, country, days"
+            f"data.calendar has no key {min(unknown)!r}; its keys are features, country, days,"
+            " label"
         )
     return {"features": (), **options}
 

@@ -18,11 +18,11 @@ import pandas as pd
 import pyarrow
 import torch
 
-from lanecast.data.ingest.calendar import calendar_features
+from lanecast.data.ingest.calendar import calendar_features, label_warnings
 from lanecast.data.ingest.layout import CALENDAR_AHEAD, panel_from_table
-from lanecast.data.ingest.statics import Vocabulary, encode_statics
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, Schema, step_length
+from lanecast.data.statics import Vocabulary, encode_statics
 from lanecast.errors import ConfigError, SchemaError
 from lanecast.sources import SourceTable
 
@@ -112,7 +112,9 @@ def open_store(
     shape = (int(cells.sum()), len(schema.stored))
     # Copy on write: nobody writes, but torch asks for an array that it may write to.
     values = np.memmap(folder / VALUES, np.float32, mode="c", shape=shape)
-    statics = encode_statics(series.set_index(ID)[list(schema.static)], vocabulary)
+    described = series.set_index(ID)
+    statics = encode_statics(described[list(schema.static)], vocabulary)
+    closings = {name: described[name].to_numpy("datetime64[ns]") for name in schema.closing}
     return Panel(
         schema=schema,
         series=series[ID].to_numpy(object),
@@ -124,8 +126,9 @@ def open_store(
         calendar_names=names,
         statics=torch.from_numpy(statics.values_NC),
         static_names=statics.names,
-        attributes=statics.attributes,
+        attributes={**statics.attributes, **closings},
         counts={"series": len(series), **facts["counts"]},
+        warnings=(*statics.warnings, *label_warnings(schema.freq, calendar or {"features": ()})),
     )
 
 
@@ -133,6 +136,8 @@ def _panel_of(name: str, table: SourceTable, schema: Schema) -> Panel:
     try:
         return panel_from_table(table, schema)
     except SchemaError as err:
+        if err.named:
+            raise
         raise SchemaError(f"{name}: {err}") from err
 
 
