@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hostile_folders import OLD
-from lanecast.data.weights import checkpoint, load_tensors, save_tensors
+from lanecast.data.disk.weights import checkpoint, load_tensors, save_tensors
 from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.classical.lightgbm import LightGBM
 from lanecast.models.peers.neuralforecast import Reference, _refuse_pickles

@@ -75,14 +75,14 @@ OPTIONS: Mapping[str, tuple[Any, ...]] = {  # what Hydra may be asked for beside
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class TargetCall:
     """One ``_target_`` of a config: the dotted path it stands at, and the call around it."""
 
     path: str
     target: Any
     node: Mapping[Any, Any]
     keys: tuple[str, ...]
-    parent: Call | None
+    parent: TargetCall | None
 
     @property
     def where(self) -> str:
@@ -100,15 +100,15 @@ class Call:
         return _PRICED if key == "network" and own else SLOTS.get(key)
 
 
-def calls(value: Any, *, at: str = "") -> list[Call]:
+def calls(value: Any, *, at: str = "") -> list[TargetCall]:
     """Every call of a config, outer ones first; ``at``: the dotted path of ``value`` itself."""
     return list(_calls(value, at, tuple(filter(None, at.split("."))), None))
 
 
-def _calls(value: Any, path: str, keys: tuple[str, ...], parent: Call | None) -> Iterator[Call]:
+def _calls(value: Any, path: str, keys: tuple[str, ...], parent: TargetCall | None) -> Iterator[TargetCall]:
     if isinstance(value, Mapping):
         if "_target_" in value:
-            parent = Call(path, value["_target_"], value, keys, parent)
+            parent = TargetCall(path, value["_target_"], value, keys, parent)
             yield parent
         for key, child in value.items():
             if key != "_target_":
@@ -119,7 +119,7 @@ def _calls(value: Any, path: str, keys: tuple[str, ...], parent: Call | None) ->
             yield from _calls(child, f"{path}[{number}]", keys, parent)
 
 
-def check_names(config: Any, *, at: str = "") -> list[Call]:
+def check_names(config: Any, *, at: str = "") -> list[TargetCall]:
     """The calls of a config; ConfigError for one that no config may name, before any import."""
     listed = calls(config, at=at)
     for call in listed:
@@ -132,7 +132,7 @@ def check_names(config: Any, *, at: str = "") -> list[Call]:
     return listed
 
 
-def _check_call(call: Call) -> None:
+def _check_call(call: TargetCall) -> None:
     for option in (key for key in call.node if _is_option(key)):
         value, allowed = call.node[option], OPTIONS.get(option, ())
         if not any(value is choice or (value == choice != 1) for choice in allowed):
@@ -156,7 +156,7 @@ def _check_call(call: Call) -> None:
         raise ConfigError(_misplaced(call, slot))
 
 
-def check_class(call: Call, located: Any) -> None:
+def check_class(call: TargetCall, located: Any) -> None:
     """ConfigError unless what was found under the target is a class that fits its slot."""
     home = f"{getattr(located, '__module__', '')}.{getattr(located, '__qualname__', '')}"
     if not may_name(home):
@@ -195,7 +195,7 @@ def _keeps(located: type, home: str, slot: Slot) -> bool:
     return issubclass(located, protocol) and not abstract
 
 
-def _misplaced(call: Call, slot: Slot | None) -> str:
+def _misplaced(call: TargetCall, slot: Slot | None) -> str:
     text = f"{call.where}={call.target!r} does not belong there"
     if slot is None:
         return f"{text}; it is nothing that a config builds"

@@ -14,12 +14,12 @@ import torch
 
 from lanecast.data import visible
 from lanecast.data.datamodule import ForecastDataModule
+from lanecast.data.disk.weights import load_tensors, save_tensors
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.schema import TARGET
 from lanecast.data.views import of_series
-from lanecast.data.weights import load_tensors, save_tensors
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, split
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
 from lanecast.models.deep.anchors import Anchor, NoAnchor
@@ -397,5 +397,4 @@ def _columns(panel: Panel) -> list[str]:
 
 
 def _scaler(state: dict[str, Any]) -> dict[str, torch.Tensor]:
-    prefix = "scaler."
-    return {k[len(prefix) :]: v for k, v in state["module"].items() if k.startswith(prefix)}
+    return {k[7:]: v for k, v in state["module"].items() if k.startswith("scaler.")}

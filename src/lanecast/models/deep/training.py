@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoi
 from lightning.pytorch.loggers.logger import Logger
 
 from lanecast.data.datamodule import ForecastDataModule
-from lanecast.data.weights import checkpoint
+from lanecast.data.disk.weights import checkpoint
 from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.deep.module import ForecastModule
 from lanecast.models.deep.networks.nhits_fused import fused
