@@ -8,7 +8,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import hydra
@@ -37,6 +36,7 @@ WITH_VALUE = frozenset(
     | {"-cn", "--experimental-rerun"}
 )
 Verb = Callable[[DictConfig], Any]
+FINISHED = "lanecast.workflows.finished:finished_objective"
 
 
 class Job:
@@ -75,9 +75,7 @@ class Job:
         check_targets(cfg)
         output = OmegaConf.select(cfg, "paths.output")
         if cfg.get("skip_finished") and output is not None:  # an audit of such a run has no folder
-            from lanecast.runs.record import finished_objective
-
-            value = finished_objective(Path(str(output)))
+            value = _function(FINISHED)(cfg)
             if value is not None:
                 return value
         if _is_sweep():

@@ -14,6 +14,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lanecast.config.coupling import AUTO, with_coupling_named
 from lanecast.config.identity import named_as_today
@@ -25,7 +26,9 @@ from lanecast.errors import ConfigError
 # backtested on its holdout protocol, nor planned with as its backtest was.
 OF_A_VERB = ("protocol", "plan", "network", "planning")
 # Root keys that belong to this invocation, never to the run that is repeated or evaluated.
-OF_THIS_CALL = ("verb", "name", "tracking", "paths", "keep", "skip_finished", "run", "trust")
+OF_THIS_CALL = (
+    *("verb", "name", "tracking", "paths", "keep", "skip_finished", "take_over", "run", "trust"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ def recorded_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictC
 def read_config(folder: Path) -> DictConfig:
     """Read a run folder's config as it was composed, without what that run trusted."""
     composed = folder / ".hydra" / "config.yaml"
-    config = OmegaConf.load(composed) if composed.is_file() else None
+    config = _loaded(composed) if composed.is_file() else None
     if config is None:
         config = OmegaConf.create(recorded_facts(folder)["config"])
     else:
@@ -89,6 +92,23 @@ def read_config(folder: Path) -> DictConfig:
     today: DictConfig = OmegaConf.create(named_as_today(plain))
     OmegaConf.set_struct(today, True)
     return today
+
+
+def _loaded(path: Path) -> Any:
+    """A recorded config; ConfigError with the path and the way out where it is damaged."""
+    try:
+        config = OmegaConf.load(path)
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as broken:
+        reason = (str(broken).splitlines() or [type(broken).__name__])[0]
+        raise ConfigError(
+            f"{path} cannot be read ({reason}); put it back from a copy, or repeat the run"
+        ) from broken
+    if not isinstance(config, DictConfig) or not config:
+        raise ConfigError(
+            f"{path} holds no config; put it back from a copy, or delete it: the resolved one in"
+            " record.json is taken then"
+        )
+    return config
 
 
 def recorded_facts(folder: Path) -> dict[str, Any]:
@@ -103,7 +123,10 @@ def recorded_facts(folder: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as broken:
         raise ConfigError(f"run={folder}: {path} cannot be read ({broken})") from broken
-    assert isinstance(facts, dict)
+    if not isinstance(facts, dict) or not isinstance(facts.get("config"), dict):
+        raise ConfigError(
+            f"run={folder}: {path} holds no record of a run; put it back from a copy, or repeat it"
+        )
     return facts
 
 

@@ -123,7 +123,7 @@ def commands(runs: Sequence[CompletedRun]) -> str:
         kept = [
             text
             for text in run.record.get("overrides", [])
-            if text.partition("=")[0] not in ("seed", "paths.runs", "skip_finished")
+            if text.partition("=")[0] not in ("seed", "paths.runs", "skip_finished", "take_over")
         ]
         seeds.setdefault((str(run.record.get("verb")), " ".join(kept)), []).append(run.seed)
     return "\n".join(

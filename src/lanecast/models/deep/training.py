@@ -6,6 +6,7 @@ import math
 import shutil
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -167,7 +168,8 @@ def _outcome(trainer: pl.Trainer, module: ForecastModule, best: ModelCheckpoint)
             f"the best checkpoint {best.best_model_path!r} of this fit is gone; train without"
             " model.resume, or put it back"
         )
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
+    with _whole(Path(best.best_model_path)):
+        state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
     module.load_state_dict(state["state_dict"])
     return FitReport(
         objective=best.monitor,
@@ -235,6 +237,19 @@ def _run(
             raise stop from None
 
 
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """CheckpointError where a checkpoint cannot be read: cut, emptied, or something else."""
+    try:
+        yield
+    except Exception as broken:  # each damage breaks another reader
+        reason = (str(broken).strip().splitlines() or ["it is empty"])[0][:200]
+        raise CheckpointError(
+            f"{path} is no whole checkpoint ({type(broken).__name__}: {reason}); give the"
+            " checkpoints/last.ckpt of another attempt, or train without model.resume"
+        ) from broken
+
+
 def _check_resumable(module: ForecastModule, resume: Path) -> None:
     """CheckpointError if the checkpoint is not there, or is of other weights or another budget."""
     if not resume.is_file():
@@ -242,7 +257,14 @@ def _check_resumable(module: ForecastModule, resume: Path) -> None:
             f"no checkpoint at {resume}; give the path of a run's checkpoints/last.ckpt"
         )
     # Lightning's own file: it holds the optimizer's state as pickles.
-    state = torch.load(resume, map_location="cpu", weights_only=False)
+    with _whole(resume):
+        if (part := zipfile.ZipFile(resume).testzip()) is not None:  # torch reads over it
+            raise ValueError(f"{part} in it is damaged")
+        state = torch.load(resume, map_location="cpu", weights_only=False)
+    if not isinstance(state, Mapping) or "state_dict" not in state:
+        raise CheckpointError(
+            f"{resume} is no checkpoint of a fit; give the path of a run's checkpoints/last.ckpt"
+        )
     if "optimizer_states" not in state:
         raise CheckpointError(
             f"{resume} holds weights alone, which nothing can go on from; give the"
