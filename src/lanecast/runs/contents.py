@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import logging
 import os
+import shutil
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import LanecastError, RunFolderError
+from lanecast.runs.owner import process_state
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,14 +142,23 @@ def replaced(path: Path) -> Iterator[Path]:
 
     A folder must not be there yet.
     """
-    draft = path.with_name(f".{path.name}.draft-{os.getpid()}")
-    remove(draft)
+    start = f".{path.name}.draft-{socket.gethostname()}-"
+    for left in path.parent.glob(f"{glob.escape(start)}*"):
+        pid = left.name.removeprefix(start)
+        if pid == str(os.getpid()) or not (pid.isdigit() and _is_running(int(pid))):
+            remove(left)  # of a process that was killed
+    draft = path.with_name(f"{start}{os.getpid()}")
     try:
         yield draft
         flush(draft)
         os.replace(draft, path)
     finally:
         remove(draft)
+
+
+def _is_running(pid: int) -> bool:
+    state = process_state(pid)
+    return state is None or state[0]
 
 
 def flush(path: Path) -> None:
@@ -158,8 +171,6 @@ def flush(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Take a file or a folder away, if it is there."""
-    import shutil
-
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
