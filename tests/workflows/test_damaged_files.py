@@ -60,22 +60,22 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Script]:
     """A trained run, a backtest on every day, and a store, in the folder where verbs are run."""
-    with pytest.MonkeyPatch.context() as patch:
-        with scripts_in(tmp_path_factory.mktemp("damaged"), patch) as run:
-            rng = np.random.default_rng(0)
-            days = pd.date_range("2026-01-01", periods=90)
-            table = pd.concat(
-                pd.DataFrame({"unique_id": lane, "ds": days, "y": rng.poisson(20, 90)})
-                for lane in ("a", "b")
-            )
-            table.to_csv("lanes.csv", index=False)
-            Path("parts").mkdir()
-            table.assign(y=table["y"].astype(float)).to_parquet("parts/0.parquet", index=False)
-            data = ["data=panel_csv", "data.path=lanes.csv", *SHORT]
-            assert run("train", *data, "model=linear", *SMALL, "name=trained") == 0
-            assert run("backtest", *TWIN, *DAILY, "protocol.count=2", "name=days") == 0
-            assert run("prepare", *PARTS) == 0
-            yield run
+    folder = tmp_path_factory.mktemp("damaged")
+    with pytest.MonkeyPatch.context() as patch, scripts_in(folder, patch) as run:
+        rng = np.random.default_rng(0)
+        days = pd.date_range("2026-01-01", periods=90)
+        table = pd.concat(
+            pd.DataFrame({"unique_id": lane, "ds": days, "y": rng.poisson(20, 90)})
+            for lane in ("a", "b")
+        )
+        table.to_csv("lanes.csv", index=False)
+        Path("parts").mkdir()
+        table.assign(y=table["y"].astype(float)).to_parquet("parts/0.parquet", index=False)
+        data = ["data=panel_csv", "data.path=lanes.csv", *SHORT]
+        assert run("train", *data, "model=linear", *SMALL, "name=trained") == 0
+        assert run("backtest", *TWIN, *DAILY, "protocol.count=2", "name=days") == 0
+        assert run("prepare", *PARTS) == 0
+        yield run
 
 
 def folder_of(kind: str) -> Path:
@@ -157,10 +157,9 @@ def faults_of(
                 code, line, everything = said(script, command, capfd)
             verb = command.split()[0]
             case = f"{verb:9} {name:24} {damage:9}"
-            heard = line or next(
-                (text for text in everything.splitlines() if name in text or "unreadable" in text),
-                "",
-            )
+            signs = (Path(name).name, "unreadable")
+            lines = [line, *everything.splitlines()] if line else everything.splitlines()
+            heard = next((text for text in lines if any(sign in text for sign in signs)), line)
             rows.append(f"{case} {code} {heard.replace(str(folder_of(kind)), '.')[:170]}")
             if "Traceback" in everything or code not in (0, 1, 2):
                 faults.append(f"{case}: a traceback: {everything[-400:]}")

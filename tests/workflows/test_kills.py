@@ -184,10 +184,13 @@ def test_a_killed_prepare_leaves_a_whole_store_or_none(folder: Path, at: int, wh
 
 @pytest.mark.slow
 def test_a_prepare_killed_among_its_parts_leaves_no_store(folder: Path) -> None:
-    code = "import os, lanecast.data.ingest.store as s; s._series_of = lambda p: os.kill(os.getpid(), 9)"
     words = [*prepared(folder)]
     script = str(ROOT / "scripts" / "prepare.py")
-    program = f"import sys, runpy; {code}; sys.argv = {[script, *words[1:]]!r}; runpy.run_path({script!r}, run_name='__main__')"
+    program = (
+        "import os, runpy, sys, lanecast.data.ingest.store as store;"
+        "store._series_of = lambda panel: os.kill(os.getpid(), 9);"
+        f"sys.argv = {[script, *words[1:]]!r}; runpy.run_path({script!r}, run_name='__main__')"
+    )
     process = subprocess.run(
         [sys.executable, "-c", program],
         cwd=folder,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import CheckpointError, ConfigError, RunFolderError, ScenarioError
-from lanecast.runs.contents import check_files, is_edited, read_frame, readable, replaced
-from lanecast.runs.folder import RECORD, read_record
+from lanecast.runs.contents import check_files, read_frame, readable, replaced
+from lanecast.runs.folder import read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from lanecast.data.windows import WindowSpec
     from lanecast.models.protocol import Forecaster
     from lanecast.whatif.coupled import CoupledForecaster
-
-log = logging.getLogger(__name__)
 
 MODEL = "model"  # folder of the saved model inside a run folder
 
@@ -91,9 +88,7 @@ def open_run(run: DictConfig | str | Path) -> OpenedRun:
             raise ConfigError("this needs the folder of a trained run: run=runs/.../seed1")
         folder, config = Path(str(run.run)), run
     saved, record = saved_model(folder), read_record(folder)
-    if is_edited(record):
-        log.warning("%s was changed after it was written (its sha256 is another)", folder / RECORD)
-    check_files(folder, record, MODEL, ".hydra/config.yaml", refused=CheckpointError)
+    check_files(folder, record, MODEL, refused=CheckpointError)
     model = build_forecaster(config)
     with readable(saved, refused=CheckpointError):
         model = model.load(saved)

@@ -60,6 +60,28 @@ def is_edited(record: Mapping[str, Any]) -> bool:
     return SEAL in record and record[SEAL] != seal(record)
 
 
+def edited(folder: Path, record: Mapping[str, Any]) -> str | None:
+    """What to say of an edited record; None where there is nothing to say."""
+    if not is_edited(record):
+        return None
+    return (
+        f"{folder / 'record.json'} was changed after it was written (its sha256 is another): it"
+        " does not say what the run did"
+    )
+
+
+def doubts(folder: Path) -> list[str]:
+    """What was changed in the config and the record of a run that others start from."""
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []  # whoever reads it says so
+    if not isinstance(record, dict):
+        return []
+    lines = list(damages(folder, record, ".hydra/config.yaml"))
+    return [*lines, line] if (line := edited(folder, record)) else lines
+
+
 def damages(
     folder: Path, record: Mapping[str, Any], *under: str, missing: bool = True
 ) -> Iterator[str]:

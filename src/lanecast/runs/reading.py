@@ -12,7 +12,7 @@ from typing import Any
 
 from lanecast.config import config_hash
 from lanecast.errors import RunFolderError
-from lanecast.runs.contents import FILES, damages, is_edited, is_parquet
+from lanecast.runs.contents import FILES, damages, edited, is_parquet
 from lanecast.runs.folder import RECORD, read_record
 from lanecast.runs.semantics import semantics_of
 
@@ -103,11 +103,8 @@ def read_runs(patterns: str | Sequence[str]) -> RunSet:
             skipped.append((run.folder, damage))
             warnings.append(f"Left out as damaged: {damage}.")
             continue
-        if is_edited(run.record):
-            warnings.append(
-                f"{path} was changed after it was written (its sha256 is another): its numbers are"
-                " not what the run found; repeat the run."
-            )
+        if line := edited(run.folder, run.record):
+            warnings.append(f"{line}; repeat the run.")
         if key in runs:
             skipped.append((runs[key].folder, f"repeated later by {run.folder}"))
         runs[key] = run

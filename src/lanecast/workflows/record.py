@@ -18,7 +18,7 @@ import pandas as pd
 from lanecast.errors import ConfigError, RunFolderError
 from lanecast.report.rendering import markdown_lines
 from lanecast.report.table import Comparison, compare
-from lanecast.runs.contents import readable, replaced
+from lanecast.runs.contents import check_files, readable, replaced
 from lanecast.runs.reading import CompletedRun
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def run(cfg: DictConfig) -> Path:
         metrics=options["metrics"],
         baseline=options["baseline"],
     )
+    for warning in comparison.warnings:
+        print(warning)
     month = options["month"] or started(comparison.runs)
     folder = root / f"{month}-{options['slug']}"
     prose = {key: options[key] for key in ("question", "factor", "nuisance", "fixed", "verdict")}
@@ -84,6 +86,7 @@ def write_record(folder: Path, comparison: Comparison, *, prose: Mapping[str, st
     composed = first.folder / ".hydra" / "config.yaml"
     if not composed.is_file():
         raise RunFolderError(f"{first.folder} keeps no .hydra/config.yaml; repeat the run")
+    check_files(first.folder, first.record, ".hydra/config.yaml")
     config = composed.read_text(encoding="utf-8")
     # Where it was run is nobody's business.
     config = re.sub(r"(?m)^(  runs:) .*$", r"\1 runs", config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +16,10 @@ from lanecast.pipeline.machine import require_solver
 from lanecast.planning.contracts import Scenarios
 from lanecast.planning.planning import ARMS
 from lanecast.planning.tables import scenarios_from
-from lanecast.runs.contents import read_frame
+from lanecast.runs.contents import edited, read_frame
 from lanecast.runs.folder import read_record
+
+log = logging.getLogger(__name__)
 
 SAMPLES, ACTUALS = "samples.parquet", "actuals.parquet"
 
@@ -49,6 +52,8 @@ class SamplePaths:
             raise PlanError(
                 f"{folder} holds no {SAMPLES}; run it again with {setting} and keep.forecasts"
             )
+        if line := edited(folder, record):
+            log.warning(line)
         return cls(folder, record, read_frame(folder, SAMPLES, record))
 
     @property
