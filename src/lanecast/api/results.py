@@ -29,6 +29,7 @@ from lanecast.report.forecast_summary import headline, total_lines
 from lanecast.report.rendering import plain_lines
 from lanecast.report.table import Comparison
 from lanecast.runs.reading import CompletedRun
+from lanecast.runs.semantics import SEMANTICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -187,6 +188,7 @@ class BacktestResult:
                 "choices": {"model": label},
                 "config": config,
                 "config_hash": label,
+                "semantics": SEMANTICS,
                 "seed": self.seed,
                 "timings": {"total": sum(self.core.seconds.values())},
                 **self.core.scores.to_record(),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, WorseError
 from lanecast.report.table import Comparison
+from lanecast.runs.contents import replaced
 from lanecast.runs.folder import plain
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def judge(comparison: Comparison, path: Path, *, allow_no_claim: bool = False) -
         "reasons": reasons,
         "rows": [{key: row[key] for key in (*keys, "runs")} for row in rows],
     }
-    path.write_text(json.dumps(plain(verdict), indent=1) + "\n", encoding="utf-8")
+    with replaced(path) as draft:
+        draft.write_text(json.dumps(plain(verdict), indent=1) + "\n", encoding="utf-8")
     if failing:
         raise WorseError(
             f"{len(failing)} of {len(rows)} rows fail; see {path}: {'; '.join(reasons)}"

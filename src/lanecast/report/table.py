@@ -22,6 +22,7 @@ from lanecast.evaluation.significance import (
     model_confidence_set,
     overlapping,
 )
+from lanecast.report.versions import newest_of_each, versions_line
 from lanecast.report.yardstick import yardstick_of
 from lanecast.runs.reading import CompletedRun, read_runs
 
@@ -46,7 +47,8 @@ class Comparison:
     """``table`` has one row per config, sorted by the first metric; ``by_run`` one per run.
 
     ``shown``: the columns for people, of which the first ``num_keys`` name the row.  ``notes`` say
-    how to read the table and what is not in it.  ``runs``: those in the table.
+    how to read the table and what is not in it; ``warnings`` what to know before it is read.
+    ``runs``: those in the table.
     """
 
     table: pd.DataFrame
@@ -55,6 +57,7 @@ class Comparison:
     num_keys: int
     notes: tuple[str, ...]
     runs: tuple[CompletedRun, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def compare(
@@ -80,6 +83,7 @@ def compare(
         baseline=baseline,
         confidence=confidence,
         skipped=read.skipped,
+        warnings=read.warnings,
     )
 
 
@@ -91,12 +95,19 @@ def compare_runs(
     baseline: str | None = None,
     confidence: float = 0.95,
     skipped: Sequence[tuple[Path, str]] = (),
+    warnings: Sequence[str] = (),
 ) -> Comparison:
     """As `compare`, of runs that are read already, or that never had a folder."""
     _check_metrics(metrics, runs)
     wanted = {name for name in metrics if name != "seconds"} or {"seconds"}
     kept = [run for run in runs if wanted & set(run.values)]
     blank = [(run.folder, "it holds none of the metrics") for run in runs if run not in kept]
+    kept, older = newest_of_each(kept)
+    blank += [
+        (run.folder, f"made under semantics {run.semantics}, others of its row under {newest}")
+        for run, newest in older
+    ]
+    versions = versions_line(kept)
     _check_same_labels(kept)
     columns, notes = _factor_columns(factors or {}, kept)
     groups: dict[str, list[CompletedRun]] = {}
@@ -129,6 +140,7 @@ def compare_runs(
         num_keys=len(keys),
         notes=tuple(notes),
         runs=tuple(kept),
+        warnings=(*warnings, *([versions] if versions else [])),
     )
 
 
@@ -288,7 +300,7 @@ def _add_differences(
     names = (f"{metric}_difference", "difference_low", "difference_high", "difference_p")
     contrasts = [
         None
-        if row is base
+        if row is base or not _made_alike(groups[row["hash"]], groups[base["hash"]])
         else _contrast(groups[row["hash"]], groups[base["hash"]], metric, confidence)
         for row, base in zip(rows, bases, strict=True)
     ]
@@ -310,6 +322,8 @@ def _best_set(
 ) -> Sequence[float]:
     """p-value of each row in the model confidence set; nan with fewer than `MCS_CUTOFFS`."""
     members = [groups[row["hash"]] for row in rows]
+    if not _made_alike(*members):
+        return [math.nan] * len(rows)
     weight_C = _by_cutoff(members[0], PAIRED[metric]).mean(axis=0)
     loss_MC = np.stack([_by_cutoff(runs, metric).mean(axis=0) for runs in members])
     loss = not metric.startswith("coverage")
@@ -319,6 +333,11 @@ def _best_set(
         loss_MC * weight_C / weight_C.mean(), block=_lags(members[0][0]) + 1
     ).tolist()
     return p_values
+
+
+def _made_alike(*groups: list[CompletedRun]) -> bool:
+    """Whether all runs were made under the same rules."""
+    return len({run.semantics for runs in groups for run in runs}) == 1
 
 
 def _contrast(
