@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowSpec
-from lanecast.models.protocol import Capabilities, Forecaster
+from lanecast.models.protocol import SEEDED, Capabilities, Forecaster
 
 T = TypeVar("T")
 
@@ -57,6 +57,7 @@ def described_together(parts: Sequence[Capabilities], names: Sequence[str]) -> C
         quantiles="members",
         horizons=all(part.horizons for part in parts),
         reads_issued=all(part.reads_issued for part in parts),
+        seeded=max((part.seeded for part in parts), key=SEEDED.index),
         validation=agreed(part.validation for part in parts if part.validation is not None),
         static_names=next(statics, None),
         calibrated_on=agreed(part.calibrated_on for part in parts),

@@ -36,7 +36,7 @@ def payload(comparison: Comparison, runs: Sequence[CompletedRun]) -> Plain:
     return _plain(
         {
             "shown": list(comparison.shown),
-            "notes": list(comparison.notes),
+            "notes": [*comparison.warnings, *comparison.notes],
             "rows": rows,
             "runs": [
                 _run(run) for hash_ in (row["hash"] for row in rows) for run in by_hash[hash_]

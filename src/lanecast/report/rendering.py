@@ -22,7 +22,8 @@ GAP, BAR = "  ", " | "
 
 def write(comparison: Comparison, folder: Path) -> None:
     """Write ``compare.csv``, ``compare_runs.csv`` (one row per run) and ``compare.md``."""
-    lines = markdown_lines(comparison)
+    lines = [f"**{warning}**\n" for warning in comparison.warnings]
+    lines += markdown_lines(comparison)
     lines += ["", *(f"- {note}" for note in comparison.notes), "", "Runs of each row:", ""]
     rows = zip(comparison.table["hash"], comparison.table["runs"], strict=True)
     lines += [f"- `{config_hash[:8]}`: {names}" for config_hash, names in rows]
@@ -51,7 +52,7 @@ def show(comparison: Comparison, folder: Path, *, page: bool = False) -> None:
         lines = plain_lines(comparison)
     written = f"Written: {folder / 'compare.csv'}, compare_runs.csv, compare.md"
     written += ", review.html" if page else ""
-    print("\n".join([*lines, "", *comparison.notes, written]))
+    print("\n".join([*comparison.warnings, *lines, "", *comparison.notes, written]))
 
 
 def plain_lines(comparison: Comparison) -> list[str]:

@@ -89,6 +89,7 @@ class Statistical(Forecaster):
             windows=self.windows,
             uses=frozenset({Role.TARGET}),
             quantiles="model",
+            seeded="nothing",
             counts=dict(self.counts),
         )
 
