@@ -1,13 +1,18 @@
 """What a verdict reads from records: overlaps, seeds that matter, and copies of one fit."""
 
 import json
+from html import unescape
 
 import numpy as np
 import pytest
 
 import lanecast as lc
+from lanecast.api.results import ComparisonResult
 from lanecast.evaluation.significance import NO_CLAIM
+from lanecast.report.pack import payload
+from lanecast.report.page import page
 from lanecast.report.pairing import evidence_of, seeded
+from lanecast.report.rendering import write
 from lanecast.report.table import compare
 from lanecast.runs.reading import CompletedRun
 
@@ -99,10 +104,16 @@ def test_copies_of_a_deterministic_fit_change_nothing(verdict_of):
 
 def test_the_rule_stands_beside_the_verdict(tmp_path, write_run, verdict_of):
     verdict_of(seeds=(1, 2, 3), says="all")
-    notes = " ".join(compare(str(tmp_path / "demo"), baseline="naive").notes)
-    assert "(95%, by row) leaves out 0" in notes
-    assert "here 6.0 independent windows" in notes
-    assert "Holm" not in notes
+    found = compare(str(tmp_path / "demo"), baseline="naive")
+    assert "(95%, by row) leaves out 0" in found.rule
+    assert "here 6.0 independent windows" in found.rule
+    assert found.rule in found.notes
+    write(found, tmp_path / "out")
+    assert found.rule in (tmp_path / "out" / "compare.md").read_text()
+    assert "interval by row leaves out 0" in (tmp_path / "out" / "compare.csv").read_text()
+    section = page(payload(found, found.runs)).partition('aria-labelledby="differences"')[2]
+    assert f"<p>{found.rule}" in unescape(section.partition("</section>")[0])
+    assert found.rule in "\n".join(ComparisonResult(comparison=found).notes)
 
 
 @pytest.mark.parametrize(("says", "model"), [("nothing", "seasonal_naive"), ("all", "linear")])

@@ -53,9 +53,16 @@ def fits(runs: Sequence[CompletedRun]) -> list[CompletedRun]:
 
 def rule(confidence: float, rows: int, known: Evidence) -> str:
     """The verdict's rule in words."""
-    over = f"for all {rows} rows together" if rows > 1 else "by row"
     return RULE.format(
-        confidence=confidence, over=over, rate=100 * (1 - confidence), windows=known.windows
+        confidence=confidence, over=_over(rows), rate=100 * (1 - confidence), windows=known.windows
+    )
+
+
+def short_rule(confidence: float, rows: int, known: Evidence) -> str:
+    """The same on one line of a CSV."""
+    return (
+        f"called where the {confidence:.0%} interval {_over(rows)} leaves out 0;"
+        f" {known.windows:.1f} independent windows"
     )
 
 
@@ -63,6 +70,10 @@ def by_cutoff(runs: Sequence[CompletedRun], column: str) -> np.ndarray:
     """One number per seed and cutoff, [S, C]; nan where the metric is undefined or missing."""
     rows = [sorted(run.record["by_cutoff"], key=lambda row: str(row["cutoff"])) for run in runs]
     return np.array([[row.get(column) for row in scored] for scored in rows], dtype=np.float64)
+
+
+def _over(rows: int) -> str:
+    return f"for all {rows} rows together" if rows > 1 else "by row"
 
 
 def _of(run: CompletedRun, group: str, key: str) -> Any:

@@ -16,7 +16,7 @@ import pandas as pd
 from lanecast.errors import ConfigError
 from lanecast.evaluation.metrics import RATIOS
 from lanecast.evaluation.significance import Contrast, contrast, model_confidence_set
-from lanecast.report.pairing import by_cutoff, evidence_of, fits, rule, seeded
+from lanecast.report.pairing import by_cutoff, evidence_of, fits, rule, seeded, short_rule
 from lanecast.report.recomputing import agreeing
 from lanecast.runs.reading import CompletedRun, read_runs
 
@@ -41,7 +41,7 @@ class Comparison:
 
     ``shown``: the columns for people, of which the first ``num_keys`` name the row.  ``notes`` say
     how to read the table and what is not in it; ``warnings`` what to know before it is read.
-    ``runs``: those in the table.
+    ``rule``: how a verdict is made, in words (also among the notes).  ``runs``: those in the table.
     """
 
     table: pd.DataFrame
@@ -51,6 +51,7 @@ class Comparison:
     notes: tuple[str, ...]
     runs: tuple[CompletedRun, ...] = ()
     warnings: tuple[str, ...] = ()
+    rule: str = ""
 
 
 def compare(
@@ -109,12 +110,14 @@ def compare_runs(
     rows = [_row(members, columns, [*metrics, *more]) for members in groups.values()]
     rows.sort(key=lambda row: (math.isnan(row[metrics[0]]), row[metrics[0]]))
     difference: tuple[str, ...] = ()
+    how = ""
     if baseline is not None:
         paired = _paired_metric(metrics)
         bases = [_baseline_of(row, rows, baseline, tuple(columns)) for row in rows]
         difference, num = _add_differences(rows, bases, groups, paired, confidence, each_row)
         notes.append(_how_paired(paired, baseline))
-        notes.append(rule(confidence, num, evidence_of(kept[0])))
+        how = rule(confidence, num, evidence_of(kept[0]))
+        notes.append(how)
     notes += [f"Left out: {folder}: {why}." for folder, why in (*skipped, *blank)]
     deviations = tuple(f"{name}_sd" for name in metrics if name != "seconds")
     keys = ("model", *columns)
@@ -125,11 +128,12 @@ def compare_runs(
     return Comparison(
         table=table,
         by_run=pd.DataFrame(by_run),
-        shown=(*keys, *metrics, *repeated, *difference[:1], *difference[4:], "hash"),
+        shown=(*keys, *metrics, *repeated, *difference[:1], *difference[4:7], "hash"),
         num_keys=len(keys),
         notes=tuple(notes),
         runs=tuple(kept),
         warnings=tuple(warnings),
+        rule=how,
     )
 
 
@@ -302,9 +306,10 @@ def _add_differences(
         loss = not metric.startswith("coverage")
         row["verdict"] = "different" if verdict in ("better", "worse") and not loss else verdict
         row["baseline"] = base["hash"]
+        row["rule"] = short_rule(confidence, num, evidence_of(groups[base["hash"]][0]))
     for row, p in zip(rows, _best_set(rows, groups, metric), strict=True):
         row["mcs_p"] = p
-    return (*names, "verdict", "mcs_p", "baseline"), num
+    return (*names, "verdict", "mcs_p", "baseline", "rule"), num
 
 
 def _best_set(

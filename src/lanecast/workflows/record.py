@@ -88,7 +88,8 @@ def write_record(folder: Path, comparison: Comparison, *, prose: Mapping[str, st
     text = composed.read_text(encoding="utf-8")
     text = re.sub(r"(?m)^(  runs:) .*$", r"\1 runs", text)  # where it was run is nobody's business
     (folder / "config.yaml").write_text(text, encoding="utf-8")
-    table = "\n".join(markdown_lines(comparison))
+    rule = ["", comparison.rule] if comparison.rule else []
+    table = "\n".join([*markdown_lines(comparison), *rule])
     readme = folder / "README.md"
     if readme.is_file():
         text = with_table(readme.read_text(encoding="utf-8"), table, where=readme)
@@ -184,6 +185,7 @@ def disagreements(folder: Path) -> list[str]:
         return []
     results = pd.read_csv(folder / "results.csv", dtype={"hash": str})
     lines = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()
+    lines = [line for line in lines if line.startswith("|")]  # below it: how a verdict is made
     heads = _cells(lines[0])
     differences = []
     for line in lines[2:]:
