@@ -190,6 +190,7 @@ class BacktestResult:
                 "config_hash": label,
                 "semantics": SEMANTICS,
                 "seed": self.seed,
+                "model": {"seeded": self.model.describe().seeded},
                 "timings": {"total": sum(self.core.seconds.values())},
                 **self.core.scores.to_record(),
             },
@@ -219,7 +220,7 @@ class ComparisonResult:
     def table(self) -> pd.DataFrame:
         """One row for each name, best first: metrics, their deviation over seeds, differences.
 
-        With a baseline: ``<metric>_difference`` with its interval, Holm's p-value, the verdict, and
+        With a baseline: ``<metric>_difference`` with its interval, p-value and verdict, and
         ``mcs_p``, the p-value in the model confidence set.
         """
         table = self.comparison.table

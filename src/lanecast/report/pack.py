@@ -38,6 +38,7 @@ def payload(comparison: Comparison, runs: Sequence[CompletedRun]) -> Plain:
         {
             "shown": list(comparison.shown),
             "notes": [*comparison.warnings, *comparison.notes],
+            "rule": comparison.rule,
             "rows": rows,
             "runs": [
                 _run(run) for hash_ in (row["hash"] for row in rows) for run in by_hash[hash_]

@@ -90,6 +90,7 @@ def _leaderboard(payload: Mapping[str, Any]) -> dict[str, Any]:
     )
     return {
         "rows": rows,
+        "rule": payload["rule"],
         "keys": [name for name in keys if name not in ("hash", "verdict", "baseline")],
         "accuracy": accuracy,
         "calibration": calibration,

@@ -98,7 +98,8 @@ def write_record(folder: Path, comparison: Comparison, *, prose: Mapping[str, st
     config = composed.read_text(encoding="utf-8")
     # Where it was run is nobody's business.
     config = re.sub(r"(?m)^(  runs:) .*$", r"\1 runs", config)
-    table = "\n".join(markdown_lines(comparison))
+    rule = ["", comparison.rule] if comparison.rule else []
+    table = "\n".join([*markdown_lines(comparison), *rule])
     readme = folder / "README.md"
     if readme.is_file():
         text = with_table(readme.read_text(encoding="utf-8"), table, where=readme)
@@ -231,6 +232,7 @@ def disagreements(folder: Path) -> list[str]:
         results = pd.read_csv(folder / "results.csv", dtype={"hash": str})
         results["hash"] = results["hash"].astype(str)
     lines = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()
+    lines = [line for line in lines if line.startswith("|")]  # below it: how a verdict is made
     heads = _cells(lines[0]) if lines else []
     rows = [_cells(line) for line in lines[2:]]
     if "hash" not in heads or any(len(cells) != len(heads) for cells in rows):
