@@ -94,7 +94,12 @@ def test_draws_that_depend_on_the_number_of_nodes_are_named():
     assert "hidden rows removed" not in verdict.movers
 
 
-def test_noise_by_the_place_in_a_batch_is_named_by_the_second_cutoff():
+def test_noise_by_the_place_in_a_batch_is_named_by_the_second_cutoff(monkeypatch):
+    def all_at_once(model, panel, *, at, **options):
+        return model.predict(panel, at=at, **options)
+
+    assert probe(subject(NoiseByPosition, step=STEP), controls=False).told == "clean"
+    monkeypatch.setattr("lanecast.pipeline.folds.predict_as_known", all_at_once)
     verdict = probe(subject(NoiseByPosition, step=STEP, refits=("never",)), controls=False)
     assert verdict.movers == (f"{SECOND}never",)
 

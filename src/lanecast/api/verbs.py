@@ -20,9 +20,9 @@ from lanecast.api.words import in_python, python_words
 from lanecast.config import instantiate
 from lanecast.config.choosing import composed, plan_config
 from lanecast.data.cutoffs import cutoff_step, rolling_cutoffs
-from lanecast.data.ingest.statics import encoded_as
 from lanecast.data.panel import Panel
 from lanecast.data.schema import step_length
+from lanecast.data.statics import encoded_as
 from lanecast.errors import ConfigError, ScenarioError
 from lanecast.models.protocol import Forecaster
 from lanecast.pipeline import backtesting, folds, forecasting, opening, scenarios

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lanecast.data.as_known import as_known
 from lanecast.data.gather import WindowBatch
 from lanecast.data.moments import cell_steps, column_moments, lower_medians, series_blocks
 from lanecast.data.panel import Panel
@@ -76,7 +77,9 @@ class Scaler(nn.Module):
         self.register_buffer("means", means.float())
         sd = sd.float()
         self.register_buffer("sds", torch.where(sd > _FLOOR, sd, 1.0))
+        begun = as_known(panel, until).numbers  # a series yet to begin tells nothing
         statics = panel.statics if panel.statics.numel() else torch.zeros(panel.num_series, 0)
+        statics = statics[torch.from_numpy(begun)] if len(begun) else torch.zeros_like(statics)
         mean = statics.mean(dim=0)
         sd = ((statics - mean) ** 2).mean(dim=0).sqrt()
         self.register_buffer("static_mean", mean)
@@ -107,7 +110,7 @@ class Scaler(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Location, scale and whether anything is known of the series ``first .. end - 1``."""
         low, high, num = int(panel.offsets[first]), int(panel.offsets[end]), end - first
-        y = panel.column(TARGET)[low:high].double()
+        y = panel.cells(TARGET)[panel.places(low, high)].double()
         use = torch.isfinite(y) & torch.from_numpy(cell_steps(panel, low, high) <= last)
         if self.link == "log1p" and (y[use] < 0).any():
             raise ConfigError(

@@ -15,10 +15,11 @@ import torch
 
 from lanecast.data.cutoffs import moment_of
 from lanecast.data.ingest.calendar import calendar_features
-from lanecast.data.ingest.statics import Vocabulary, encode_statics, gather_statics
+from lanecast.data.ingest.statics import gather_statics
 from lanecast.data.ingest.validation import Rows, checked_rows, heads
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
+from lanecast.data.statics import Vocabulary, encode_statics
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, Faults, SchemaError
 from lanecast.sources import SourceTable

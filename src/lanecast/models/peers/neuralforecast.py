@@ -143,7 +143,7 @@ class Reference(Forecaster):
         paths_SWH = None
         if samples:
             root_HH = np.linalg.cholesky(self._correlation_HH)
-            draw_SWH = window_uniforms(at, num=samples, size=self.windows.horizon, seed=seed)
+            draw_SWH = window_uniforms(panel, at, num=samples, size=self.windows.horizon, seed=seed)
             score_SWH = ndtri(draw_SWH) @ root_HH.T
             paths_SWH = np.stack([at_scores(grid_WHQ, LEVELS, score_WH) for score_WH in score_SWH])
         return finish(
