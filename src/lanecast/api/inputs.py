@@ -109,10 +109,10 @@ def panel(
     with python_words():
         meaning = {"freq": freq, "absent": absent, "columns": declared}
         schema = Schema.from_config({**meaning, **_lifetime(lifetime)})
-        source = _source({"path": frame, "statics": statics}, options)
+        given = _source({"path": frame, "statics": statics}, options)
         ahead = None if future is None else _source({"path": future}, options).load_future()
         laid = panel_from_table(
-            source.load(), schema, calendar={"country": country, **dates}, future=ahead
+            given.load(), schema, calendar={"country": country, **dates}, future=ahead
         )
     return replace(laid, table=names)
 

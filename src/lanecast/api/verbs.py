@@ -112,7 +112,7 @@ def compare(
     """Backtests of the same labels in one table, best first.
 
     ``backtests``: results, which are called by their models; a mapping from names to results, or
-    to several results of one name (other seeds, which a verdict needs); or run folders, as
+    to several results of one name (other seeds, as a network needs); or run folders, as
     ``compare runs=`` takes them.  ``baseline`` names the row that the others are paired with by
     cutoff (difference, interval of ``confidence``, verdict); by default the yardstick, which is
     the best plain row.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -26,11 +27,14 @@ from lanecast.config.recorded import OF_THIS_CALL, effective_config, invocation
 from lanecast.config.threads import calm_threads, one_thread_per_worker
 from lanecast.config.trust import trusting
 from lanecast.errors import ConfigError, LanecastError
+from lanecast.runs.contents import doubts
 from lanecast.runs.stopping import RunInterrupted, interruptible, signal_behind, sigterm_raises
 from lanecast.runs.sweep import SweepJob, end_of_sweep, failed_jobs, summary
 
 if TYPE_CHECKING:
     from lanecast.runs.record import Objective
+
+log = logging.getLogger(__name__)
 
 # Options of Hydra whose value is the next word.
 WITH_VALUE = frozenset(
@@ -39,6 +43,7 @@ WITH_VALUE = frozenset(
 )
 RERUN = "--experimental-rerun"
 Verb = Callable[[DictConfig], Any]
+FINISHED = "lanecast.workflows.finished:finished_objective"
 
 
 class Job:
@@ -77,16 +82,26 @@ class Job:
         check_targets(cfg)
         output = OmegaConf.select(cfg, "paths.output")
         if cfg.get("skip_finished") and output is not None:  # an audit of such a run has no folder
-            from lanecast.runs.record import finished_objective
-
-            value = finished_objective(Path(str(output)))
+            value = _function(FINISHED)(cfg)
             if value is not None:
                 return value
         if _is_sweep():
             _refuse_processes(cfg)
         else:
             sys.argv[1:] = self.argv  # Lightning starts further processes with this command line
-        return objective_of(_function(self.run)(cfg))
+        changed = doubts(Path(str(cfg.run))) if cfg.get("run") is not None else []
+        for line in changed:
+            log.warning(line)
+        try:
+            return objective_of(_function(self.run)(cfg))
+        except Exception as failure:
+            if not changed or isinstance(failure, (LanecastError, RunInterrupted)):
+                raise
+            reason = (str(failure).splitlines() or [type(failure).__name__])[0]
+            raise ConfigError(
+                f"{changed[0]}, and nothing can be done with it ({reason}); put it back from a"
+                " copy, or repeat the run"
+            ) from failure
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ BOOKKEEPING = (
     "paths",
     "keep",
     "skip_finished",
+    "take_over",
     "run",
     "engine",
     "trust",

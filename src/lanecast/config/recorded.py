@@ -144,9 +144,14 @@ def recorded_facts(folder: Path) -> dict[str, Any]:
             "runs/<name>/<model>-<data>-<hash>/seed1"
         ) from None
     except (OSError, ValueError) as broken:
-        raise ConfigError(f"run={folder}: {path} cannot be read ({broken})") from broken
-    if not isinstance(facts, dict):
-        raise ConfigError(f"run={folder}: {path} holds no record")
+        raise ConfigError(
+            f"run={folder}: {path} cannot be read ({broken}); put it back from a copy, or repeat"
+            " the run"
+        ) from broken
+    if not isinstance(facts, dict) or not isinstance(facts.get("config"), dict):
+        raise ConfigError(
+            f"run={folder}: {path} holds no record of a run; put it back from a copy, or repeat it"
+        )
     return facts
 
 

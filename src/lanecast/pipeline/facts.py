@@ -58,6 +58,7 @@ def model_facts(forecaster: Forecaster) -> dict[str, Any]:
         "uses": sorted(str(role) for role in facts.uses),
         "do_validity": facts.do_validity,
         "quantiles": facts.quantiles,
+        "seeded": facts.seeded,
         "counts": dict(facts.counts),
         **{name: fact for name, fact in learned.items() if fact is not None},
     }

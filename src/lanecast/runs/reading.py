@@ -14,7 +14,11 @@ from lanecast.config import config_hash
 from lanecast.config.foreign import check_facts, refuse_reaching
 from lanecast.config.identity import named_as_today
 from lanecast.errors import ConfigError, RunFolderError
+from lanecast.runs.contents import FILES, damages, edited, is_parquet
 from lanecast.runs.folder import RECORD, read_record
+from lanecast.runs.semantics import semantics_of
+
+SHOWN = ("forecasts.parquet", "actuals.parquet", "metrics.csv")  # files that comparing reads
 
 # Models that a spreadsheet could be: the best of them is the yardstick of a table.
 PLAIN_ROWS = frozenset(
@@ -64,6 +68,11 @@ class CompletedRun:
         return int(self.record["seed"])
 
     @property
+    def semantics(self) -> int:
+        """Version of the rules it was made under."""
+        return semantics_of(self.record)
+
+    @property
     def scored(self) -> str | None:
         """Hash of the labels it was scored on; None for a run that has not been backtested."""
         return self.record.get("scored")
@@ -87,27 +96,36 @@ class RunSet:
 
     runs: tuple[CompletedRun, ...]
     skipped: tuple[tuple[Path, str], ...]
+    warnings: tuple[str, ...] = ()  # what whoever reads a table of them must know first
 
 
 def read_runs(patterns: str | Sequence[str]) -> RunSet:
     """Every run below the folders that match; of a run repeated with its seed the newest counts."""
     runs: dict[tuple[str, int], CompletedRun] = {}
-    skipped = []
+    skipped, warnings = [], []
     for path in sorted(set(_records(patterns)), key=lambda path: path.stat().st_mtime):
         try:
             run = CompletedRun(folder=path.parent, record=read_record(path.parent))
             check_facts(run.record, path.parent)
-            key = (run.config_hash, run.seed)
-            _ = run.model
-        except ConfigError as err:
+            key = _checked_key(run)
+        except (ConfigError, RunFolderError) as err:
             skipped.append((path.parent, str(err)))
+            warnings.append(f"Left out as damaged: {err}.")
             continue
-        except (RunFolderError, KeyError, TypeError, ValueError) as err:
-            skipped.append((path.parent, f"its {RECORD} is not one of ours ({err!r})"))
+        except (KeyError, TypeError, ValueError, AttributeError) as err:
+            reason = f"its {RECORD} is not one of ours ({err!r})"
+            skipped.append((path.parent, reason))
+            warnings.append(f"Left out as damaged: {path.parent}: {reason}.")
             continue
         if (status := run.record.get("status")) != "completed":
             skipped.append((run.folder, f"its status is {status}"))
             continue
+        if damage := next(_damages(run), None):
+            skipped.append((run.folder, damage))
+            warnings.append(f"Left out as damaged: {damage}.")
+            continue
+        if line := edited(run.folder, run.record):
+            warnings.append(f"{line}; repeat the run.")
         if key in runs:
             skipped.append((runs[key].folder, f"repeated later by {run.folder}"))
         runs[key] = run
@@ -117,7 +135,29 @@ def read_runs(patterns: str | Sequence[str]) -> RunSet:
             f"no completed run matches runs={patterns}; look at the runs that were left out, or"
             f" repeat them{reasons}"
         )
-    return RunSet(runs=tuple(runs.values()), skipped=tuple(skipped))
+    return RunSet(runs=tuple(runs.values()), skipped=tuple(skipped), warnings=tuple(warnings))
+
+
+def _checked_key(run: CompletedRun) -> tuple[str, int]:
+    """Hash and seed of a run; an error where a field that tables read holds something else."""
+    _ = run.model, run.semantics
+    for name, value in run.values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{name} is {value!r}")
+    rows = run.record.get("by_cutoff") or []
+    if not all(isinstance(row, Mapping) and "cutoff" in row for row in rows):
+        raise TypeError("by_cutoff holds no rows of cutoffs")
+    return run.config_hash, run.seed
+
+
+def _damages(run: CompletedRun) -> Iterator[str]:
+    """What is wrong with the files that a table or a page is made of; they may be absent."""
+    yield from damages(run.folder, run.record, *SHOWN, missing=False)
+    if FILES in run.record:
+        return
+    for path in (run.folder / name for name in SHOWN if name.endswith(".parquet")):
+        if path.is_file() and not is_parquet(path):
+            yield f"{path} is no whole Parquet file"
 
 
 def common_folder(patterns: str | Sequence[str]) -> Path:

@@ -17,7 +17,7 @@ from lanecast.pipeline.facts import (
     window_facts,
 )
 from lanecast.pipeline.machine import require_solver
-from lanecast.pipeline.opening import MODEL, open_run
+from lanecast.pipeline.opening import keep_model, open_run
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -155,9 +155,10 @@ def _keep(
     from lanecast.data.forecast_frames import actual_frame, forecast_frame, samples_frame
     from lanecast.data.forecast_parts import by_series, in_order, write_parts
     from lanecast.report.pictures import keep_graph_picture
+    from lanecast.runs.contents import replaced
 
     if new:
-        model.save(folder.folder / MODEL)
+        keep_model(model, folder.folder)
     keep_graph_picture(model.describe().graph, folder)
     if not folder.keep.get("forecasts", True):
         return
@@ -169,7 +170,8 @@ def _keep(
     write_parts(folder.folder / "actuals.parquet", actual)
     if forecasts.samples_SWH is not None:
         paths = samples_frame(forecasts, panel, name)
-        paths.to_parquet(folder.folder / "samples.parquet", index=False)
+        with replaced(folder.folder / "samples.parquet") as draft:
+            paths.to_parquet(draft, index=False)
 
 
 def _with_levels(

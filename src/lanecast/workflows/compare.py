@@ -33,6 +33,7 @@ def run(cfg: DictConfig) -> Comparison:
         metrics=options["metrics"],
         baseline=baseline,
         confidence=options["confidence"],
+        each_row=reference is not None,
     )
     out = Path(options["out"]) if options["out"] else common_folder(options["runs"])
     write(comparison, out)

@@ -61,9 +61,11 @@ def run(cfg: DictConfig) -> RunResult:
 def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
     """forecasts.parquet and, for whoever opens it in a spreadsheet, forecasts.csv."""
     from lanecast.data.forecast_frames import forecast_frame
+    from lanecast.runs.contents import replaced
 
     frame = forecast_frame(forecasts, panel, name)
-    frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
+    with replaced(folder.folder / "forecasts.parquet") as draft:
+        frame.to_parquet(draft, index=False)
     if len(frame) <= CSV_ROWS:
         frame.to_csv(folder.folder / "forecasts.csv", index=False)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
 from lanecast.pipeline.facts import RunResult, panel_facts, tell_of_table, warn_of_lanes
-from lanecast.pipeline.opening import MODEL
+from lanecast.pipeline.opening import keep_model
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -43,7 +43,7 @@ def run(cfg: DictConfig) -> RunResult:
             quantiles=list(cfg.protocol.get("quantiles") or ()),
             season=cfg.protocol.season,
             reporter=folder,
-            keep=lambda fitted: fitted.save(folder.folder / MODEL),
+            keep=lambda fitted: keep_model(fitted, folder.folder),
         )
         folder.note(timings=trained.seconds, model=trained.facts)
         if trained.validation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def load_tensors(path: Path) -> dict[str, Any]:
 def checkpoint(path: Path) -> dict[str, Any]:
     """A file of torch's own form as tensors and plain values, on the CPU; nothing else is read."""
     try:
+        if zipfile.is_zipfile(path) and (part := zipfile.ZipFile(path).testzip()) is not None:
+            raise ValueError(f"{part} in it is damaged")  # torch reads over it
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as broken:  # zipfile's, pickle's, torch's and the system's
         raise CheckpointError(

@@ -120,7 +120,7 @@ class LightGBM(Baseline):
         kind = "static "
         names = tuple(n.removeprefix(kind) for n in self._columns if n.startswith(kind))
         fitted = self._booster is not None
-        return replace(super().describe(), static_names=names if fitted else None)
+        return replace(super().describe(), seeded="all", static_names=names if fitted else None)
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit before the calibration origins for the residuals, then on all until ``until``."""

@@ -91,6 +91,7 @@ class Statistical(Forecaster):
             uses=frozenset({Role.TARGET}),
             quantiles="model",
             alone=True,
+            seeded="nothing",
             counts=dict(self.counts),
         )
 

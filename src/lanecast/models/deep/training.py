@@ -244,6 +244,10 @@ def _check_resumable(module: ForecastModule, resume: Path) -> None:
             f"no checkpoint at {resume}; give the path of a run's checkpoints/last.ckpt"
         )
     state = checkpoint(resume)
+    if "state_dict" not in state:
+        raise CheckpointError(
+            f"{resume} is no checkpoint of a fit; give the path of a run's checkpoints/last.ckpt"
+        )
     _refuse_paths(state, resume)
     if "optimizer_states" not in state:
         raise CheckpointError(
