@@ -105,7 +105,9 @@ def calls(value: Any, *, at: str = "") -> list[TargetCall]:
     return list(_calls(value, at, tuple(filter(None, at.split("."))), None))
 
 
-def _calls(value: Any, path: str, keys: tuple[str, ...], parent: TargetCall | None) -> Iterator[TargetCall]:
+def _calls(
+    value: Any, path: str, keys: tuple[str, ...], parent: TargetCall | None
+) -> Iterator[TargetCall]:
     if isinstance(value, Mapping):
         if "_target_" in value:
             parent = TargetCall(path, value["_target_"], value, keys, parent)
