@@ -14,6 +14,7 @@ from lanecast.config import config_hash, instantiate, recorded_config, trusted, 
 from lanecast.errors import ConfigError
 
 THEIRS = """\
+import os
 
 
 class Model:

@@ -27,7 +27,7 @@ from lanecast.config.foreign import (
 )
 from lanecast.config.identity import named_as_today
 from lanecast.config.keys import unknown_key
-from lanecast.config.recipe import check_targets, composed_config, config_hash, slug
+from lanecast.config.recipe import composed_config, config_hash, slug
 from lanecast.config.seasons import season_of_data
 from lanecast.errors import ConfigError
 
@@ -88,19 +88,16 @@ def recorded_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictC
     recorded = _judged(folder, said=[override.key_or_group for override in parsed])
     for override in parsed:
         _apply(recorded, override, folder)
-    check_targets(recorded)
     return recorded
 
 
 def read_config(folder: Path) -> DictConfig:
     """Read a run folder's config as it was composed, judged as a stranger's.
 
-    What that run trusted is not in it.  ConfigError for a class that no config may name, and for a
-    value that reaches beyond the config.
+    What that run trusted is not in it.  ConfigError for a value that reaches beyond the config; a
+    class is judged when it is built.
     """
-    recorded = _judged(folder, said=(), same_verb=False)
-    check_targets(recorded)
-    return recorded
+    return _judged(folder, said=(), same_verb=False)
 
 
 def _judged(
