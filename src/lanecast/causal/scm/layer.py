@@ -213,7 +213,7 @@ class CausalLayer:
     def save(self, folder: Path) -> None:
         """Weights and tables as tensors, everything else as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        state = {
+        state: dict[str, Any] = {
             "mechanisms": self.mechanisms.state_dict(),
             "center": torch.from_numpy(self._links.center_MJ),
             "scale": torch.from_numpy(self._links.scale_J),
