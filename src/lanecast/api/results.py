@@ -175,7 +175,12 @@ class BacktestResult:
 
     def as_run(self, label: str) -> CompletedRun:
         """This backtest as a table of runs reads it, under a name of one's own."""
-        config = {"windows": {"horizon": self.windows.horizon}, "protocol": {"step": self.step}}
+        kind = type(self.model)
+        config = {
+            "model": {"_target_": f"{kind.__module__}.{kind.__qualname__}"},
+            "windows": {"horizon": self.windows.horizon},
+            "protocol": {"step": self.step},
+        }
         return CompletedRun(
             folder=Path(label),
             record={

@@ -30,6 +30,7 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Schema
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import ConfigError, LeakageError
+from lanecast.models.as_known import predict_as_known
 from lanecast.models.protocol import Forecaster
 from lanecast.pipeline.folds import History, fitted
 from lanecast.sources import SourceTable
@@ -193,7 +194,9 @@ def answer(subject: Subject, table: SourceTable) -> PanelForecasts:
         )
     seed_everything(subject.seed)
     model = fitted(panel, subject.model, until=until, window=subject.window)
-    forecasts = model.predict(panel, at=at, quantiles=list(subject.quantiles), seed=subject.seed)
+    forecasts = predict_as_known(
+        model, panel, at=at, quantiles=list(subject.quantiles), seed=subject.seed
+    )
     return PanelForecasts(panel=panel, at=at, forecasts=forecasts)
 
 

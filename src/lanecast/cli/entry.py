@@ -19,7 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.cli.arguments import names_as_typed, require_launcher
 from lanecast.cli.folders import ConfFolders
-from lanecast.cli.trusting import check_found_folder, check_trust, granted, trust_of_children
+from lanecast.cli.trusting import check_trust, granted, trust_of_children
+from lanecast.config.found import refuse_hydra_settings
 from lanecast.config.recipe import check_targets, omegaconf_message
 from lanecast.config.recorded import OF_THIS_CALL, effective_config, invocation
 from lanecast.config.threads import calm_threads, one_thread_per_worker
@@ -120,7 +121,8 @@ def launch(
         overrides = names_as_typed(as_overrides(overrides, folders, root))
         overrides = overrides_first(overrides)
         overrides = _lenient_where_recorded(overrides, folders)
-        check_found_folder(overrides, trust, root=root, folders=folders)
+        if folders.by_itself and folders.is_own:
+            refuse_hydra_settings(folders.main)
     except ConfigError as wrong:
         _say(f"error: {wrong}")
         return 2

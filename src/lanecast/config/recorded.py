@@ -19,6 +19,7 @@ from lanecast.config.coupling import AUTO, with_coupling_named
 from lanecast.config.identity import named_as_today
 from lanecast.config.keys import unknown_key
 from lanecast.config.recipe import composed_config, config_hash, slug
+from lanecast.config.seasons import season_of_data
 from lanecast.errors import ConfigError
 
 # Root keys that another verb than the recorded one takes from its own config: a trained run is not
@@ -199,11 +200,12 @@ def _run_hash(*, _root_: DictConfig) -> str:
 
 
 def register_resolvers() -> None:
-    """Make ``${slug:...}``, ``${run_hash:}``, ``${run_folder:}`` and ``${job_gpu:}`` known."""
+    """Make ``${slug:...}``, ``${run_hash:}``, ``${run_folder:}`` and others known."""
     OmegaConf.register_new_resolver("slug", slug, replace=True)
     OmegaConf.register_new_resolver("run_hash", _run_hash, replace=True)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
     OmegaConf.register_new_resolver("job_gpu", sweep_job, replace=True)
+    OmegaConf.register_new_resolver("usual_season", season_of_data, replace=True)
 
 
 register_resolvers()

@@ -20,11 +20,11 @@ def cells(panel: Panel, at: WindowIndex, name: str, ahead_T: np.ndarray) -> np.n
 
     Nothing is hidden here: use `visible` for what a model reads and `labels` for its answers.
     """
-    low_W, high_W = panel.offsets[at.series_W], panel.offsets[at.series_W + 1]
+    low_W, high_W = panel.low[at.series_W], panel.high[at.series_W]
     cell_WT = (low_W - panel.start[at.series_W] + at.cutoff_W)[:, None] + ahead_T
     inside_WT = (cell_WT >= low_W[:, None]) & (cell_WT < high_W[:, None])
-    values = panel.column(name).numpy()
-    x_WT = values[np.clip(cell_WT, 0, max(panel.num_cells - 1, 0))].astype(np.float64)
+    values = panel.cells(name).numpy()
+    x_WT = values[np.clip(cell_WT, 0, max(len(values) - 1, 0))].astype(np.float64)
     return np.where(inside_WT & np.isfinite(x_WT), x_WT, np.nan)
 
 

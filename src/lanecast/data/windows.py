@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lanecast.data.as_known import AsKnown
 from lanecast.data.lifetime import closes, open_at, open_spans
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
@@ -51,7 +52,8 @@ class WindowSpec:
                     " or lower the delay"
                 )
         longest = int(np.diff(panel.offsets).max(initial=0))
-        if longest < self.context:
+        # What is known at a step may be short of a context: whether more follows is not known.
+        if longest < self.context and not isinstance(panel, AsKnown):
             raise SchemaError(
                 f"windows.context={self.context} is longer than every series (the longest has"
                 f" {longest} steps); lower windows.context or supply more history"

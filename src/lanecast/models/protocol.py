@@ -71,6 +71,9 @@ class Capabilities:
     quantiles: where they come from: "model", "residuals", "conformal", "paths" or "members".
     do_validity: what it may be asked about actions; more than "associational" needs a construction.
     horizons: whether `Forecaster.with_horizon` gives a copy.
+    alone: whether the answer to a window depends on that window and the fit, and on nothing else of
+    the panel: only then are several cutoffs asked in one call.
+    series: the only ones it can forecast, where it takes all of its fit at once; None: any.
     reads_issued: whether it reads the columns that a causal layer issues with each forecast.
     validation: how its own fit is judged; None where it validates nothing.
     graph: the causal graph that it is coupled to, ``causal`` what was learned of it.
@@ -85,6 +88,8 @@ class Capabilities:
     quantiles: str
     do_validity: str = "associational"
     horizons: bool = False
+    alone: bool = False
+    series: tuple[str, ...] | None = None
     reads_issued: bool = False
     validation: Validation | None = None
     graph: Any = None  # this room imports no causal one

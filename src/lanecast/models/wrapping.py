@@ -33,7 +33,7 @@ class Wrapping(Forecaster):
 
     def describe(self) -> Capabilities:
         """As the first that it wraps; a subclass puts its own facts in."""
-        return next(iter(self.wrapped.values())).describe()
+        return replace(next(iter(self.wrapped.values())).describe(), alone=False)
 
     def save(self, folder: Path) -> None:
         """Write each into a folder of its own."""
@@ -56,6 +56,8 @@ def described_together(parts: Sequence[Capabilities], names: Sequence[str]) -> C
         uses=frozenset().union(*(part.uses for part in parts)),
         quantiles="members",
         horizons=all(part.horizons for part in parts),
+        alone=all(part.alone for part in parts),
+        series=next((part.series for part in parts if part.series is not None), None),
         reads_issued=all(part.reads_issued for part in parts),
         validation=agreed(part.validation for part in parts if part.validation is not None),
         static_names=next(statics, None),

@@ -16,6 +16,7 @@ from lanecast.data.odd_lanes import NAMED, listed
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import SchemaError
+from lanecast.models.as_known import answerable, predict_as_known
 from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.pipeline.facts import model_facts, window_facts
 
@@ -56,8 +57,9 @@ def forecast(
     at = windows_at(panel, [step], windows)
     _name_silent(panel, at, step, windows, reporter)
     at = _with_known_future(panel, at, windows, reporter, strict=strict)
-    forecasts = model.predict(
-        panel, at=at, quantiles=list(quantiles), samples=samples or None, seed=seed
+    at = answerable(model, panel, at, reporter)
+    forecasts = predict_as_known(
+        model, panel, at=at, quantiles=list(quantiles), samples=samples or None, seed=seed
     )
     left_out = np.setdiff1d(np.arange(panel.num_series), at.series_W)
     return Ahead(

@@ -66,8 +66,8 @@ class OpenedRun:
     def panel(self) -> Panel:
         """The data of its config, statics encoded as when it was trained."""
         from lanecast.data.ingest.loading import load_panel
-        from lanecast.data.ingest.statics import vocabulary_of
         from lanecast.data.schema import Schema
+        from lanecast.data.statics import vocabulary_of
 
         schema = Schema.from_config(self.config.data.schema)
         vocabulary = vocabulary_of(schema, self.model.describe().static_names)

@@ -22,6 +22,7 @@ from lanecast.evaluation.significance import (
     model_confidence_set,
     overlapping,
 )
+from lanecast.report.yardstick import yardstick_of
 from lanecast.runs.reading import CompletedRun, read_runs
 
 METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90", "seconds")
@@ -37,6 +38,7 @@ PAIRED = MappingProxyType(
         **dict.fromkeys(("mae", "mse", "coverage_80", "coverage_90"), "num_cells"),
     }
 )
+LOSSES = tuple(name for name in PAIRED if not name.startswith("coverage"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,8 @@ def compare(
 
     ``runs``: folders or patterns with ``*`` and ``**``.  ``factors``: column name -> dotted config
     path (its value), or ``path=value`` (whether it has that value).  ``baseline``: a model's name
-    or a config hash.  ConfigError if the runs were not scored on the same labels.
+    or a config hash; None: the yardstick, the best plain row.  ConfigError if the runs were not
+    scored on the same labels.
     """
     read = read_runs(runs)
     return compare_runs(
@@ -102,6 +105,10 @@ def compare_runs(
     more = [name for name in MORE if name not in metrics and any(map(_has(name), kept))]
     rows = [_row(members, columns, [*metrics, *more]) for members in groups.values()]
     rows.sort(key=lambda row: (math.isnan(row[metrics[0]]), row[metrics[0]]))
+    if losses := [name for name in metrics if name in LOSSES]:
+        yardstick = yardstick_of(rows, groups, losses[0])
+        notes.append(yardstick.note)
+        baseline = baseline or yardstick.config_hash
     difference: tuple[str, ...] = ()
     if baseline is not None:
         paired = _paired_metric(metrics)

@@ -11,8 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from lanecast.config import config_hash
+from lanecast.config.identity import named_as_today
 from lanecast.errors import RunFolderError
 from lanecast.runs.folder import RECORD, read_record
+
+# Models that a spreadsheet could be: the best of them is the yardstick of a table.
+PLAIN_ROWS = frozenset(
+    {
+        "lanecast.models.classical.naive.SeasonalNaive",
+        "lanecast.models.classical.plain.EventMedian",
+        "lanecast.models.classical.plain.PhaseMedian",
+        "lanecast.models.classical.plain.TrailingMean",
+        "lanecast.models.classical.plain.TrailingMedian",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +38,12 @@ class CompletedRun:
     def model(self) -> str:
         """The model as the command line chose it: ``nhits``."""
         return str(self.record["choices"]["model"])
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its model is one of `PLAIN_ROWS`, under the name of today or its first."""
+        model = named_as_today(self.record["config"].get("model"))
+        return isinstance(model, Mapping) and model.get("_target_") in PLAIN_ROWS
 
     @property
     def config_hash(self) -> str:

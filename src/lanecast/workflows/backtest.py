@@ -65,7 +65,7 @@ def run(cfg: DictConfig) -> RunResult:
             quantiles=list(cfg.protocol.quantiles),
             samples=int(cfg.protocol.samples),
             seed=int(cfg.seed),
-            season=int(cfg.protocol.season),
+            season=cfg.protocol.season,
             engine=engine,
             reporter=folder,
             keep=partial(_keep, panel=panel, name=cfg.model.name, folder=folder, new=not trained),

@@ -40,7 +40,7 @@ def run(cfg: DictConfig) -> RunResult:
             until=until,
             val_steps=int(cfg.protocol.val_steps),
             quantiles=list(cfg.protocol.get("quantiles") or ()),
-            season=int(cfg.protocol.season),
+            season=cfg.protocol.season,
             reporter=folder,
             keep=lambda fitted: fitted.save(folder.folder / MODEL),
         )

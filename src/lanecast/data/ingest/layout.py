@@ -17,10 +17,11 @@ from lanecast.data.cutoffs import moment_of
 from lanecast.data.ingest.absence import Cells, Reach, fill_absent, lived
 from lanecast.data.ingest.calendar import calendar_features
 from lanecast.data.ingest.closing import gather_closings, without_closings
-from lanecast.data.ingest.statics import Vocabulary, encode_statics, gather_statics
+from lanecast.data.ingest.statics import gather_statics
 from lanecast.data.ingest.validation import Rows, checked_rows, heads
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
+from lanecast.data.statics import Vocabulary, encode_statics
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, Faults, SchemaError
 from lanecast.sources import SourceTable

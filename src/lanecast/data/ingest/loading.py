@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from lanecast.data.ingest.layout import Keep, panel_from_table
-from lanecast.data.ingest.statics import Vocabulary
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
+from lanecast.data.statics import Vocabulary
 from lanecast.errors import ConfigError, Faults, SchemaError
 from lanecast.sources import SourceTable
 from lanecast.sources.tables import CsvTable

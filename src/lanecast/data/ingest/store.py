@@ -20,9 +20,9 @@ import torch
 
 from lanecast.data.ingest.calendar import calendar_features
 from lanecast.data.ingest.layout import CALENDAR_AHEAD, panel_from_table
-from lanecast.data.ingest.statics import Vocabulary, encode_statics
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, Schema, step_length
+from lanecast.data.statics import Vocabulary, encode_statics
 from lanecast.errors import ConfigError, SchemaError
 from lanecast.sources import SourceTable
 

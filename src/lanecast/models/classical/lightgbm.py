@@ -22,6 +22,7 @@ from typing import Any, Self
 import numpy as np
 
 from lanecast.config.packages import require_package
+from lanecast.config.seasons import season_of
 from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
@@ -58,7 +59,7 @@ class LightGBM(Baseline):
         self,
         *,
         windows: WindowSpec,
-        season: int,
+        season: int | None = None,
         name: str = "lightgbm",
         anchor: str | None = None,
         lags: Sequence[int] = (1, 2, 3, 4, 5, 6, 7, 14, 21, 28),
@@ -191,13 +192,16 @@ class LightGBM(Baseline):
             deterministic=True,
             force_row_wise=True,
         )
-        model.fit(table.drop(columns="y"), table["y"], sample_weight=table["level"])
+        # Around 1 in any unit: leaves have a least weight.  A power of two is exact.
+        weight = table["level"] / 2.0 ** np.round(np.log2(table["level"].mean()))
+        model.fit(table.drop(columns="y"), table["y"], sample_weight=weight)
         # Through text, so that a model just fitted and one loaded are the same object.
         self._booster = lightgbm.Booster(model_str=model.booster_.model_to_string())
 
     def _point(self, panel: Panel, at: WindowIndex) -> np.ndarray:
         horizon, wait = self.windows.horizon, -int(panel.schema.last_visible(TARGET))
-        needed = max(*self.lags, *self.rolling, 4 * self.season, self.windows.context) + self.season
+        season = season_of(self.season, panel.schema.freq)
+        needed = max(*self.lags, *self.rolling, 4 * season, self.windows.context) + season
         past_T = np.arange(1 - needed, 1) - wait
         future_T = np.arange(1 - wait, horizon + 1)
         past, present_WT, begun_WT = self._table(panel, at, past_T)
@@ -241,7 +245,7 @@ class LightGBM(Baseline):
         dynamic = self._columns[: len(self._columns) - len(panel.static_names)]
         y_WT = visible.visible(panel, at, TARGET, ahead_T)
         y_WT = (y_WT - self._anchor_values(panel, at, ahead_T)) / level_W1
-        filled_WT, begun_WT = fill_gaps(y_WT, self.season)
+        filled_WT, begun_WT = fill_gaps(y_WT, season_of(self.season, panel.schema.freq))
         table = {"y": filled_WT}
         for number, (name, x_WT) in enumerate(columns_at(panel, at, ahead_T, dynamic).items()):
             column = panel.schema.columns.get(name)
@@ -274,12 +278,13 @@ class LightGBM(Baseline):
         from mlforecast.lag_transforms import RollingMean, SeasonalRollingMean
 
         means: Any = [RollingMean(length, min_samples=1) for length in self.rolling]
-        same_phase: Any = SeasonalRollingMean(self.season, 4, min_samples=1)
+        season = season_of(self.season, panel.schema.freq)
+        same_phase: Any = SeasonalRollingMean(season, 4, min_samples=1)
         return MLForecast(
             models={},
             freq=panel.schema.freq,
             lags=list(self.lags),
-            lag_transforms={1: means, self.season: [same_phase]},
+            lag_transforms={1: means, season: [same_phase]},
             num_threads=1,
         )
 

@@ -18,6 +18,7 @@ from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.schema import TARGET
+from lanecast.data.views import of_series
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, split
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
 from lanecast.models.deep.anchors import Anchor, NoAnchor
@@ -95,11 +96,15 @@ class DeepForecaster(Forecaster):
             objective=optim.objective, steps=optim.val_steps, stride=optim.val_stride, levels=levels
         )
         kinds = (name.partition(":") for name in self._columns)
+        multivariate = self._module is not None and self._module.network.multivariate
+        series = tuple(self._fitted().scaler.known) if multivariate else None
         return Capabilities(
             windows=self.windows,
             uses=self._module.network.uses if self._module else roles_taken(self._network),
             quantiles="model" if levels else "residuals",
             horizons=True,
+            alone=series is None and self._module is not None,
+            series=series,
             reads_issued=True,
             validation=validation if optim.val_steps else None,
             static_names=tuple(name for kind, _, name in kinds if kind == "static")
@@ -182,6 +187,9 @@ class DeepForecaster(Forecaster):
         seed: int = 0,
     ) -> Forecasts:
         """Forecast the windows ``at`` in batched forwards."""
+        index = at
+        if self._fitted().network.multivariate:
+            panel, at = of_series(panel, at, list(self._fitted().scaler.known))
         self._check(panel, at)
         unseen = set(map(str, panel.series)) - set(self._fitted().scaler.known)
         self.counts["series_unseen_in_training"] = len(unseen)
@@ -189,7 +197,7 @@ class DeepForecaster(Forecaster):
         target = panel.schema.columns[TARGET]
         levels = tuple(quantiles or ())
         if not levels and not samples:
-            return Forecasts(index=at, point_WH=on_support(inference.points(at), target))
+            return Forecasts(index=index, point_WH=on_support(inference.points(at), target))
         wanted = paths = None
         if not samples:
             point, wanted = inference.quantiles(at, calibration, levels)
@@ -201,10 +209,11 @@ class DeepForecaster(Forecaster):
                 correlation_HH=calibration.correlation_HH,
                 samples=samples,
                 seed=seed,
+                keys=panel.noise_keys(at.series_W, at.cutoff_W),
             )
             wanted = at_levels(grid, calibration.levels, levels) if levels else None
         return Forecasts(
-            index=at,
+            index=index,
             point_WH=on_support(point, target),
             levels=levels,
             quantiles_WHQ=None if wanted is None else on_support(wanted, target),

@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import ndtri
 
+from lanecast.config.seasons import season_of
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
@@ -59,7 +60,7 @@ class Reference(Forecaster):
         network: str,
         name: str,
         max_steps: int,
-        season: int,
+        season: int | None = None,
         options: Mapping[str, Any] | None = None,
         covariates: bool = True,
         max_history: int = 730,
@@ -143,7 +144,7 @@ class Reference(Forecaster):
         paths_SWH = None
         if samples:
             root_HH = np.linalg.cholesky(self._correlation_HH)
-            draw_SWH = window_uniforms(at, num=samples, size=self.windows.horizon, seed=seed)
+            draw_SWH = window_uniforms(panel, at, num=samples, size=self.windows.horizon, seed=seed)
             score_SWH = ndtri(draw_SWH) @ root_HH.T
             paths_SWH = np.stack([at_scores(grid_WHQ, LEVELS, score_WH) for score_WH in score_SWH])
         return finish(
@@ -206,7 +207,11 @@ class Reference(Forecaster):
 
     def _correlation(self, panel: Panel, until: int) -> np.ndarray:
         at = visible.rolling_origins(
-            panel, until=until, spec=self.windows, per_series=PATH_ORIGINS, stride=self.season
+            panel,
+            until=until,
+            spec=self.windows,
+            per_series=PATH_ORIGINS,
+            stride=season_of(self.season, panel.schema.freq),
         )
         y_WH = visible.labels(panel, at, self.windows)
         seen_WH = np.isfinite(y_WH)
