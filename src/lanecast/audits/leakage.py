@@ -29,7 +29,7 @@ from lanecast.audits.perturbed_tables import known_changed, shuffled, time_rever
 from lanecast.audits.rewrites import DELIVERED, REWRITES, RawTables, rewritten
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts, joined
-from lanecast.data.ingest.validation import clean_times
+from lanecast.data.ingest.times import clean_times
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TARGET, TIME, Schema

@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from lanecast.data.ingest.validation import clean_times
+from lanecast.data.ingest.times import clean_times
 from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
 from lanecast.sources import SourceTable
 

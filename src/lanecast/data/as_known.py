@@ -29,13 +29,15 @@ from lanecast.data.statics import encode_statics, vocabulary_of
 class _Shown:
     """What of a store is known at ``step``: the series ``numbers`` of it, cells ``low .. high``.
 
-    ``end``: the place after the last cell of each series, whether it is known or not.
+    ``others``: the names of the series that are not shown.  ``end``: the place after the last cell
+    of each series, whether it is known or not.
     """
 
     step: int
     store: Tensor
     issued: Tensor
     numbers: np.ndarray
+    others: np.ndarray
     low: np.ndarray
     high: np.ndarray
     end: np.ndarray
@@ -78,6 +80,11 @@ class AsKnown(Panel):
     def numbers(self) -> np.ndarray:
         """The number of each series in the panel that this is a view of, [N]."""
         return np.arange(self.num_series) if self._shown is None else self._shown.numbers
+
+    @property
+    def yet_to_begin(self) -> np.ndarray:
+        """Names of the series of that panel of which no target was known."""
+        return self.series[:0] if self._shown is None else self._shown.others
 
     @property
     def store(self) -> Tensor:
@@ -153,20 +160,28 @@ def as_known(
     """
     low = panel.low
     wide = np.clip(low + step + 1 + ahead - panel.start, low, panel.high)
-    known = _known_high(panel.schema, panel.start, low, wide, step)
-    numbers = np.flatnonzero(panel.presence.before(known) > panel.presence.before(low))
+    numbers = begun(panel, step)
     low, high = low[numbers], wide[numbers]
     _end_with_what_is_known(panel, step, panel.start[numbers], low, high)
+    earlier = panel.yet_to_begin if isinstance(panel, AsKnown) else panel.series[:0]
     shown = _Shown(
         step=step,
         store=panel.store,
         issued=panel.issued,
         numbers=numbers,
+        others=np.concatenate([earlier, np.delete(panel.series, numbers)]),
         low=low,
         high=high,
         end=panel.room[numbers],
     )
     return AsKnown.of(panel, shown, static_names=static_names)
+
+
+def begun(panel: Panel, step: int) -> np.ndarray:
+    """Numbers of the series of which a target is known at ``step``, [N]."""
+    low = panel.low
+    known = _known_high(panel.schema, panel.start, low, panel.high, step)
+    return np.flatnonzero(panel.presence.before(known) > panel.presence.before(low))
 
 
 def _known_high(

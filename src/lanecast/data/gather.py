@@ -59,7 +59,7 @@ class Label:
     y_BH: Tensor
     seen_BH: Tensor
 
-    def rows(self, chosen: Tensor) -> Label:
+    def rows(self, chosen: Tensor | slice) -> Label:
         """The labels of some windows."""
         return Label(y_BH=self.y_BH[chosen], seen_BH=self.seen_BH[chosen])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lanecast.data.as_known import as_known
+from lanecast.data.as_known import AsKnown, as_known
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex
@@ -50,6 +50,15 @@ def predict_as_known(
     )
 
 
+def view_at(panel: Panel, at: WindowIndex, able: Capabilities) -> tuple[AsKnown, WindowIndex]:
+    """The panel as known at the last cutoff of ``at``, for who is so ``able``; ``at`` in it."""
+    last = int(at.cutoff_W.max()) if len(at) else panel.last_step
+    view = as_known(panel, last, ahead=able.windows.horizon, static_names=able.static_names)
+    place_N = np.full(panel.num_series, -1, dtype=np.int64)
+    place_N[view.numbers] = np.arange(view.num_series)
+    return view, WindowIndex(series_W=place_N[at.series_W], cutoff_W=at.cutoff_W)
+
+
 def answerable(
     forecaster: Forecaster, panel: Panel, at: WindowIndex, reporter: Reporter | None
 ) -> WindowIndex:
@@ -77,12 +86,7 @@ def _asked(
     at: WindowIndex,
     options: dict[str, Any],
 ) -> Forecasts:
-    """One call, with the panel as known at the last of its cutoffs."""
-    last = int(at.cutoff_W.max()) if len(at) else forecaster.fitted_until or panel.last_step
-    view = as_known(panel, last, ahead=able.windows.horizon, static_names=able.static_names)
-    place_N = np.full(panel.num_series, -1, dtype=np.int64)
-    place_N[view.numbers] = np.arange(view.num_series)
-    index = WindowIndex(series_W=place_N[at.series_W], cutoff_W=at.cutoff_W)
+    view, index = view_at(panel, at, able)
     forecasts = forecaster.predict(view, at=index, **options)
     return Forecasts(
         index=at,

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lanecast.config.seasons import season_of
 from lanecast.data.windows import WindowSpec
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def subject_of(cfg: DictConfig) -> Subject:
         model=model,
         spec=spec,
         cutoff=panel.time_of(step),
-        season=int(cfg.protocol.season),
+        season=season_of(cfg.protocol.season, panel.schema.freq),
         quantiles=tuple(cfg.protocol.quantiles),
         seed=int(cfg.seed),
         window=history_of(cfg.protocol.window),
