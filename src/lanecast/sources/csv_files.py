@@ -255,7 +255,8 @@ def _refuse_dotted(
         dotted = values.str.fullmatch(DOTTED.pattern)
         if not dotted.any() or not (dotted | values.str.fullmatch(SHORT.pattern)).all():
             continue
-        if not dotted.all() or separator != ",":
+        several = values.str.count(r"\.").max() > 1  # thousands for sure: told with the column
+        if not several and (not dotted.all() or separator != ","):
             row = int(dotted.to_numpy().argmax())
             raise _unread(
                 path,
