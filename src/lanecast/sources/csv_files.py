@@ -271,7 +271,7 @@ def _refuse_ragged(path: Path, fields: int, separator: str, skipped: int, encodi
     import pyarrow
     import pyarrow.csv
 
-    bad = []
+    bad: list[tuple[int | None, int]] = []
 
     def keep(row: pyarrow.csv.InvalidRow) -> str:
         if len(bad) < 2 or row.number is not None:
