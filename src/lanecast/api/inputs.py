@@ -70,6 +70,7 @@ def panel(
     calendar: Sequence[str] | Mapping[str, Any] = ("weekday", "yearday"),
     country: str | Sequence[str] | None = None,
     source: Mapping[str, Any] | None = None,
+    **lifetime: str,
 ) -> Panel:
     """A panel of a long table, a row for each series and step: a frame, or a CSV or Parquet file.
 
@@ -83,7 +84,8 @@ def panel(
     `lanecast.data.schema.Column` has: ``{"promo": "known_future", "parcels": {"non_negative":
     True}}``.
     ``absent``: what a missing row means, ``missing`` or ``zero``.  ``statics``: a second table with
-    a row for each series.  ``future``: rows of the days ahead, without targets.
+    a row for each series.  ``future``: rows of the days ahead, without targets.  ``lifetime``:
+    ``until, closed, closed_known, closes_after`` of `lanecast.data.schema.Schema`.
     ``calendar``: features of the date (weekday, yearday, hour, month, holiday of ``country``), or a
     mapping with days of your own (``{"features": [...], "days": {"peak": ["11-11"]}}``).
     ``source``: how the tables are written, where that is not plain to see (``{"date_format":
@@ -105,11 +107,12 @@ def panel(
     names = TableNames(id=ids, time=time, target=target, source=dict(source or {}))
     dates = calendar if isinstance(calendar, Mapping) else {"features": tuple(calendar)}
     with python_words():
-        schema = Schema.from_config({"freq": freq, "absent": absent, "columns": declared})
-        source = _source({"path": frame, "statics": statics}, options)
+        meaning = {"freq": freq, "absent": absent, "columns": declared}
+        schema = Schema.from_config({**meaning, **_lifetime(lifetime)})
+        given = _source({"path": frame, "statics": statics}, options)
         ahead = None if future is None else _source({"path": future}, options).load_future()
         laid = panel_from_table(
-            source.load(), schema, calendar={"country": country, **dates}, future=ahead
+            given.load(), schema, calendar={"country": country, **dates}, future=ahead
         )
     return replace(laid, table=names, warnings=tuple(map(in_python, laid.warnings)))
 
@@ -231,6 +234,13 @@ def _declared(
         own = {"role": more} if isinstance(more, str) else dict(more)
         declared[key] = {**declared.get(key, {}), **own}
     return declared
+
+
+def _lifetime(options: Mapping[str, str]) -> Mapping[str, str]:
+    """Options of a schema that say when a series closes; TypeError for any other argument."""
+    if unknown := sorted(set(options) - {"until", "closed", "closed_known", "closes_after"}):
+        raise TypeError(f"panel() got an unexpected keyword argument {unknown[0]!r}")
+    return options
 
 
 def _items(names: Columns) -> list[tuple[str, Any]]:

@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import (
     RangeSweep,
 )
 
+from lanecast.cli.journal import keep_whole_lines
 from lanecast.errors import ConfigError
 
 STALE = "interrupted"
@@ -98,6 +99,7 @@ def open_study(path: Path, *, name: str, direction: str) -> Any:
     if direction not in ("minimize", "maximize"):
         raise ConfigError(f"hydra.sweeper.direction={direction!r} is neither minimize nor maximize")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    keep_whole_lines(path)
     storage = JournalStorage(JournalFileBackend(str(path)))
     return optuna.create_study(
         storage=storage,

@@ -8,9 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lanecast.config.seasons import season_of
+from lanecast.data.as_known import as_known
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.evaluation.score import evaluate
+from lanecast.models.as_known import predict_as_known
 from lanecast.models.protocol import Forecaster, Reporter, Validation
 from lanecast.models.wrapping import earlier
 from lanecast.pipeline.facts import model_facts
@@ -42,7 +45,7 @@ def train(
     until: int,
     val_steps: int,
     quantiles: Sequence[float] = (),
-    season: int = 7,
+    season: int | None = None,
     reporter: Reporter | None = None,
     keep: Callable[[Forecaster], None] | None = None,
 ) -> Trained:
@@ -51,8 +54,8 @@ def train(
     The objective of a network is that of its best checkpoint.  Whatever has no report of its own, a
     baseline or a wrapper, is scored as it stood before the validation windows: those of the network
     inside, or else of the last ``val_steps`` steps, with ``quantiles`` behind ``val/wql``.
-    ``season``: lag of the MASE scale, in steps.  ``keep`` is given the fitted model before it is
-    scored, so that a score that fails loses no model.
+    ``season``: lag of the MASE scale, in steps (None: the frequency's usual one).  ``keep`` is
+    given the fitted model before it is scored, so that a score that fails loses no model.
     """
     started = time.perf_counter()
     trained = fitted(panel, model, until=until, reporter=reporter)
@@ -70,7 +73,8 @@ def train(
             stride=windows.horizon,
             levels=tuple(quantiles),
         )
-        name, validation = _validated(panel, trained, by, until=until, season=season, to=reporter)
+        lag = season_of(season, panel.schema.freq)
+        name, validation = _validated(panel, trained, by, until=until, season=lag, to=reporter)
         objective = Objective(name=name, value=validation.get(name, math.nan))
         scores = validation
     return Trained(
@@ -92,11 +96,11 @@ def held_out_scores(
     checkpoint was chosen by them, exactly as for the network alone.  So a calibration has the point
     errors of the network that it corrects, and quantiles of its own.
     """
-    spec = forecaster.describe().windows
+    spec, panel = forecaster.describe().windows, as_known(panel, until)
     spans = by.split(panel, until=until, horizon=spec.horizon)
     standing = earlier(forecaster, panel, until=spans.train_until)
     at = windows_at(panel, spans.val_cutoffs, spec)
-    forecasts = standing.predict(panel, at=at, quantiles=by.levels or None)
+    forecasts = predict_as_known(standing, panel, at=at, quantiles=by.levels or None)
     scores = evaluate(forecasts, panel, spec, season=season, slices=()).values
     return {f"val/{name}": value for name, value in scores.items() if "/" not in name}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pandas as pd
@@ -34,11 +34,14 @@ class Dates:
 class SourceTable:
     """A long table (``unique_id, ds, y`` and covariates) and, apart, one row per series.
 
-    ``warnings``: what the source met that is no fault.
+    ``fills``: by column what a row would hold on a step where a series has none, where the source
+    knows that; what the schema declares (``absent`` of a column) goes before it.  ``warnings``:
+    what the source met that is no fault.
     """
 
     frame: pd.DataFrame
     statics: pd.DataFrame | None = None
+    fills: Mapping[str, float] = field(default_factory=dict)
     origin: Provenance = Provenance()
     statics_origin: Provenance = Provenance()
     dates: Dates = Dates()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from lanecast.sources.ids import joined_ids
 from lanecast.sources.parquet_files import part_of, read_parquet
 
 ID, TIME = "unique_id", "ds"
+WORLD = "world.json"  # which the verb generate leaves beside its tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +192,24 @@ def existing(path: str, *, key: str = "data.path") -> Path:
             f"no data at {location}; set the environment variable LANECAST_DATA to the folder that"
             f" holds the data sets (it becomes paths.data), or set {key} to your own file"
         )
+    refuse_unfinished(location)
     return location
+
+
+def refuse_unfinished(location: Path) -> None:
+    """ConfigError for a part of a world whose making was stopped: its rows are not all there."""
+    manifest = location.parent / WORLD
+    if not manifest.is_file():
+        return
+    try:
+        facts = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # somebody else's
+    if isinstance(facts, dict) and facts.get("complete") is False:
+        raise ConfigError(
+            f"{location} is not complete ({manifest} says so): its generation was stopped; the same"
+            " lanecast generate makes the rest"
+        )
 
 
 def _without(column: pd.Series, missing: Sequence[str | float]) -> pd.Series:

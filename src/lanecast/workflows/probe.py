@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lanecast.config.seasons import season_of
 from lanecast.data.windows import WindowSpec
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def subject_of(cfg: DictConfig) -> Subject:
         if cfg.cutoff is None
         else cutoff_step(panel, cfg.cutoff, key="cutoff")
     )
+    further = int(cfg.protocol.step)
+    if step + further + spec.horizon > panel.last_step:
+        further = 0  # no second cutoff has its whole window in this table
     return Subject(
         table=table,
         future=future,
@@ -60,8 +64,10 @@ def subject_of(cfg: DictConfig) -> Subject:
         model=model,
         spec=spec,
         cutoff=panel.time_of(step),
-        season=int(cfg.protocol.season),
+        season=season_of(cfg.protocol.season, panel.schema.freq),
         quantiles=tuple(cfg.protocol.quantiles),
         seed=int(cfg.seed),
         window=history_of(cfg.protocol.window),
+        samples=int(cfg.protocol.samples) or None,
+        step=further or None,
     )

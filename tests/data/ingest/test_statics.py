@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lanecast.data.ingest.statics import MAX_LEVELS, vocabulary_of
+from lanecast.data.statics import MAX_LEVELS, vocabulary_of
 from small_tables import load, long_table, refused, says, schema
 
 STATIC = {"region": {"role": "static"}, "size": {"role": "static"}}

@@ -14,12 +14,15 @@ import pandas as pd
 import torch
 
 from lanecast.data.cutoffs import moment_of
+from lanecast.data.ingest.absence import Cells, Reach, fill_absent, lived
 from lanecast.data.ingest.calendar import calendar_features, label_warnings
+from lanecast.data.ingest.closing import gather_closings, without_closings
 from lanecast.data.ingest.joining import with_days_ahead
-from lanecast.data.ingest.statics import Vocabulary, encode_statics, gather_statics
+from lanecast.data.ingest.statics import gather_statics
 from lanecast.data.ingest.validation import Rows, checked_rows, heads
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Schema, step_length
+from lanecast.data.statics import Vocabulary, encode_statics
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, Faults, SchemaError
 from lanecast.sources import SourceTable
@@ -75,17 +78,30 @@ def panel_from_table(
     with faults.within(table.origin.name):
         rows = checked_rows(joined.frame, schema, faults, dates=joined.dates, place=joined.place)
         last_N = _last_targets(rows, schema)
+        reach, num_given = None, len(rows.ids_N)
+        if schema.absent == "zero":
+            rows, reach = lived(rows, schema)
+            last_N = np.full(len(rows.ids_N), reach.last)
     kept = _kept(rows, schema, keep or Keep(), faults)
     ids = rows.ids_N[kept]
-    store, counts = _lay_out(rows, kept, last_N, schema)
-    counts["future_rows_of_unknown_series"] = joined.strangers
+    laid, counts = _lay_out(rows, kept, last_N, schema, reach)
     with faults.within(table.origin.name):
+        if reach is not None:
+            counts |= fill_absent(laid, reach, schema, fills=table.fills, faults=faults)
         described = gather_statics(
-            table.frame, table.statics, schema, ids, faults, origin=table.statics_origin
+            table.frame,
+            without_closings(table, schema),
+            schema,
+            ids,
+            faults,
+            origin=table.statics_origin,
         )
         statics = encode_statics(described, vocabulary)
+        closings = gather_closings(table, schema, ids, faults)
+    counts["series_dropped"] = num_given - len(kept)
+    counts["future_rows_of_unknown_series"] = joined.strangers
 
-    steps = int(rows.step_R.max()) + 1 + CALENDAR_AHEAD
+    steps = int(max(rows.step_R.max(), last_N.max())) + 1 + CALENDAR_AHEAD
     step = pd.to_timedelta(np.arange(steps) * step_length(schema.freq).value)
     times = (rows.first + step).as_unit("ns")
     options = calendar or {"features": ()}
@@ -108,15 +124,19 @@ def panel_from_table(
         calendar_names=names,
         statics=torch.from_numpy(statics.values_NC),
         static_names=statics.names,
-        attributes=statics.attributes,
+        attributes={**statics.attributes, **closings},
         counts={**counts, "unknown_static_levels": statics.unknown_levels},
         warnings=warnings,
-        **store,
+        offsets=laid.offsets,
+        start=laid.start,
+        values=torch.from_numpy(laid.values_CX),
     )
 
 
 def _last_targets(rows: Rows, schema: Schema) -> np.ndarray:
-    """Last step with a target of each series, [N]; under ``absent: zero``, of the whole table."""
+    """Last step with a target of each series, [N]; under ``absent: zero``, of the whole table,
+    which a future table must not reach into.
+    """
     present = np.isfinite(rows.values_RX[:, 0])
     if not present.any():
         raise SchemaError(
@@ -157,9 +177,13 @@ def _kept(rows: Rows, schema: Schema, keep: Keep, faults: Faults) -> np.ndarray:
 
 
 def _lay_out(
-    rows: Rows, kept: np.ndarray, last_N: np.ndarray, schema: Schema
-) -> tuple[dict[str, Any], dict[str, int]]:
-    """Offsets, starts and values of the flat store; steps without a row become NaN, or zeros."""
+    rows: Rows,
+    kept: np.ndarray,
+    last_N: np.ndarray,
+    schema: Schema,
+    reach: Reach | None,
+) -> tuple[Cells, dict[str, int]]:
+    """The flat store, where steps without a row are NaN, and what stands in it."""
     number = np.full(len(rows.ids_N), -1, dtype=np.int64)
     number[kept] = np.arange(len(kept))
     everyone = len(kept) == len(rows.ids_N)
@@ -168,8 +192,8 @@ def _lay_out(
     series_R = series_R if everyone else number[series_R]
     head = heads(series_R, len(kept))
     start, end = step_R[head[:-1]].astype(np.int64), step_R[head[1:] - 1].astype(np.int64) + 1
-    if schema.absent == "zero":
-        end = np.maximum(end, last_N[kept] + 1)
+    if reach is not None:
+        end = np.maximum(end, reach.last + 1)
     offsets = np.concatenate([[0], np.cumsum(end - start)]).astype(np.int64)
     empty = np.zeros(offsets[-1], dtype=bool)
     if everyone and len(rows) == len(empty):  # every cell has its row, in order
@@ -180,13 +204,6 @@ def _lay_out(
         values[cell_R] = rows.values_RX[kept_R]
         empty[:] = True
         empty[cell_R] = False
-    zeros = 0
-    if schema.absent == "zero":
-        cells = np.flatnonzero(empty)
-        owner = np.searchsorted(offsets, cells, side="right") - 1
-        cells = cells[start[owner] + cells - offsets[owner] <= last_N[kept][owner]]
-        values[np.ix_(cells, _target_unit(schema))] = 0.0
-        zeros = len(cells)
     lost_R = np.flatnonzero(np.isnan(rows.values_RX[kept_R, 0]))
     counts = {
         "series": len(kept),
@@ -194,21 +211,18 @@ def _lay_out(
         "rows": len(series_R),
         "rows_out_of_order": rows.out_of_order,
         "cells": len(values),
-        "gaps_filled_with_zero": zeros,
-        "gaps_left_missing": int(empty.sum()) - zeros,
+        "gaps_filled_with_zero": 0,
+        "gaps_left_missing": int(empty.sum()),
         "targets_missing_in_rows": int((step_R[lost_R] <= last_N[kept][series_R[lost_R]]).sum()),
     }
-    store = {"offsets": offsets, "start": start, "values": torch.from_numpy(values)}
-    return store, counts
-
-
-def _target_unit(schema: Schema) -> list[int]:
-    """Columns in which no row means 0: the target and what is declared to be in its unit."""
-    return [
-        column
-        for column, name in enumerate(schema.stored)
-        if name == TARGET or schema.columns[name].scale == "target"
-    ]
+    return Cells(
+        ids_N=rows.ids_N[kept],
+        offsets=offsets,
+        start=start,
+        values_CX=values,
+        empty_C=empty,
+        first=rows.first,
+    ), counts
 
 
 def future_holes(panel: Panel, index: WindowIndex, spec: WindowSpec) -> dict[str, np.ndarray]:

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from lanecast.data.ingest.layout import Keep, panel_from_table
-from lanecast.data.ingest.statics import Vocabulary
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
+from lanecast.data.statics import Vocabulary
 from lanecast.errors import ConfigError, Faults, SchemaError
 from lanecast.sources import SourceTable
 from lanecast.sources.tables import CsvTable
@@ -28,6 +28,7 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     if config.get("store") is not None:
         from lanecast.data.ingest.store import open_store
 
+        refuse_with_store(config)
         return open_store(
             Path(str(config["store"])),
             Schema.from_config(config["schema"]),
@@ -36,6 +37,19 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
         )
     table, future = read_tables(config)
     return panel_of(config, table, future, vocabulary=vocabulary)
+
+
+def refuse_with_store(config: Mapping[str, Any]) -> None:
+    """ConfigError for what a store cannot follow: its series were chosen when it was written."""
+    keep = config.get("keep") or {}
+    keys = [f"keep.{key}" for key, value in keep.items() if value is not None]
+    keys += ["future_path"] if config.get("future_path") is not None else []
+    if keys:
+        raise ConfigError(
+            f"data.{keys[0]}={keep.get(keys[0][5:], config.get('future_path'))} cannot be applied"
+            " to a store, which keeps every series and the future in its rows; leave it out, or"
+            " choose the rows before lanecast prepare"
+        )
 
 
 def read_tables(
@@ -103,7 +117,10 @@ def checked_panel(config: Mapping[str, Any], faults: Faults) -> Panel | None:
         schema = Schema.from_config(config["schema"], faults)
     with faults.kept_from():
         if config.get("store") is not None:
-            return load_panel(config)
+            panel = load_panel(config)
+            with faults.kept_from():
+                _ = panel.fingerprint  # reads, and so checks, every block
+            return panel
         table, future = read_tables(config, faults)
         if schema is not None:
             return panel_of(config, table, future, schema=schema, faults=faults)

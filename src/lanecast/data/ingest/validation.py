@@ -151,7 +151,7 @@ def check_columns(frame: pd.DataFrame, schema: Schema, faults: Faults) -> None:
             )
         )
     for name in have:
-        if name not in (*need, *schema.static):
+        if name not in (*need, *schema.static, *schema.closing):
             faults.add(
                 SchemaError(
                     f"column {name!r} of the table is not declared; declare it under"
