@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lanecast.data.as_known import as_known
 from lanecast.data.datamodule import ForecastDataModule
 from lanecast.data.labels import labels
 from lanecast.data.lifetime import num_closed, open_at
@@ -111,6 +112,20 @@ def test_what_comes_after_a_cutoff_closes_no_lane_before_it() -> None:
         asked = [windows_at(panel, [cutoff], SPEC).series_W for panel in (long, short)]
         names = [panel.series[at].tolist() for panel, at in zip((long, short), asked, strict=True)]
         assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("delay", [None, "P2D"])
+@pytest.mark.parametrize("until", [9, 16, 27, 36])
+def test_a_panel_as_known_has_the_windows_of_the_whole_one(delay: str | None, until: int) -> None:
+    panel = lanes(delay=delay)
+    view = as_known(panel, until)
+    pairs = []
+    for held in (panel, view):
+        windows = training_windows(held, until=until, spec=SPEC)
+        both = (windows.decode(np.arange(len(windows))), windows_at(held, [until], SPEC))
+        pairs += [sorted(zip(held.series[at.series_W], at.cutoff_W, strict=True)) for at in both]
+    assert pairs[:2] == pairs[2:]
+    assert "values" not in vars(view)  # nothing was copied
 
 
 def test_a_lane_open_at_the_cutoff_is_scored_over_its_whole_window() -> None:

@@ -126,7 +126,9 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("moved", ["same host", "pid reused", "another host", "take over"])
 def test_a_killed_run_is_taken_up_wherever_it_was_killed(folder: Path, moved: str) -> None:
-    argv = ["train", *SMALL, *QUICK, "optim.max_steps=100000", "optim.patience=1000000"]
+    endless = ["optim.max_steps=1000000", "optim.patience=1000000", "trainer=cpu"]
+    quick = [word for word in QUICK if word != "trainer=smoke"]
+    argv = ["train", *SMALL, *quick, *endless]
     process = start(folder, *argv, "name=killed")
     curve = "runs/killed/*/*/metrics.csv"
     until(lambda: bool(list(folder.glob(curve))), process)

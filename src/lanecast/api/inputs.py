@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from lanecast.api.words import python_words
+from lanecast.api.words import in_python, python_words
 from lanecast.causal.graph.graph import Graph
 from lanecast.config.choosing import (
     Overrides,
@@ -114,7 +114,7 @@ def panel(
         laid = panel_from_table(
             given.load(), schema, calendar={"country": country, **dates}, future=ahead
         )
-    return replace(laid, table=names)
+    return replace(laid, table=names, warnings=tuple(map(in_python, laid.warnings)))
 
 
 def load(name: str, *overrides: str, **settings: Any) -> Panel:

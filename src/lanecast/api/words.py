@@ -30,8 +30,8 @@ ARGUMENTS = {
     "strict=true": "strict=True",
 }
 WRITTEN = re.compile(
-    r"data\.source\.(encoding|separator|decimal|thousands|date_format|time_zone|missing)"
-    r"(?:=('[^']*'|\"[^\"]*\"|\[[^]]*\]|%\S*|\S+?(?=[,;:)]?(?:\s|$))))?"
+    r"'?data\.source\.(encoding|separator|decimal|thousands|date_format|time_zone|missing)"
+    r"(?:=('[^']*'|\"[^\"]*\"|\[[^]]*\]|%\S*|\S+?(?=[,;:)]?(?:\s|$))))?'?"
 )
 KEY = re.compile(r"\b(?:windows|optim|protocol|trainer|coupling)\.(\w+)")
 

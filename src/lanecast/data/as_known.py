@@ -20,22 +20,22 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lanecast.data.panel import Panel
+from lanecast.data.lifetime import closes
+from lanecast.data.panel import Panel, name_keys
 from lanecast.data.schema import ID, TARGET, Schema
 from lanecast.data.statics import encode_statics, vocabulary_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shown:
-    """What of a store is known at ``step``: the series ``numbers`` of it, cells ``low .. high``.
+    """What of a panel is known at ``step``: the series ``numbers``, their cells ``low .. high``.
 
-    ``others``: the names of the series that are not shown.  ``end``: the place after the last cell
-    of each series, whether it is known or not.
+    ``others``: names of the series that are not shown; ``end``: the place after the last cell of
+    each series, known or not.
     """
 
     step: int
-    store: Tensor
-    issued: Tensor
+    whole: Panel
     numbers: np.ndarray
     others: np.ndarray
     low: np.ndarray
@@ -69,6 +69,8 @@ class AsKnown(Panel):
             "presence": panel.presence,
             "_shown": shown,
         }
+        if closes(panel.schema):
+            own["activity"] = panel.activity
         vars(view).update(own)
         statics, names, unknown = _encoded(panel, view, static_names)
         vars(view).update(statics=statics, static_names=names)
@@ -89,7 +91,7 @@ class AsKnown(Panel):
     @property
     def store(self) -> Tensor:
         """As in `Panel`."""
-        return self.values if self._shown is None else self._shown.store
+        return self.values if self._shown is None else self._shown.whole.store
 
     @property
     def low(self) -> np.ndarray:
@@ -124,13 +126,21 @@ class AsKnown(Panel):
         last = int(np.searchsorted(self.offsets, high, side="left"))
         edges = np.clip(self.offsets[first : last + 1], low, high)
         shift = self._shown.low[first:last] - self.offsets[first:last]
+        if len(shift) and (shift == shift[0]).all():
+            return slice(low + int(shift[0]), high + int(shift[0]))
         return torch.from_numpy(np.arange(low, high) + np.repeat(shift, np.diff(edges)))
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """As in `Panel`."""
+        shown = self._shown
+        return name_keys(self.series) if shown is None else shown.whole.keys[shown.numbers]
 
     @cached_property
     def values(self) -> Tensor:  # type: ignore[override]
         """The cells one after another, [cells, X]; NaN where nothing is known."""
         assert self._shown is not None
-        values = self._shown.store[self.places(0, self.num_cells)]
+        values = self._shown.whole.store[self.places(0, self.num_cells)].clone()
         step_R = np.arange(self.num_cells) + np.repeat(
             self.start - self.offsets[:-1], np.diff(self.offsets)
         )
@@ -141,7 +151,7 @@ class AsKnown(Panel):
     def issued(self) -> Tensor:  # type: ignore[override]
         """As in `Panel`."""
         assert self._shown is not None
-        issued = self._shown.issued
+        issued = self._shown.whole.issued
         return issued[self.places(0, self.num_cells)] if self.issued_names else issued
 
     @cached_property
@@ -166,8 +176,7 @@ def as_known(
     earlier = panel.yet_to_begin if isinstance(panel, AsKnown) else panel.series[:0]
     shown = _Shown(
         step=step,
-        store=panel.store,
-        issued=panel.issued,
+        whole=panel,
         numbers=numbers,
         others=np.concatenate([earlier, np.delete(panel.series, numbers)]),
         low=low,

@@ -53,7 +53,7 @@ def last_active(panel: Panel, series_P: np.ndarray, step_P: np.ndarray) -> np.nd
     """Last step, up to the given one, with a target that is not 0; else the one before the first
     row, [P].
     """
-    low_P, high_P = panel.offsets[series_P], panel.offsets[series_P + 1]
+    low_P, high_P = panel.low[series_P], panel.known_high[series_P]
     stop_P = np.clip(low_P + step_P + 1 - panel.start[series_P], low_P, high_P)
     last_P = panel.activity.last(low_P, stop_P)
     return panel.start[series_P] + np.where(last_P < 0, -1, last_P - low_P)
@@ -103,12 +103,14 @@ def open_spans(panel: Panel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _pauses(panel: Panel, patience: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Pauses longer than ``patience``: series, last active step before and first one after."""
-    target = panel.column(TARGET).numpy()
+    target, known_N = panel.cells(TARGET), panel.known_high - panel.low
     for first, end in series_blocks(panel):
         low, high = panel.offsets[first], panel.offsets[end]
-        y_C = target[low:high]
+        y_C = target[panel.places(int(low), int(high))].numpy()
         cell_A = low + np.flatnonzero(np.isfinite(y_C) & (y_C != 0))
         owner_A = np.searchsorted(panel.offsets, cell_A, side="right") - 1
+        known_A = cell_A - panel.offsets[owner_A] < known_N[owner_A]
+        cell_A, owner_A = cell_A[known_A], owner_A[known_A]
         step_A = panel.start[owner_A] + cell_A - panel.offsets[owner_A]
         before_A = panel.start[owner_A] - 1
         same_A = owner_A[1:] == owner_A[:-1]

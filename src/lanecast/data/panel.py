@@ -146,7 +146,7 @@ class Panel:
     @cached_property
     def activity(self) -> Presence:
         """Which cells hold a target that is not 0."""
-        return Presence.of(self.values[:, 0], nonzero=True)
+        return Presence.of(self.store[:, 0], nonzero=True)
 
     @cached_property
     def last_step(self) -> int:

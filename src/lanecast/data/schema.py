@@ -76,10 +76,10 @@ class Column:
         if self.absent is not None:
             self._check_fill(self.absent)
 
-    def _check_fill(self, fill: float) -> None:
+    def _check_fill(self, fill: object) -> None:
         if self.role not in (Role.OBSERVED, Role.KNOWN_FUTURE):
             raise SchemaError(f"absent={fill!r} needs role observed or known_future")
-        if isinstance(fill, str) or not math.isfinite(fill):
+        if not isinstance(fill, int | float) or not math.isfinite(fill):
             raise SchemaError(f"absent={fill!r} is not a number")
         if self.non_negative and fill < 0:
             raise SchemaError(f"absent={fill!r} is negative, but the column is non_negative")

@@ -57,13 +57,13 @@ def with_target(panel: Panel) -> Panel:
 def of_series(panel: Panel, at: WindowIndex, names: Sequence[str]) -> tuple[Panel, WindowIndex]:
     """The panel of exactly the series named, in that order, and the windows in its numbering.
 
-    Both as they are where one of the series is not there, or a window is of another.
+    Both as they are where no other series is there, one of them is not, or a window is of another.
     """
+    if len(names) >= panel.num_series:
+        return panel, at
     place = {str(name): number for number, name in enumerate(panel.series)}
     rows = np.array([place.get(name, -1) for name in names], dtype=np.int64)
     if (rows < 0).any() or not np.isin(at.series_W, rows).all():
-        return panel, at
-    if np.array_equal(rows, np.arange(panel.num_series)):
         return panel, at
     place_N = np.full(panel.num_series, -1, dtype=np.int64)
     place_N[rows] = np.arange(len(rows))

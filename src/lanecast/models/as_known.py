@@ -12,6 +12,7 @@ import numpy as np
 from lanecast.data.as_known import AsKnown, as_known
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.panel import Panel
+from lanecast.data.views import of_series
 from lanecast.data.windows import WindowIndex
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 
@@ -87,7 +88,9 @@ def _asked(
     options: dict[str, Any],
 ) -> Forecasts:
     view, index = view_at(panel, at, able)
-    forecasts = forecaster.predict(view, at=index, **options)
+    # What takes all series of its fit at once is given those, whatever began since.
+    known = (view, index) if able.series is None else of_series(view, index, able.series)
+    forecasts = forecaster.predict(known[0], at=known[1], **options)
     return Forecasts(
         index=at,
         point_WH=forecasts.point_WH,

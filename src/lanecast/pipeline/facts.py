@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lanecast.data.ingest.odd_lanes import odd_lanes
 from lanecast.data.lifetime import closes, num_closed
-from lanecast.data.odd_lanes import odd_lanes
 from lanecast.errors import SchemaError
 
 if TYPE_CHECKING:

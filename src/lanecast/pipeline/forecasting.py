@@ -11,8 +11,8 @@ import numpy as np
 from lanecast.data.cutoffs import short_time
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.ingest.layout import check_future, future_holes
+from lanecast.data.ingest.odd_lanes import NAMED, listed
 from lanecast.data.lifetime import closes, open_at
-from lanecast.data.odd_lanes import NAMED, listed
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import SchemaError

@@ -255,7 +255,8 @@ def _refuse_dotted(
         dotted = values.str.fullmatch(DOTTED.pattern)
         if not dotted.any() or not (dotted | values.str.fullmatch(SHORT.pattern)).all():
             continue
-        if not dotted.all() or separator != ",":
+        several = values.str.count(r"\.").max() > 1  # thousands for sure: told with the column
+        if not several and (not dotted.all() or separator != ","):
             row = int(dotted.to_numpy().argmax())
             raise _unread(
                 path,
@@ -270,7 +271,7 @@ def _refuse_ragged(path: Path, fields: int, separator: str, skipped: int, encodi
     import pyarrow
     import pyarrow.csv
 
-    bad = []
+    bad: list[tuple[int | None, int]] = []
 
     def keep(row: pyarrow.csv.InvalidRow) -> str:
         if len(bad) < 2 or row.number is not None:

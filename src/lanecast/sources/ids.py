@@ -49,7 +49,7 @@ def text_of(column: pd.Series, path: str, faults: Faults) -> pd.Series:
         sound = np.isfinite(numbers)
         if (numbers[sound] % 1 == 0).all() and (np.abs(numbers[sound]) < 2**53).all():
             whole = pd.Series(np.where(sound, numbers, 0).astype(np.int64), index=column.index)
-            return whole.astype("str").where(sound).rename(column.name)
+            return whole.astype("str").where(sound)
     text = column.astype("str").where(column.notna())
     if column.dtype == object:
         _refuse_merged(column, text, path, faults)

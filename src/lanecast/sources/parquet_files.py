@@ -21,11 +21,12 @@ def read_parquet(path: Path, *, texts: Sequence[str]) -> tuple[pd.DataFrame, tup
     Keys that are no id and all numbers become numbers.  Parts may hold whole numbers and fractions
     of one column; ConfigError names the parts whose types do not meet.
     """
+    warnings: tuple[str, ...] = ()
+    keys: list[str] = []
     if path.is_file():
         if path.stat().st_size == 0:
             raise ConfigError(f"{path} is empty; check that the file is whole")
-        frame, warnings = pd.read_parquet(path, partitioning=None), ()
-        keys = {}
+        frame = pd.read_parquet(path, partitioning=None)
     else:
         dataset, keys = _dataset(path)
         warnings = _partial_columns(path, dataset)

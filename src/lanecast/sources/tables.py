@@ -39,7 +39,7 @@ class CsvTable:
     id: Sequence[str] = (ID,)
     keep_id: bool = False
     rename: Mapping[str, str] | None = None
-    drop: Sequence[str] = ()
+    drop: Sequence[str | bool] = ()
     statics: str | None = None
     encoding: str | None = None
     separator: str | None = None
@@ -128,7 +128,7 @@ class CsvTable:
                 if name not in present:
                     near = difflib.get_close_matches(str(name), columns, n=3, cutoff=0.5)
                     hint = f"did you mean {' or '.join(near)}? it has" if near else "it has"
-                    if not isinstance(name, str):
+                    if isinstance(name, bool):
                         hint = "YAML reads yes, no, on and off as true and false: quote it; it has"
                     faults.add(
                         ConfigError(
@@ -157,7 +157,8 @@ class CsvTable:
 
     def _with_numbers(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Values that mean none are missing; text is read as numbers where it is said how."""
-        changed, texts = {}, self._texts()
+        changed: dict[str, pd.Series] = {}
+        texts = self._texts()
         said = self.decimal is not None or self.thousands is not None
         for name in frame:
             if name in texts:
@@ -168,7 +169,7 @@ class CsvTable:
             if said and pd.api.types.is_string_dtype(column.dtype):
                 column = _as_numbers(column, self.decimal or ".", self.thousands)
             if column is not frame[name]:
-                changed[name] = column
+                changed[str(name)] = column
         return frame.assign(**changed) if changed else frame
 
 

@@ -23,7 +23,7 @@ def run(cfg: DictConfig) -> None:
     """
     from lanecast.config import instantiate
     from lanecast.data.ingest.loading import checked_panel
-    from lanecast.data.odd_lanes import odd_lanes
+    from lanecast.data.ingest.odd_lanes import odd_lanes
     from lanecast.pipeline.building import build_forecaster
 
     faults, spec = Faults(keep=True), None
@@ -176,7 +176,7 @@ def _notes_on_future(cfg: DictConfig, panel: Panel, spec: WindowSpec) -> list[st
 
 
 def _names(panel: Panel, series: np.ndarray) -> str:
-    from lanecast.data.odd_lanes import NAMED, listed
+    from lanecast.data.ingest.odd_lanes import NAMED, listed
 
     return listed([repr(str(name)) for name in panel.series[series[:NAMED]]], len(series))
 

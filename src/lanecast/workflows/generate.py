@@ -111,7 +111,10 @@ class Folder:
 
         manifest = path / MANIFEST
         if not manifest.is_file():
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            # A draft is what a killed start left.
+            if path.exists() and (
+                not path.is_dir() or any(child.name[0] != "." for child in path.iterdir())
+            ):
                 raise RunFolderError(
                     f"{path} is not empty and holds no {MANIFEST}; set out= to a new folder"
                 )

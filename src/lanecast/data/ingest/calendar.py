@@ -85,9 +85,9 @@ def _days_back(freq: str, label: str | None) -> pd.Timedelta:
             f"data.calendar.label={label!r} is not one of first, last: which day of its week a"
             " weekly date is"
         )
-    if not _is_weekly(freq):
-        return 0 * DAY
     offset = pd.tseries.frequencies.to_offset(freq)
+    if not isinstance(offset, pd.offsets.Week):
+        return 0 * DAY
     is_first = label == "first" if label is not None else offset.weekday == 0
     return 0 * DAY if is_first else step_length(freq) - DAY
 

@@ -54,7 +54,9 @@ def with_days_ahead(
             *table.frame
         }:
             return alone  # what is wrong in the table can still be told
-        ahead = _clean(future, schema, faults)
+        ahead = None
+        with faults.kept_from():
+            ahead = _clean(future, schema, faults)
     history = _clean_history(table, schema)
     if ahead is None or history is None:
         return alone

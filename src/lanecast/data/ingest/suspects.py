@@ -20,8 +20,10 @@ FAR_STEPS = 20
 SPARSE = 3  # of a table whose rows stand far apart anyway, at least so many usual gaps
 FEW_DATES = 2  # a code for no date stands in many rows, on a date or two
 # Numbers that people write for "no value"; of those below 0, where all others are 0 or more.
-CODES_BELOW = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0)
-CODES_ABOVE = (999.0, 9999.0, 99999.0, 999999.0, 9999999.0, 1e20, 1e30, 2147483648.0)
+CODES_BELOW = np.array((-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0), dtype=np.float32)
+CODES_ABOVE = np.array(
+    (999.0, 9999.0, 99999.0, 999999.0, 9999999.0, 1e20, 1e30, 2147483648.0), dtype=np.float32
+)
 APART = 4.0  # a code is at least that many times the largest other value
 NAMED = 3  # of ids that look alike
 Place = Callable[[int], str]
@@ -115,7 +117,7 @@ def _codes(column_R: np.ndarray) -> list[float]:
         and np.min(column_R, where=column_R > low, initial=np.inf) >= 0
     ):
         codes.append(float(low))
-    if high in np.float32(CODES_ABOVE):
+    if high in CODES_ABOVE:
         rest = (column_R < high) & (column_R > low if codes else column_R < high)
         largest = np.max(np.abs(column_R), where=rest, initial=0)
         if rest.any() and largest * APART <= high:

@@ -41,7 +41,7 @@ NOTATIONS = (
         " declare it static if it describes the series, or drop it with data.source.drop",
     ),
     (
-        r"[^\d+-]{1,3} ?[+-]?[\d.,]+|[+-]?[\d.,]+ ?[^\d]{1,3}",
+        r"[^\d.,+-]{1,3} ?[+-]?[\d.,]+|[+-]?\d[\d.,]* ?[^\d]{1,3}",
         "write numbers without their unit, or drop the column with data.source.drop",
     ),
 )

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lanecast.data.cutoffs import complete_until, rolling_cutoffs
-from lanecast.data.odd_lanes import odd_lanes
+from lanecast.data.ingest.odd_lanes import odd_lanes
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
 from small_tables import load, says

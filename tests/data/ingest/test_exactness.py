@@ -1,0 +1,21 @@
+import numpy as np
+
+from lanecast.data.ingest.exactness import exactness_warnings
+
+
+def column(*values):
+    return np.array(values, dtype=np.float32)[:, None]
+
+
+def test_whole_numbers_beyond_what_float32_holds_are_told_by_column():
+    values = np.hstack([column(1, 2**24, np.nan), column(5, 2**24 + 4, -(2**27)), column(1, 2, 3)])
+    (warning,) = exactness_warnings(values, ["y", "stock", "price"])
+    assert "column 'stock' holds whole numbers up to 134217728" in warning
+    assert "2 rows lie beyond" in warning
+    assert "multiple of 16" in warning
+
+
+def test_the_last_exact_number_and_fractions_are_not_told():
+    assert exactness_warnings(column(2**24, -(2**24)), ["y"]) == ()
+    assert exactness_warnings(column(0.5, 2e9), ["y"]) == ()
+    assert exactness_warnings(column(np.nan), ["y"]) == ()
