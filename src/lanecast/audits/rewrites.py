@@ -194,14 +194,17 @@ def order_changed(tables: RawTables) -> RawTables:
 def as_delivered(tables: RawTables) -> RawTables:
     """The table as it came at the cutoff: what was not known is not there.
 
-    Known columns of the steps ahead stand in the future table.
+    Known columns of the steps ahead stand in the future table.  Left as it is under ``absent:
+    zero`` with a late target and no ``until``: a table that ends here cannot say of its newest
+    zeros that they have come, as a longer one does.
     """
     schema, frame = tables.schema, tables.frame.copy()
+    if schema.absent == "zero" and schema.delay_steps(TARGET) and schema.until is None:
+        return tables
     ahead = tables.ahead(frame)
     for name in schema.past:
         frame[name] = frame[name].where(ahead <= schema.last_visible(name))
-    # Under ``absent: zero`` the last row says up to when rows have come: that of the cutoff has.
-    kept = (ahead <= 0) & (~tables.hidden_rows(frame) | (schema.absent == "zero"))
+    kept = (ahead <= 0) & ~tables.hidden_rows(frame)
     future = None
     if schema.known:
         columns = [ID, TIME, *schema.known]
