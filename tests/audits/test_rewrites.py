@@ -23,6 +23,9 @@ KINDS: dict[str, Callable[[], RawTables]] = {
     "the target alone": lambda: raw_tables(schema_of(*PLAIN, "late", "miles", "origin", "dest")),
     "a table of the future": lambda: with_future(raw_tables(schema_of())),
     "gaps": lambda: raw_tables(schema_of(), gaps=True),
+    "absent rows are zeros, known at once": lambda: raw_tables(
+        schema_of(*PLAIN, absent="zero", y={"delay": None}), gaps=True
+    ),
     "absent rows are zeros": lambda: raw_tables(schema_of(*PLAIN, absent="zero"), gaps=True),
 }
 EVERY = tuple(REWRITES)

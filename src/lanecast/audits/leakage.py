@@ -53,7 +53,7 @@ class Subject:
     """
 
     table: SourceTable
-    future: pd.DataFrame | None = None
+    future: SourceTable | None = None
     schema: Schema
     lay_out: Callable[[SourceTable, pd.DataFrame | None], Panel]
     model: Forecaster
@@ -72,9 +72,10 @@ class Subject:
         """What it reads, as it is."""
         further = self.step or 0
         return RawTables(
-            frame=_with_times(self.table.frame),
+            frame=_with_times(self.table, self.schema),
             statics=self.table.statics,
-            future=None if self.future is None else _with_times(self.future),
+            future=None if self.future is None else _with_times(self.future, self.schema),
+            fills=self.table.fills,
             schema=self.schema,
             cutoff=self.cutoff,
             reach=self.spec.horizon + further,
@@ -221,8 +222,8 @@ def probe(subject: Subject, *, controls: bool = True, bisect: bool = True) -> Le
         skill["as it is"] = skill_of(base, subject)
         # The rows after the last target belong to the order of time, so controls go without them.
         for name, table in (
-            ("shuffled", shuffled(subject.table, subject.seed)),
-            ("reversed", time_reversed(subject.table, subject.schema)),
+            ("shuffled", shuffled(tables.source, subject.seed)),
+            ("reversed", time_reversed(tables.source, subject.schema)),
         ):
             other = replace(tables, frame=table.frame, future=None)
             skill[name] = skill_of(answer(subject, other), subject)
@@ -293,9 +294,11 @@ def answer(subject: Subject, tables: RawTables, *, refit: str | None = None) -> 
     )
 
 
-def _with_times(frame: pd.DataFrame) -> pd.DataFrame:
-    """Times as such, where they are text in the table."""
-    return frame.assign(**{TIME: clean_times(frame[TIME], frame[ID])})
+def _with_times(table: SourceTable, schema: Schema) -> pd.DataFrame:
+    """The frame with times as such, where they are text or of another zone in the table."""
+    frame = table.frame
+    times = clean_times(frame[TIME], frame[ID], freq=schema.freq, dates=table.dates)
+    return frame.assign(**{TIME: times})
 
 
 def _some(forecasts: Forecasts, rows_W: np.ndarray) -> Forecasts:

@@ -8,7 +8,7 @@ and rows, goes by their names, so that no order among them survives.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 import numpy as np
@@ -38,6 +38,7 @@ class RawTables:
     frame: pd.DataFrame
     statics: pd.DataFrame | None = None
     future: pd.DataFrame | None = None
+    fills: Mapping[str, float] = field(default_factory=dict)  # as in `SourceTable`
     schema: Schema
     cutoff: pd.Timestamp
     reach: int
@@ -46,7 +47,7 @@ class RawTables:
     @property
     def source(self) -> SourceTable:
         """The table as a source gives it."""
-        return SourceTable(frame=self.frame, statics=self.statics)
+        return SourceTable(frame=self.frame, statics=self.statics, fills=self.fills)
 
     @property
     def length(self) -> pd.Timedelta:
@@ -160,7 +161,7 @@ def zeros_written(tables: RawTables) -> RawTables:
     schema, frame = tables.schema, tables.frame
     if schema.absent != "zero":
         return tables
-    fills = {name: _fill(schema, name) for name in schema.stored}
+    fills = {name: _fill(tables, name) for name in schema.stored}
     ahead = tables.ahead(frame)
     last = int(ahead[frame[TARGET].notna()].max())
     blocks = [frame]
@@ -193,9 +194,13 @@ def order_changed(tables: RawTables) -> RawTables:
 def as_delivered(tables: RawTables) -> RawTables:
     """The table as it came at the cutoff: what was not known is not there.
 
-    Known columns of the steps ahead stand in the future table.
+    Known columns of the steps ahead stand in the future table.  Left as it is under ``absent:
+    zero`` with a late target and no ``until``: a table that ends here cannot say of its newest
+    zeros that they have come, as a longer one does.
     """
     schema, frame = tables.schema, tables.frame.copy()
+    if schema.absent == "zero" and schema.delay_steps(TARGET) and schema.until is None:
+        return tables
     ahead = tables.ahead(frame)
     for name in schema.past:
         frame[name] = frame[name].where(ahead <= schema.last_visible(name))
@@ -326,10 +331,11 @@ def _stacked(blocks: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([block for block in blocks if len(block)], ignore_index=True)
 
 
-def _fill(schema: Schema, name: str) -> float:
+def _fill(tables: RawTables, name: str) -> float:
     """What a written row holds where the absent one is a zero; NaN: nothing."""
+    schema = tables.schema
     declared = schema.columns[name]
-    if getattr(declared, "absent", None) is not None:
+    if declared.absent is not None:
         return float(declared.absent)
     is_zero = name == TARGET or name in schema.known or declared.scale == "target"
-    return 0.0 if is_zero else float("nan")
+    return tables.fills.get(name, 0.0 if is_zero else float("nan"))
