@@ -12,7 +12,7 @@ def test_whole_numbers_beyond_what_float32_holds_are_told_by_column():
     (warning,) = exactness_warnings(values, ["y", "stock", "price"])
     assert "column 'stock' holds whole numbers up to 134217728" in warning
     assert "2 rows lie beyond" in warning
-    assert "multiple of 16" in warning
+    assert "in steps of 16" in warning
 
 
 def test_the_last_exact_number_and_fractions_are_not_told():

@@ -21,11 +21,10 @@ def exactness_warnings(values_RX: np.ndarray, names: Sequence[str]) -> tuple[str
         beyond = np.abs(values) > EXACT
         if not beyond.any() or (values % 1 != 0).any():
             continue
-        largest = float(np.abs(values).max())
+        largest = np.abs(values).max()
         warnings.append(
             f"column {name!r} holds whole numbers up to {largest:.0f}; float32 keeps them exactly"
-            f" up to {EXACT} (2^24), and {int(beyond.sum())} rows lie beyond, the largest rounded to"
-            f" a multiple of {float(np.spacing(np.float32(largest))):.0f}; bring the column into a"
-            " larger unit if that matters"
+            f" up to {EXACT} (2^24), and {int(beyond.sum())} rows lie beyond, the largest in steps"
+            f" of {np.spacing(largest):.0f}; bring the column into a larger unit if that matters"
         )
     return tuple(warnings)
