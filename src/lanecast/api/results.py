@@ -29,6 +29,7 @@ from lanecast.report.forecast_summary import headline, total_lines
 from lanecast.report.rendering import plain_lines
 from lanecast.report.table import Comparison
 from lanecast.runs.reading import CompletedRun
+from lanecast.runs.semantics import SEMANTICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -187,7 +188,9 @@ class BacktestResult:
                 "choices": {"model": label},
                 "config": config,
                 "config_hash": label,
+                "semantics": SEMANTICS,
                 "seed": self.seed,
+                "model": {"seeded": self.model.describe().seeded},
                 "timings": {"total": sum(self.core.seconds.values())},
                 **self.core.scores.to_record(),
             },
@@ -217,7 +220,7 @@ class ComparisonResult:
     def table(self) -> pd.DataFrame:
         """One row for each name, best first: metrics, their deviation over seeds, differences.
 
-        With a baseline: ``<metric>_difference`` with its interval, Holm's p-value, the verdict, and
+        With a baseline: ``<metric>_difference`` with its interval, p-value and verdict, and
         ``mcs_p``, the p-value in the model confidence set.
         """
         table = self.comparison.table

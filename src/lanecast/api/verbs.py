@@ -20,8 +20,8 @@ from lanecast.api.words import in_python, python_words
 from lanecast.config import instantiate
 from lanecast.config.choosing import composed, plan_config
 from lanecast.data.cutoffs import cutoff_step, rolling_cutoffs
-from lanecast.data.ingest.statics import encoded_as
 from lanecast.data.panel import Panel
+from lanecast.data.statics import encoded_as
 from lanecast.errors import ConfigError, ScenarioError
 from lanecast.models.protocol import Forecaster
 from lanecast.pipeline import backtesting, folds, forecasting, opening, scenarios
@@ -112,7 +112,7 @@ def compare(
     """Backtests of the same labels in one table, best first.
 
     ``backtests``: results, which are called by their models; a mapping from names to results, or
-    to several results of one name (other seeds, which a verdict needs); or run folders, as
+    to several results of one name (other seeds, as a network needs); or run folders, as
     ``compare runs=`` takes them.  ``baseline`` names the row that the others are paired with by
     cutoff (difference, interval of ``confidence``, verdict); by default the yardstick, which is
     the best plain row.

@@ -59,7 +59,7 @@ class Label:
     y_BH: Tensor
     seen_BH: Tensor
 
-    def rows(self, chosen: Tensor) -> Label:
+    def rows(self, chosen: Tensor | slice) -> Label:
         """The labels of some windows."""
         return Label(y_BH=self.y_BH[chosen], seen_BH=self.seen_BH[chosen])
 
@@ -72,16 +72,17 @@ class Gatherer:
     """
 
     def __init__(self, panel: Panel, spec: WindowSpec, device: str | torch.device = "cpu") -> None:
+        panel = panel.packed if panel.issued_names else panel
         self.spec = spec
         self.device = torch.device(device)
         self._num_past = len(panel.schema.past)
-        self._values = panel.values.to(self.device)
+        self._values = panel.store.to(self.device)
         self._calendar = panel.calendar.to(self.device)
         self._statics = panel.statics.to(self.device)
         self._issued = panel.issued.to(self.device) if panel.issued_names else None
-        self._low = torch.from_numpy(panel.offsets[:-1]).to(self.device)
-        self._high = torch.from_numpy(panel.offsets[1:]).to(self.device)
-        self._base = torch.from_numpy(panel.offsets[:-1] - panel.start).to(self.device)
+        self._low = torch.from_numpy(panel.low).to(self.device)
+        self._high = torch.from_numpy(panel.high).to(self.device)
+        self._base = torch.from_numpy(panel.low - panel.start).to(self.device)
         self._ahead = torch.arange(1 - spec.context, spec.horizon + 1, device=self.device)
         past, future = visibility(panel, spec)
         self._all_visible = bool(past.all() and future.all())
@@ -110,10 +111,10 @@ class Gatherer:
         self, runs: Runs, index: WindowIndex, series_B: Tensor, cutoff_B: Tensor
     ) -> tuple[WindowBatch, Label, Tensor]:
         """The windows run by run, and the odd ones, of which it says nothing true."""
-        context, low_W = self.spec.context, self._panel.offsets[index.series_W]
+        context, low_W = self.spec.context, self._panel.low[index.series_W]
         origin_W = low_W + index.cutoff_W + 1 - self._panel.start[index.series_W]
         missing_W = low_W - (origin_W - context)  # steps read that lie before the series
-        usable_W = origin_W + self.spec.horizon <= self._panel.offsets[1:][index.series_W]
+        usable_W = origin_W + self.spec.horizon <= self._panel.room[index.series_W]
         usable_W &= (origin_W >= context) & (missing_W < context)
         if self._calendar.shape[1]:
             usable_W &= index.cutoff_W + 1 >= context

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lanecast.data.as_known import AsKnown
 from lanecast.data.panel import Panel
 from lanecast.errors import ConfigError
 
@@ -141,6 +142,8 @@ def table_hierarchy(frame: pd.DataFrame, panel: Panel) -> Hierarchy:
         labels, names, weights = names[-count:], names[:-count], weights[:-count]
     place = {name: at for at, name in enumerate(labels)}
     series = [str(name) for name in panel.series]
+    if isinstance(panel, AsKnown):  # what has not begun is not there, though the matrix has it
+        series += [str(name) for name in panel.yet_to_begin if str(name) in place]
     if missing := sorted(set(series) - set(place)):
         raise ConfigError(
             f"the summing matrix has no bottom series {missing[0]!r}, but the panel has; its first"
@@ -155,7 +158,10 @@ def table_hierarchy(frame: pd.DataFrame, panel: Panel) -> Hierarchy:
     levels = _levels(weights)
     levels[BOTTOM] = len(names) + np.arange(count)
     sums = sparse.vstack([sparse.csr_matrix(weights), sparse.identity(count)], format="csr")
-    return Hierarchy(names=(*names, *series), sums_MN=sums, levels=levels)
+    whole = Hierarchy(names=(*names, *series), sums_MN=sums, levels=levels)
+    if len(series) == panel.num_series:
+        return whole
+    return whole.kept(np.arange(count) < panel.num_series)[0]
 
 
 def _levels(weights_UN: np.ndarray) -> dict[str, np.ndarray]:

@@ -18,9 +18,9 @@ def labels(panel: Panel, index: WindowIndex, horizon: int) -> tuple[np.ndarray, 
 
     A cell outside its series, or missing in the panel, is 0 and not seen.
     """
-    target = panel.column(TARGET).numpy()
-    first_W = index.cutoff_W + 1 + (panel.offsets[:-1] - panel.start)[index.series_W]
-    low_W, high_W = panel.offsets[index.series_W], panel.offsets[index.series_W + 1]
+    target = panel.cells(TARGET).numpy()
+    first_W = index.cutoff_W + 1 + (panel.low - panel.start)[index.series_W]
+    low_W, high_W = panel.low[index.series_W], panel.high[index.series_W]
     if len(index) and (first_W >= low_W).all() and (first_W + horizon <= high_W).all():
         y_WH = sliding_window_view(target, horizon)[first_W]  # whole answers are runs of cells
         seen_WH = np.isfinite(y_WH)

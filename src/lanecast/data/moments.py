@@ -53,7 +53,8 @@ def _merged_moments(panel: Panel, until: int) -> tuple[Tensor, Tensor]:
     room = torch.empty(SPAN, len(delays), dtype=torch.float64)  # taken anew it would not be reused
     for low in range(0, panel.num_cells, SPAN):
         high = min(low + SPAN, panel.num_cells)
-        known_CX = torch.isfinite(panel.values[low:high])
+        values_CX = panel.store[panel.places(low, high)]
+        known_CX = torch.isfinite(values_CX)
         step_C = torch.from_numpy(cell_steps(panel, low, high))
         latest = int(step_C.max())
         for column, delay in enumerate(delays):
@@ -61,7 +62,7 @@ def _merged_moments(panel: Panel, until: int) -> tuple[Tensor, Tensor]:
                 known_CX[:, column] &= step_C + delay <= until
         hidden_CX = known_CX.logical_not()
         number = known_CX.sum(dim=0)
-        block_CX = room[: high - low].copy_(panel.values[low:high])
+        block_CX = room[: high - low].copy_(values_CX)
         mean_X = block_CX.masked_fill_(hidden_CX, 0.0).sum(dim=0) / number.clamp(min=1)
         apart = block_CX.sub_(mean_X).masked_fill_(hidden_CX, 0.0).pow_(2).sum(dim=0)
         both, shift = (count + number).clamp(min=1), mean_X - mean
@@ -97,7 +98,7 @@ def lower_medians(values: Tensor, count_N: Tensor) -> Tensor:
 
 def _known(panel: Panel, name: str, until: int) -> Tensor:
     known = torch.from_numpy(cell_steps(panel) + _delay(panel, name) <= until)
-    column = panel.column(name)[known]
+    column = panel.cells(name)[panel.places(0, panel.num_cells)][known]
     return column[torch.isfinite(column)].double()
 
 

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from lanecast.data.presence import Presence
-from lanecast.data.schema import ID, TARGET, TIME, Schema
+from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
 from lanecast.errors import SchemaError
 
 
@@ -30,6 +31,7 @@ class TableNames:
     id: tuple[str, ...] = (ID,)
     time: str = TIME
     target: str = TARGET
+    source: Mapping[str, Any] = field(default_factory=dict)  # how its files are written
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -37,11 +39,13 @@ class Panel:
     """Shapes: ``N`` series, ``X`` stored columns (``schema.stored``), ``F`` calendar columns,
     ``C`` encoded static columns, ``T`` steps of the grid (at least up to the last row).
 
-    ``attributes`` keeps the static columns as they were given, for slices and hierarchies.
+    ``attributes`` keeps the static columns as they were given, for slices and hierarchies, and the
+    dates of closings.
     ``issued`` holds forecasts of ``V`` further columns as they were issued at each cell's step, for
     the 1st, 2nd ... step after it: a window reads those of its cutoff, so it sees no later issue.
     ``counts`` says what the border did on the way in (rows, filled gaps, zeros, dropped series).
     ``table`` keeps the table's own names: tables of the days ahead may use them.
+    ``warnings`` say what the table holds that is no fault, and may be meant otherwise.
     """
 
     schema: Schema
@@ -59,6 +63,7 @@ class Panel:
     issued: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))  # [cells, H, V] float32
     issued_names: tuple[str, ...] = ()
     table: TableNames = TableNames()
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         columns = self.schema.columns.items()
@@ -86,6 +91,49 @@ class Panel:
         return self.start + np.diff(self.offsets)
 
     @property
+    def store(self) -> Tensor:
+        """Where the cells lie, [.., X]: ``low`` and ``high`` say where each series does.
+
+        Whoever reads through these three copies nothing of a panel as it was known at a step
+        (`lanecast.data.as_known`), in whose ``values`` it stands packed.
+        """
+        return self.values
+
+    @property
+    def low(self) -> np.ndarray:
+        """Place of the first cell of each series in the store, [N]."""
+        return self.offsets[:-1]
+
+    @property
+    def high(self) -> np.ndarray:
+        """The place after the last cell of each series in the store, [N]."""
+        return self.offsets[1:]
+
+    @property
+    def known_high(self) -> np.ndarray:
+        """The place after the last cell of each series that may hold a target, [N]."""
+        return self.high
+
+    @property
+    def room(self) -> np.ndarray:
+        """As ``high``, with cells that are read only to be masked, [N]."""
+        return self.high
+
+    @property
+    def packed(self) -> Panel:
+        """The panel with all of its cells one after another: itself."""
+        return self
+
+    def places(self, low: int, high: int) -> slice | Tensor:
+        """Where the cells ``low .. high - 1``, counted over all series, lie in the store."""
+        return slice(low, high)
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """A number for the name of each series, [N] uint64: what noise is a function of."""
+        return name_keys(self.series)
+
+    @property
     def known_names(self) -> tuple[str, ...]:
         """The ``K`` axis of a window: known_future columns, the calendar, what was issued."""
         return (*self.schema.known, *self.calendar_names, *self.issued_names)
@@ -93,15 +141,20 @@ class Panel:
     @cached_property
     def presence(self) -> Presence:
         """Which cells hold a target."""
-        return Presence.of(self.values[:, 0])
+        return Presence.of(self.store[:, 0])
+
+    @cached_property
+    def activity(self) -> Presence:
+        """Which cells hold a target that is not 0."""
+        return Presence.of(self.store[:, 0], nonzero=True)
 
     @cached_property
     def last_step(self) -> int:
         """Last step at which any series has a target; the latest possible cutoff."""
-        last_N = self.presence.last(self.offsets[:-1], self.offsets[1:])
+        last_N = self.presence.last(self.low, self.known_high)
         if (last_N < 0).all():
             raise SchemaError("the panel holds no target value at all; check the y column")
-        step_N = self.start + last_N - self.offsets[:-1]
+        step_N = self.start + last_N - self.low
         return int(step_N[last_N >= 0].max())
 
     @cached_property
@@ -116,6 +169,8 @@ class Panel:
         digest.update(repr(self.calendar_names).encode() + self.calendar.numpy().tobytes())
         if self.issued_names:
             digest.update(repr(self.issued_names).encode() + self.issued.numpy().tobytes())
+        for name in self.schema.closing:
+            digest.update(np.asarray(self.attributes[name], "datetime64[ns]").tobytes())
         return digest.hexdigest()[:16]
 
     def step_of(self, time: str | pd.Timestamp | np.datetime64) -> int:
@@ -134,13 +189,22 @@ class Panel:
         """Start of the period of ``step``, which may lie beyond the grid."""
         if 0 <= step < len(self.times):
             return pd.Timestamp(self.times[step])
-        from lanecast.data.schema import step_length
-
         return pd.Timestamp(self.times[0]) + step * step_length(self.schema.freq)
+
+    def noise_keys(
+        self, series_W: np.ndarray, cutoff_W: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the noise of a window is a function of: its series' name and its cutoff's time, [W].
+
+        Neither the number of a series nor that of a step is: both change with the table.
+        """
+        length = np.timedelta64(step_length(self.schema.freq).to_timedelta64(), "ns")
+        times_W = self.times[0] + np.asarray(cutoff_W, dtype=np.int64) * length
+        return self.keys[series_W], times_W.astype("datetime64[s]").astype(np.int64)
 
     def count_targets(self, series: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
         """Number of present targets of each ``series`` in the steps ``first..last``, inclusive."""
-        low, high = self.offsets[series], self.offsets[series + 1]
+        low, high = self.low[series], self.known_high[series]
         begin = np.clip(low + first - self.start[series], low, high)
         stop = np.clip(low + last + 1 - self.start[series], begin, high)
         return self.presence.before(stop) - self.presence.before(begin)
@@ -156,6 +220,10 @@ class Panel:
             if (present := np.isfinite(values)).any():
                 totals[number] = values[present].sum(dtype=np.float64)
         return totals
+
+    def cells(self, name: str) -> Tensor:
+        """One stored column of the store, to be read between ``low`` and ``high``."""
+        return self.store[:, self.schema.stored.index(name)]
 
     def column(self, name: str) -> Tensor:
         """One stored column as a view, [cells]; NaN where missing."""
@@ -195,3 +263,9 @@ class Panel:
             values=self.values[kept],
             issued=self.issued[kept] if self.issued_names else self.issued,
         )
+
+
+def name_keys(names: Sequence[str] | np.ndarray) -> np.ndarray:
+    """The first 8 bytes of the SHA-256 of each name, [N] uint64."""
+    digests = (hashlib.sha256(str(name).encode()).digest()[:8] for name in names)
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)

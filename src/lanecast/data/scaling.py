@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lanecast.data.as_known import begun
 from lanecast.data.gather import WindowBatch
 from lanecast.data.links import LARGEST
 from lanecast.data.moments import cell_steps, column_moments, lower_medians, series_blocks
@@ -22,7 +23,6 @@ from lanecast.errors import CheckpointError, ConfigError, LeakageError
 
 METHODS = ("identity", "standard", "robust", "mean_abs")
 LINKS = ("identity", "log1p")
-_FLOOR = 1e-6
 _FLAT = 1e-6  # of the location: a smaller spread is rounding, and the values are constant
 _SHARE = 0.1  # of the usual level: the scale of a window or series that has no spread
 _OLD_UNIT = torch.ones(())  # what had no spread was scaled by, before it had a unit
@@ -85,11 +85,14 @@ class Scaler(nn.Module):
         size = means.abs()
         sd = torch.where(sd > _FLAT * size, sd, torch.where(size > 0, size, 1.0)).float()
         self.register_buffer("sds", sd)
+        rows = torch.from_numpy(begun(panel, until))  # a series yet to begin tells nothing
         statics = panel.statics if panel.statics.numel() else torch.zeros(panel.num_series, 0)
+        statics = statics[rows] if len(rows) else torch.zeros_like(statics)
         mean = statics.mean(dim=0)
         sd = ((statics - mean) ** 2).mean(dim=0).sqrt()
         self.register_buffer("static_mean", mean)
-        self.register_buffer("static_sd", torch.where(sd > _FLOOR, sd, 1.0))
+        unit = torch.where(mean != 0, mean.abs(), 1.0)
+        self.register_buffer("static_sd", torch.where(sd > _FLAT * mean.abs(), sd, unit))
         self._fit_series(panel, until - schema.delay_steps(TARGET))
         self.fitted_until = until
         return self.bind(panel)
@@ -124,7 +127,7 @@ class Scaler(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Location, scale, level and whether anything is known of series ``first .. end - 1``."""
         low, high, num = int(panel.offsets[first]), int(panel.offsets[end]), end - first
-        y = panel.column(TARGET)[low:high].double()
+        y = panel.cells(TARGET)[panel.places(low, high)].double()
         use = torch.isfinite(y) & torch.from_numpy(cell_steps(panel, low, high) <= last)
         if self.link == "log1p" and (y[use] < 0).any():
             raise ConfigError(

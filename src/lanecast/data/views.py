@@ -5,14 +5,14 @@ Axes: ``N`` series, ``W`` windows, ``T`` steps of a window, ``H`` horizon, ``X``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from lanecast.data.panel import Panel
-from lanecast.data.schema import TARGET, Column, Schema
+from lanecast.data.schema import TARGET, Column
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import SchemaError
 
@@ -26,10 +26,9 @@ def with_roles(panel: Panel, columns: Mapping[str, Column | None]) -> Panel:
         for name, column in panel.schema.columns.items()
         if columns.get(name, column) is not None
     }
-    schema = Schema(
-        freq=panel.schema.freq,
+    schema = replace(
+        panel.schema,
         columns={name: column for name, column in declared.items() if column is not None},
-        absent=panel.schema.absent,
     )
     order = [panel.schema.stored.index(name) for name in schema.stored]
     return replace(panel, schema=schema, values=panel.values[:, order].contiguous())
@@ -51,14 +50,30 @@ def with_values(panel: Panel, columns: Mapping[str, np.ndarray]) -> Panel:
 
 def with_target(panel: Panel) -> Panel:
     """Only the series that have a target at all; the panel itself where every series has one."""
-    has_N = np.diff(panel.presence.before(panel.offsets)) > 0
+    has_N = panel.presence.before(panel.known_high) > panel.presence.before(panel.low)
     return panel if has_N.all() else panel.select(np.flatnonzero(has_N))
+
+
+def of_series(panel: Panel, at: WindowIndex, names: Sequence[str]) -> tuple[Panel, WindowIndex]:
+    """The panel of exactly the series named, in that order, and the windows in its numbering.
+
+    Both as they are where no other series is there, one of them is not, or a window is of another.
+    """
+    if len(names) >= panel.num_series:
+        return panel, at
+    place = {str(name): number for number, name in enumerate(panel.series)}
+    rows = np.array([place.get(name, -1) for name in names], dtype=np.int64)
+    if (rows < 0).any() or not np.isin(at.series_W, rows).all():
+        return panel, at
+    place_N = np.full(panel.num_series, -1, dtype=np.int64)
+    place_N[rows] = np.arange(len(rows))
+    index = WindowIndex(series_W=place_N[at.series_W], cutoff_W=at.cutoff_W)
+    return panel.select(rows), index
 
 
 def cells_of(panel: Panel, at: WindowIndex, ahead_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cell numbers at ``cutoff + ahead``, clamped into the series, and which lie inside, [W, T]."""
-    low_W1 = panel.offsets[at.series_W][:, None]
-    high_W1 = panel.offsets[at.series_W + 1][:, None]
+    low_W1, high_W1 = panel.low[at.series_W][:, None], panel.high[at.series_W][:, None]
     cell_WT = low_W1 + (at.cutoff_W - panel.start[at.series_W])[:, None] + ahead_T
     inside_WT = (cell_WT >= low_W1) & (cell_WT < high_W1)
     return np.clip(cell_WT, low_W1, high_W1 - 1), inside_WT
@@ -79,7 +94,7 @@ def unfolded(
     there; NaN is a missing value.  The target of the steps ahead is blanked: no model can read an
     answer here.
     """
-    ahead_T = np.arange(1 - history, horizon + 1)
+    panel, ahead_T = panel.packed, np.arange(1 - history, horizon + 1)
     cell_WT, inside_WT = cells_of(panel, at, ahead_T)
     values = panel.values.numpy()[cell_WT]
     values[~inside_WT] = np.nan

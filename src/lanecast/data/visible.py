@@ -20,11 +20,11 @@ def cells(panel: Panel, at: WindowIndex, name: str, ahead_T: np.ndarray) -> np.n
 
     Nothing is hidden here: use `visible` for what a model reads and `labels` for its answers.
     """
-    low_W, high_W = panel.offsets[at.series_W], panel.offsets[at.series_W + 1]
+    low_W, high_W = panel.low[at.series_W], panel.high[at.series_W]
     cell_WT = (low_W - panel.start[at.series_W] + at.cutoff_W)[:, None] + ahead_T
     inside_WT = (cell_WT >= low_W[:, None]) & (cell_WT < high_W[:, None])
-    values = panel.column(name).numpy()
-    x_WT = values[np.clip(cell_WT, 0, max(panel.num_cells - 1, 0))].astype(np.float64)
+    values = panel.cells(name).numpy()
+    x_WT = values[np.clip(cell_WT, 0, max(len(values) - 1, 0))].astype(np.float64)
     return np.where(inside_WT & np.isfinite(x_WT), x_WT, np.nan)
 
 
@@ -53,9 +53,9 @@ def rolling_origins(
     Windows with fewer than ``min_context`` visible targets are left out.
     """
     every = training_windows(panel, until=until, spec=replace(spec, train_stride=stride))
-    count_N = np.diff(every.before_N)
-    kept_N = np.minimum(count_N, per_series)
-    rows = np.repeat(every.before_N[1:], kept_N) - 1 - _countdown(kept_N)
+    before_N = every.before_series(panel.num_series)
+    kept_N = np.minimum(np.diff(before_N), per_series)
+    rows = np.repeat(before_N[1:], kept_N) - 1 - _countdown(kept_N)
     index = every.decode(rows)
     first = index.cutoff_W - spec.context + 1
     last = index.cutoff_W - panel.schema.delay_steps(TARGET)

@@ -21,7 +21,7 @@ def seasonal_scale(panel: Panel, index: WindowIndex, season: int) -> np.ndarray:
 
     Pairs with a missing value do not count; nan if there is no pair.
     """
-    target = panel.column(TARGET).numpy()
+    target = panel.cells(TARGET).numpy()
 
     def differences(low: int, high: int) -> np.ndarray:
         first = min(max(low, season), high)
@@ -40,7 +40,7 @@ def seasonal_scale(panel: Panel, index: WindowIndex, season: int) -> np.ndarray:
 
 def mean_volume(panel: Panel, index: WindowIndex, context: int) -> np.ndarray:
     """Mean absolute target over the known part of each context, [W]; 0 if none is known."""
-    target = panel.column(TARGET).numpy()
+    target = panel.cells(TARGET).numpy()
     low_W, stop_W = _known(panel, index)
     first_W = low_W + index.cutoff_W - context + 1 - panel.start[index.series_W]
     begin_W = np.clip(first_W, low_W, stop_W)
@@ -57,7 +57,7 @@ def age(panel: Panel, index: WindowIndex) -> np.ndarray:
 
 def _known(panel: Panel, index: WindowIndex) -> tuple[np.ndarray, np.ndarray]:
     """First cell of each window's series and the cell after the last target known at its cutoff."""
-    low_W, high_W = panel.offsets[index.series_W], panel.offsets[index.series_W + 1]
+    low_W, high_W = panel.low[index.series_W], panel.high[index.series_W]
     last_W = index.cutoff_W - panel.schema.delay_steps(TARGET) - panel.start[index.series_W]
     return low_W, np.clip(low_W + last_W + 1, low_W, high_W)
 

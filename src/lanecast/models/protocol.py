@@ -17,6 +17,8 @@ from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, split
 from lanecast.errors import ConfigError
 
+SEEDED = ("nothing", "quantiles", "all")  # what another seed may change; all: the points too
+
 
 class Reporter(Protocol):
     """Where a fit leaves its curves and checkpoints; `lanecast.runs` provides the real one."""
@@ -71,7 +73,11 @@ class Capabilities:
     quantiles: where they come from: "model", "residuals", "conformal", "paths" or "members".
     do_validity: what it may be asked about actions; more than "associational" needs a construction.
     horizons: whether `Forecaster.with_horizon` gives a copy.
+    alone: whether the answer to a window depends on that window and the fit, and on nothing else of
+    the panel: only then are several cutoffs asked in one call.
+    series: the only ones it can forecast, where it takes all of its fit at once; None: any.
     reads_issued: whether it reads the columns that a causal layer issues with each forecast.
+    seeded: what another seed may change, one of `SEEDED`: where it may, one fit proves little.
     validation: how its own fit is judged; None where it validates nothing.
     graph: the causal graph that it is coupled to, ``causal`` what was learned of it.
 
@@ -85,7 +91,10 @@ class Capabilities:
     quantiles: str
     do_validity: str = "associational"
     horizons: bool = False
+    alone: bool = False
+    series: tuple[str, ...] | None = None
     reads_issued: bool = False
+    seeded: str = "all"
     validation: Validation | None = None
     graph: Any = None  # this room imports no causal one
     static_names: tuple[str, ...] | None = None

@@ -101,9 +101,7 @@ def backtest(
         model=results.model,
         folds=tuple(folds),
         futures=others.scores(scores.values["wape"], panel, windows, season=season),
-        windows=window_facts(
-            panel, forecasts.index, context=windows.context, num_cutoffs=len(cutoffs)
-        ),
+        windows=window_facts(panel, forecasts.index, context=windows.context, cutoffs=cutoffs),
         seconds={
             "fit": sum(fold.fit_seconds for fold in results.folds),
             "predict": sum(fold.predict_seconds for fold in results.folds),

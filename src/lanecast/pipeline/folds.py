@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from lanecast.data.as_known import as_known
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import ConfigError
+from lanecast.models.as_known import answerable, predict_as_known
 from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.whatif.leakage import OtherFutures
 
@@ -86,7 +88,7 @@ def fitted(
     With ``window`` it learns from the last so many steps alone (sliding).
     """
     history = panel if window == "expanding" else panel.since(until - window + 1)
-    return model.clone().fit(history, until=until, reporter=reporter)
+    return model.clone().fit(as_known(history, until), until=until, reporter=reporter)
 
 
 def forecast_fold(
@@ -103,8 +105,9 @@ def forecast_fold(
     if refit:
         model = fitted(panel, model, until=fold.until, window=options.window, reporter=reporter)
     ready = time.perf_counter()
-    at = windows_at(panel, fold.cutoffs, options.windows)
-    forecasts = model.predict(
+    at = answerable(model, panel, windows_at(panel, fold.cutoffs, options.windows), reporter)
+    forecasts = predict_as_known(
+        model,
         panel,
         at=at,
         quantiles=list(options.quantiles),

@@ -7,10 +7,11 @@ predicts well and cannot say what an action does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lanecast.causal.attribution.sensitivity import Band, band
+from lanecast.data.as_known import AsKnown
 from lanecast.data.ingest.layout import check_future
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
@@ -18,6 +19,7 @@ from lanecast.data.views import with_roles
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import NotIdentified, ScenarioError
 from lanecast.interventions import Intervention
+from lanecast.models.as_known import view_at
 from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.pipeline.facts import model_facts, window_facts
 from lanecast.pipeline.opening import coupled_part
@@ -89,12 +91,17 @@ def what_if(
     at = _windows(panel, windows, panel.last_step if cutoff is None else cutoff)
     # Futures of treatments that are not there are drawn from their policies.
     check_future(with_roles(panel, dict.fromkeys(columns_of(graph).values())), at, windows)
+    known, index = view_at(panel, at, inside.describe())
     not_identified = unidentified(graph, do, windows.horizon)
     limits = None
     if graph.target in not_identified:
-        limits = _band(inside, panel, at, do, bounds, why=not_identified[graph.target])
-    answer = answered(inside, panel, at, do=do, samples=samples, seed=seed)
-    answer = _coherent(answer, model, inside, panel, at, seed=seed)
+        limits = _band(inside, known, index, do, bounds, why=not_identified[graph.target])
+    answer = answered(inside, known, index, do=do, samples=samples, seed=seed)
+    answer = _coherent(answer, model, inside, known, index, seed=seed)
+    nodes = {
+        name: replace(arms, at=_in_panel(arms.at, known)) for name, arms in answer.nodes.items()
+    }
+    answer = replace(answer, nodes=nodes)
     badge = _earned(badge, answer, allow_associational, reporter)
     for warning in (*answer.warnings, *not_identified.values()):
         _warn(reporter, warning)
@@ -108,7 +115,7 @@ def what_if(
         not_identified=not_identified,
         band=limits,
         model=inside,
-        windows=window_facts(panel, at, context=windows.context, num_cutoffs=1),
+        windows=window_facts(panel, at, context=windows.context, cutoffs=[int(at.cutoff_W[0])]),
         facts=model_facts(inside),
     )
 
@@ -121,6 +128,10 @@ def _windows(panel: Panel, windows: WindowSpec, cutoff: int) -> WindowIndex:
             f" {panel.time_of(cutoff)}; set another cutoff="
         )
     return at
+
+
+def _in_panel(at: WindowIndex, view: AsKnown) -> WindowIndex:
+    return WindowIndex(series_W=view.numbers[at.series_W], cutoff_W=at.cutoff_W)
 
 
 def _band(

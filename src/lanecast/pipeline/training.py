@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanecast.config.seasons import season_of
+from lanecast.data.as_known import as_known
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.evaluation.score import evaluate
+from lanecast.models.as_known import predict_as_known
 from lanecast.models.protocol import Forecaster, Reporter, Validation
 from lanecast.models.wrapping import earlier
 from lanecast.pipeline.facts import model_facts
@@ -94,11 +96,11 @@ def held_out_scores(
     checkpoint was chosen by them, exactly as for the network alone.  So a calibration has the point
     errors of the network that it corrects, and quantiles of its own.
     """
-    spec = forecaster.describe().windows
+    spec, panel = forecaster.describe().windows, as_known(panel, until)
     spans = by.split(panel, until=until, horizon=spec.horizon)
     standing = earlier(forecaster, panel, until=spans.train_until)
     at = windows_at(panel, spans.val_cutoffs, spec)
-    forecasts = standing.predict(panel, at=at, quantiles=by.levels or None)
+    forecasts = predict_as_known(standing, panel, at=at, quantiles=by.levels or None)
     scores = evaluate(forecasts, panel, spec, season=season, slices=()).values
     return {f"val/{name}": value for name, value in scores.items() if "/" not in name}
 

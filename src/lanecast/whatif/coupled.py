@@ -117,6 +117,7 @@ class CoupledForecaster(Wrapping):
             windows=self.windows,
             do_validity=promised if self.mode in DO_VALID else ASSOCIATIONAL,
             reads_issued=False,
+            seeded="all",  # futures are drawn
             graph=self.graph,
             causal={"dag_hash": self.graph.dag_hash, "coupling": self.mode, **learned},
         )
@@ -146,6 +147,7 @@ class CoupledForecaster(Wrapping):
         The report is the network's, on that view: a score of its own would take a second layer, one
         that ends before the validation.
         """
+        panel = panel.packed
         self.graph.check(panel.schema, context=self.windows.context, attributes=panel.attributes)
         self.layer.fit(panel, until=until)
         self._coupling.fit(panel, until=until, reporter=reporter)
@@ -174,6 +176,7 @@ class CoupledForecaster(Wrapping):
         An action names paths of nodes (`lanecast.causal.scm.chaining.Action`); what it leaves open
         is as ``futures`` says.
         """
+        panel = panel.packed
         refuse_early(self.name, self.fitted_until, panel, at)
         chosen = Futures(futures)
         if chosen is Futures.LOGGED:

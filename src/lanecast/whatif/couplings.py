@@ -166,6 +166,7 @@ class Plain(Coupling):
             for k in range(self.policy_samples)
         ]
         return mixture(
+            question.panel,
             question.at,
             np.stack(grids),
             question.quantiles,

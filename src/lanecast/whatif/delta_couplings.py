@@ -106,6 +106,7 @@ class DeltaPolicy(Delta):
             grid_WHQ = grid_WHQ + effect_WH[..., None]
         natural = unlink(grid_WHQ, self._link)[None]
         return mixture(
+            question.panel,
             question.at,
             natural,
             question.quantiles,

@@ -13,8 +13,10 @@ from typing import Any
 
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.panel import Panel
+from lanecast.data.statics import encoded_as
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.evaluation.score import evaluate
+from lanecast.models.as_known import predict_as_known
 from lanecast.models.protocol import Forecaster
 from lanecast.whatif.treatments import Futures
 
@@ -32,9 +34,15 @@ class OtherFutures:
         graph = forecaster.describe().graph
         if graph is None or not graph.treatments:
             return
+        names = forecaster.describe().static_names
+        whole = panel if names is None else encoded_as(panel, names)
         coupled: Any = forecaster  # `futures` is an option of coupled forecasters alone
         for futures in BESIDE:
-            forecasts = coupled.predict(panel, at=at, seed=seed, futures=futures)
+            # What happened is no part of what was known: it takes the whole panel.
+            if futures is Futures.LOGGED:
+                forecasts = coupled.predict(whole, at=at, seed=seed, futures=futures)
+            else:
+                forecasts = predict_as_known(coupled, panel, at=at, seed=seed, futures=futures)
             self.parts.setdefault(futures, []).append(forecasts)
 
     def add(self, other: OtherFutures) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from lanecast.data.forecasts import Forecasts
+from lanecast.data.panel import Panel
 from lanecast.data.schema import Column
 from lanecast.data.windows import WindowIndex
 from lanecast.models.quantiles.grids import at_scores
@@ -21,6 +22,7 @@ GRID = tuple(round(k / 20, 2) for k in range(1, 20))  # levels a forecaster is a
 
 
 def mixture(
+    panel: Panel,
     at: WindowIndex,
     grids_SWHQ: np.ndarray,
     quantiles: tuple[float, ...],
@@ -37,7 +39,7 @@ def mixture(
     grid_WHQ = np.moveaxis(np.quantile(pooled, wanted, axis=-1, method=POSITIONS), 0, -1)
     paths = None
     if samples:
-        paths = _paths(at, grids_SWHQ, samples, seed)
+        paths = _paths(panel, at, grids_SWHQ, samples, seed)
     return Forecasts(
         index=at,
         point_WH=on_support(grid_WHQ[..., -1], target),
@@ -67,11 +69,14 @@ def on_grid(
     )
 
 
-def _paths(at: WindowIndex, grids_SWHQ: np.ndarray, samples: int, seed: int) -> np.ndarray:
+def _paths(
+    panel: Panel, at: WindowIndex, grids_SWHQ: np.ndarray, samples: int, seed: int
+) -> np.ndarray:
     """One level for all steps of a path: errors of one window go together over the horizon."""
     from scipy.special import ndtri
 
-    drawn = hashed_uniforms(at.series_W, at.cutoff_W, num=samples, size=1, seed=seed + 1)
+    keys = panel.noise_keys(at.series_W, at.cutoff_W)
+    drawn = hashed_uniforms(*keys, num=samples, size=1, seed=seed + 1)
     paths = [
         at_scores(grids_SWHQ[k % len(grids_SWHQ)], GRID, ndtri(drawn[k])) for k in range(samples)
     ]

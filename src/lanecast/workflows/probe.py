@@ -53,6 +53,9 @@ def subject_of(cfg: DictConfig) -> Subject:
         if cfg.cutoff is None
         else cutoff_step(panel, cfg.cutoff, key="cutoff")
     )
+    further = int(cfg.protocol.step)
+    if step + further + spec.horizon > panel.last_step:
+        further = 0  # no second cutoff has its whole window in this table
     return Subject(
         table=table,
         future=future,
@@ -65,4 +68,6 @@ def subject_of(cfg: DictConfig) -> Subject:
         quantiles=tuple(cfg.protocol.quantiles),
         seed=int(cfg.seed),
         window=history_of(cfg.protocol.window),
+        samples=int(cfg.protocol.samples) or None,
+        step=further or None,
     )

@@ -11,7 +11,8 @@ AT = WindowIndex(series_W=np.array([0, 1, 5]), cutoff_W=np.array([40, 40, 41]))
 
 
 def drawn(at=AT, *, samples=range(4), seed=0, steps=6, nodes=3):
-    return uniforms(at, samples=samples, steps=steps, nodes=nodes, seed=seed)
+    keys = (at.series_W, at.cutoff_W)
+    return uniforms(keys, samples=samples, steps=steps, nodes=nodes, seed=seed)
 
 
 def test_a_cell_has_the_same_noise_whoever_is_drawn_beside_it():

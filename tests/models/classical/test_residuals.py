@@ -69,7 +69,7 @@ def test_quantiles_cover_what_they_say(panel):
 
 def test_samples_are_whole_residual_paths(panel):
     pool, at = estimate(panel, error_N=[1.0] * 4)
-    paths_SWH = pool.samples(np.zeros((len(at), HORIZON)), np.ones(len(at)), at, 3, 0)
+    paths_SWH = pool.samples(panel, np.zeros((len(at), HORIZON)), np.ones(len(at)), at, 3, 0)
     distance = np.abs(paths_SWH.reshape(-1, 1, HORIZON) - pool.paths_RH).sum(axis=-1)
     assert np.all(distance.min(axis=1) == 0)
 
@@ -77,8 +77,8 @@ def test_samples_are_whole_residual_paths(panel):
 def test_samples_of_a_window_do_not_depend_on_the_others(panel):
     pool, at = estimate(panel, error_N=[1.0] * 4)
     some = at[np.array([7, 120])]
-    every_SWH = pool.samples(np.zeros((len(at), HORIZON)), np.ones(len(at)), at, 5, 3)
-    some_SWH = pool.samples(np.zeros((2, HORIZON)), np.ones(2), some, 5, 3)
+    every_SWH = pool.samples(panel, np.zeros((len(at), HORIZON)), np.ones(len(at)), at, 5, 3)
+    some_SWH = pool.samples(panel, np.zeros((2, HORIZON)), np.ones(2), some, 5, 3)
     assert np.array_equal(every_SWH[:, [7, 120]], some_SWH)
 
 
@@ -119,7 +119,7 @@ def test_finish_sorts_quantiles_in_the_order_of_their_levels(panel):
 
 def test_window_uniforms_are_uniform_and_move_with_the_seed(panel):
     at = windows(panel, 50)
-    one, two = (window_uniforms(at, num=40, size=3, seed=seed) for seed in (0, 1))
+    one, two = (window_uniforms(panel, at, num=40, size=3, seed=seed) for seed in (0, 1))
     assert one.mean() == pytest.approx(0.5, abs=0.01)
     assert one.var() == pytest.approx(1 / 12, abs=0.003)
     assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.03

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,6 @@ from lanecast.models.quantiles.grids import (
     at_levels,
     at_scores,
     horizon_correlation,
-    sample_paths,
     scores_of,
 )
 
@@ -23,6 +24,12 @@ LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 def grids(seed: int = 0, windows: int = 6, horizon: int = 4) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return np.sort(rng.gamma(2.0, 5.0, (windows, horizon, len(LEVELS))), axis=-1)
+
+
+def sample_paths(grid: np.ndarray, *arguments: Any, **options: Any) -> np.ndarray:
+    """Paths of windows that are one series at one cutoff after another."""
+    keys = (np.full(len(grid), 7, dtype=np.uint64), np.arange(len(grid)))
+    return module.sample_paths(grid, *arguments, **options, keys=keys)
 
 
 def normal_grid(windows: int, horizon: int) -> np.ndarray:
@@ -183,3 +190,14 @@ def test_more_paths_begin_with_the_same_ones() -> None:
 def test_scores_are_normal_scores() -> None:
     z = scores_of(normal_grid(1, 1), LEVELS, np.array([[3.0 + 2.0 * 1.3]]))
     assert ndtr(z) == pytest.approx(ndtr(1.3))
+
+
+def test_a_window_has_its_paths_whatever_stands_beside_it() -> None:
+    keys = (np.array([3, 9, 4], dtype=np.uint64), np.array([5, 5, 6]))
+    correlation, _ = correlated(0.8, 1)
+    options = {"correlation_HH": correlation, "samples": 4, "seed": 1}
+    whole = module.sample_paths(grids(windows=3), LEVELS, **options, keys=keys)
+    for row in range(3):
+        alone = tuple(key[row : row + 1] for key in keys)
+        part = module.sample_paths(grids(windows=3)[row : row + 1], LEVELS, **options, keys=alone)
+        assert np.array_equal(part, whole[:, row : row + 1])

@@ -114,7 +114,7 @@ def chain(
     count = 1 if how.samples is None else len(how.samples)
     out = torch.empty(count, len(at), horizon, layer.wiring.num_nodes)
     for rows, whole, whole_action in _chunks(layer, panel, at, action, count):
-        rolled = _roll_chunk(layer, prepared, whole, horizon, whole_action, how, history)
+        rolled = _roll_chunk(layer, panel, prepared, whole, horizon, whole_action, how, history)
         chosen = at.series_W[rows] if layer.wiring.joins else slice(None)
         out[:, torch.from_numpy(rows)] = rolled[:, chosen]
     return Rolled(x_SWHJ=out, names=layer.wiring.names, prepared=prepared, at=at)
@@ -172,6 +172,7 @@ def _spread(action: Action, series: np.ndarray, num: int) -> Action:
 
 def _roll_chunk(
     layer: CausalLayer,
+    panel: Panel,
     prepared: Prepared,
     at: WindowIndex,
     horizon: int,
@@ -203,7 +204,7 @@ def _roll_chunk(
         x[:, back:, number] = torch.where(known, value, x[:, back:, number])
         clamp[:, back:, number] |= known
     count = 1 if how.samples is None else len(how.samples)
-    noise, uniform = _noise(layer, at, x.shape[1] - start, how)
+    noise, uniform = _noise(layer, panel, at, x.shape[1] - start, how)
     hooks = _hooks(layer, prepared, at, window, action, how)
     with torch.inference_mode():
         rolled = roll(
@@ -260,13 +261,14 @@ def _set_reference(
 
 
 def _noise(
-    layer: CausalLayer, at: WindowIndex, steps: int, how: Chain
+    layer: CausalLayer, panel: Panel, at: WindowIndex, steps: int, how: Chain
 ) -> tuple[Tensor | None, Tensor | None]:
     """Of the rolled steps: from the ragged edge on, which a reference history has in common."""
     if how.samples is None:
         return None, None
     nodes = layer.wiring.num_nodes
-    drawn = uniforms(at, samples=how.samples, steps=steps, nodes=nodes, seed=how.seed)
+    keys = panel.noise_keys(at.series_W, at.cutoff_W)
+    drawn = uniforms(keys, samples=how.samples, steps=steps, nodes=nodes, seed=how.seed)
     u = standardized(drawn, layer.noises, layer.noise_tables)
     return u, torch.from_numpy(drawn.astype(np.float32))
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lanecast.data.windows import WindowIndex
 from lanecast.seeding import hashed_uniforms
 
 STUDENT_DF = 5.0
@@ -20,17 +19,17 @@ GRID = (np.arange(201) + 0.5) / 201  # levels of an empirical noise table
 KINDS = ("gaussian", "student_t", "empirical")
 
 
-def uniforms(at: WindowIndex, *, samples: range, steps: int, nodes: int, seed: int) -> np.ndarray:
-    """Uniforms in (0, 1), [S, W, H, J] float64, for the sample numbers given."""
+def uniforms(
+    keys: tuple[np.ndarray, np.ndarray], *, samples: range, steps: int, nodes: int, seed: int
+) -> np.ndarray:
+    """Uniforms in (0, 1), [S, W, H, J] float64, for the sample numbers given.
+
+    ``keys``: of each window, by `Panel.noise_keys`.
+    """
     uniform = hashed_uniforms(
-        at.series_W,
-        at.cutoff_W,
-        num=len(samples),
-        size=steps * nodes,
-        seed=seed,
-        skip=samples.start,
+        *keys, num=len(samples), size=steps * nodes, seed=seed, skip=samples.start
     )
-    return uniform.reshape(len(samples), len(at), steps, nodes)
+    return uniform.reshape(len(samples), len(keys[0]), steps, nodes)
 
 
 def standardized(

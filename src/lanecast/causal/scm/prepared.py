@@ -31,6 +31,7 @@ class Prepared:
     """
 
     start_N: Tensor
+    keys_N: np.ndarray  # of `Panel.keys`
     space: Space
     x_NTX: Tensor
     seen_NTX: Tensor
@@ -74,6 +75,7 @@ def prepare(
         whole = _filled(x_NTX, seen_NTX, context, panel, space, carried, mechanisms)
     return Prepared(
         start_N=torch.from_numpy(panel.start),
+        keys_N=panel.keys,
         space=space,
         x_NTX=x_NTX,
         seen_NTX=seen_NTX,

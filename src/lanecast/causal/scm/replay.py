@@ -139,9 +139,8 @@ def _posterior(mechanisms: Mechanisms, prepared: Prepared, x: Tensor, seed: int)
     wiring = mechanisms.wiring
     whole = prepared.whole_NTX
     steps, lag = whole.shape[1], wiring.lag
-    row_N = np.arange(len(x), dtype=np.int64)
-    size = steps * wiring.num_nodes
-    drawn = hashed_uniforms(row_N, np.zeros_like(row_N), num=1, size=size, seed=seed)
+    keys_N, size = prepared.keys_N, steps * wiring.num_nodes
+    drawn = hashed_uniforms(keys_N, np.zeros_like(keys_N), num=1, size=size, seed=seed)
     w = torch.from_numpy(drawn[0].reshape(len(x), steps, wiring.num_nodes)).float()
     w = w.clamp(_EDGE, 1 - _EDGE)  # rounding must not undo what happened
     with torch.no_grad():

@@ -241,7 +241,13 @@ class CalibratedForecaster(Wrapping):
             LEVELS,
             method=self.method,
             family_G=family_G,
-            grid=sorted({*np.unique(self._first.cutoff_E).tolist(), *online}),
+            # The last cutoff is on the grid or not by its own place, whether a later one is asked.
+            grid=sorted(
+                {
+                    *np.unique(self._first.cutoff_E).tolist(),
+                    *range(self.fitted_until, last + 1, self.stride),
+                }
+            ),
             cutoffs=np.unique(at.cutoff_W).tolist(),
         )
         level_W = self._levels(panel, at)

@@ -33,6 +33,17 @@ from lanecast.models.classical.naive import Baseline, read_state
 from lanecast.models.classical.residuals import ResidualPool, window_levels
 from lanecast.models.protocol import Capabilities, Reporter
 
+# Parameters, by all their names, that open connections or name files.
+OUTSIDE = frozenset(
+    {"machines", "workers", "nodes", "num_machines", "num_machine", "machine_list_filename"}
+    | {"machine_list_file", "machine_list", "mlist", "local_listen_port", "local_port", "port"}
+    | {"output_model", "model_output", "model_out", "save_period", "snapshot_freq", "input_model"}
+    | {"model_input", "model_in", "output_result", "predict_result", "prediction_result"}
+    | {"forcedsplits_filename", "fs", "forced_splits_filename", "forced_splits_file"}
+    | {"forced_splits", "forcedbins_filename", "save_binary", "is_save_binary", "config"}
+    | {"is_save_binary_file", "config_file", "convert_model", "convert_model_file"}
+    | {"parser_config_file"}
+)
 CHUNK = 4096  # windows whose features are held in memory at once
 
 
@@ -75,6 +86,10 @@ class LightGBM(Baseline):
         for package in ("lightgbm", "mlforecast"):
             require_package(package, extra="baselines", needed_by=f"model={name}")
         super().__init__(windows=windows, name=name, origins=origins, stride=stride)
+        if outside := OUTSIDE & set(params or {}):
+            raise ConfigError(
+                f"model.params.{min(outside)} reaches files or other machines; take it out"
+            )
         if not lags or min(lags) < 1:
             raise ConfigError(f"model.lags={list(lags)} must be a list of steps >= 1")
         self.season = season
@@ -105,7 +120,7 @@ class LightGBM(Baseline):
         kind = "static "
         names = tuple(n.removeprefix(kind) for n in self._columns if n.startswith(kind))
         fitted = self._booster is not None
-        return replace(super().describe(), static_names=names if fitted else None)
+        return replace(super().describe(), seeded="all", static_names=names if fitted else None)
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit before the calibration origins for the residuals, then on all until ``until``."""

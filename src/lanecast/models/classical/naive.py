@@ -50,9 +50,13 @@ class Baseline(Forecaster, ABC):
         self._pool: ResidualPool | None = None
 
     def describe(self) -> Capabilities:
-        """As every baseline: it reads no statics and validates nothing."""
+        """As every baseline: it reads no statics, validates nothing and draws nothing."""
         return Capabilities(
-            windows=self.windows, uses=self.uses, quantiles="residuals", counts=dict(self.counts)
+            windows=self.windows,
+            uses=self.uses,
+            quantiles="residuals",
+            seeded="nothing",
+            counts=dict(self.counts),
         )
 
     def clone(self) -> Self:

@@ -88,10 +88,16 @@ class ResidualPool:
         return np.asarray(point_WH[..., None] + scale_W[:, None, None] * shift_HQ)
 
     def samples(
-        self, point_WH: np.ndarray, scale_W: np.ndarray, at: WindowIndex, num: int, seed: int
+        self,
+        panel: Panel,
+        point_WH: np.ndarray,
+        scale_W: np.ndarray,
+        at: WindowIndex,
+        num: int,
+        seed: int,
     ) -> np.ndarray:
         """Point forecast plus whole residual paths drawn with replacement, [S, W, H]."""
-        draw_SW = window_uniforms(at, num=num, size=1, seed=seed)[..., 0]
+        draw_SW = window_uniforms(panel, at, num=num, size=1, seed=seed)[..., 0]
         row_SW = np.minimum((draw_SW * len(self.paths_RH)).astype(np.int64), len(self.paths_RH) - 1)
         return np.asarray(point_WH + scale_W[:, None] * self.paths_RH[row_SW])
 
@@ -114,7 +120,9 @@ class ResidualPool:
             point_WH=point_WH,
             levels=tuple(quantiles or ()),
             quantiles_WHQ=self.quantiles(point_WH, scale_W, quantiles) if quantiles else None,
-            samples_SWH=self.samples(point_WH, scale_W, at, samples, seed) if samples else None,
+            samples_SWH=self.samples(panel, point_WH, scale_W, at, samples, seed)
+            if samples
+            else None,
         )
 
     def save(self, path: Path) -> None:

@@ -143,9 +143,9 @@ class Smoothing(Baseline):
     def _history(self, panel: Panel, number: int, cutoff: int) -> np.ndarray:
         """The targets of a series visible at a cutoff, from the first present one on."""
         newest = cutoff + int(panel.schema.last_visible(TARGET))
-        low = int(panel.offsets[number])
-        stop = int(np.clip(newest + 1 - panel.start[number], 0, panel.offsets[number + 1] - low))
-        y_T = panel.column(TARGET).numpy()[low : low + stop].astype(np.float64)
+        low = int(panel.low[number])
+        stop = int(np.clip(newest + 1 - panel.start[number], 0, panel.high[number] - low))
+        y_T = panel.cells(TARGET).numpy()[low : low + stop].astype(np.float64)
         silent = max(0, newest + 1 - int(panel.start[number]) - stop)
         present = np.flatnonzero(np.isfinite(y_T))
         if not len(present):

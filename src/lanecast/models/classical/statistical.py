@@ -90,6 +90,8 @@ class Statistical(Forecaster):
             windows=self.windows,
             uses=frozenset({Role.TARGET}),
             quantiles="model",
+            alone=True,
+            seeded="nothing",
             counts=dict(self.counts),
         )
 
@@ -146,7 +148,7 @@ class Statistical(Forecaster):
         if samples:
             paths_SWH = np.empty((samples, *point_WH.shape))
             paths_SWH[:, own_W] = sample_paths(
-                values_WTQ[own_W, :, 1:], grid, at[own_W], samples, seed
+                panel, values_WTQ[own_W, :, 1:], grid, at[own_W], samples, seed
             )[..., wait:]
             paths_SWH[:, ~own_W] = fallback.samples_SWH
         return finish(
@@ -175,9 +177,9 @@ class Statistical(Forecaster):
         """The visible targets of one window from the first present one on, gaps filled."""
         series = int(at.series_W[row])
         newest = int(at.cutoff_W[row]) + int(panel.schema.last_visible(TARGET))
-        low = int(panel.offsets[series])
-        stop = int(np.clip(newest + 1 - panel.start[series], 0, panel.offsets[series + 1] - low))
-        y_T = panel.column(TARGET).numpy()[max(low, low + stop - self.max_history) : low + stop]
+        low = int(panel.low[series])
+        stop = int(np.clip(newest + 1 - panel.start[series], 0, panel.high[series] - low))
+        y_T = panel.cells(TARGET).numpy()[max(low, low + stop - self.max_history) : low + stop]
         # A series that ended before the cutoff is silent since then: the silence is a gap as well.
         silent = max(0, newest + 1 - int(panel.start[series]) - stop)
         y_T = np.concatenate([y_T.astype(np.float64), np.full(silent, np.nan)])[-self.max_history :]
@@ -293,11 +295,16 @@ def path_roots(grid_WTQ: np.ndarray, grid: tuple[float, ...]) -> np.ndarray:
 
 
 def sample_paths(
-    grid_WTQ: np.ndarray, grid: tuple[float, ...], at: WindowIndex, num: int, seed: int
+    panel: Panel,
+    grid_WTQ: np.ndarray,
+    grid: tuple[float, ...],
+    at: WindowIndex,
+    num: int,
+    seed: int,
 ) -> np.ndarray:
     """Paths through the quantile grid, [S, W, T]."""
     steps = grid_WTQ.shape[1]
-    draw_SWT = ndtri(window_uniforms(at, num=num, size=steps, seed=seed))
+    draw_SWT = ndtri(window_uniforms(panel, at, num=num, size=steps, seed=seed))
     score_SWT = np.einsum("swt,wht->swh", draw_SWT, path_roots(grid_WTQ, grid))
     paths = [at_scores(grid_WTQ, grid, score_WT) for score_WT in score_SWT]
     return np.stack(paths)

@@ -14,10 +14,12 @@ import torch
 
 from lanecast.data import visible
 from lanecast.data.datamodule import ForecastDataModule
+from lanecast.data.disk.weights import load_tensors, save_tensors
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.schema import TARGET
+from lanecast.data.views import of_series
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, split
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
 from lanecast.models.deep.anchors import Anchor, NoAnchor
@@ -31,6 +33,8 @@ from lanecast.models.deep.training import fit_module
 from lanecast.models.protocol import Capabilities, FitReport, Forecaster, Reporter, Validation
 from lanecast.models.quantiles.grids import at_levels, sample_paths
 from lanecast.models.quantiles.support import on_support
+
+WEIGHTS = "model"  # name of their file; of runs up to 2026-11-29 model.pt
 
 Weigher = Callable[[Panel, int], np.ndarray]  # panel, until -> what an error of each series weighs
 
@@ -95,11 +99,15 @@ class DeepForecaster(Forecaster):
             objective=optim.objective, steps=optim.val_steps, stride=optim.val_stride, levels=levels
         )
         kinds = (name.partition(":") for name in self._columns)
+        multivariate = self._module is not None and self._module.network.multivariate
+        series = tuple(self._fitted().scaler.known) if multivariate else None
         return Capabilities(
             windows=self.windows,
             uses=self._module.network.uses if self._module else roles_taken(self._network),
             quantiles="model" if levels else "residuals",
             horizons=True,
+            alone=series is None and self._module is not None,
+            series=series,
             reads_issued=True,
             validation=validation if optim.val_steps else None,
             static_names=tuple(name for kind, _, name in kinds if kind == "static")
@@ -182,6 +190,9 @@ class DeepForecaster(Forecaster):
         seed: int = 0,
     ) -> Forecasts:
         """Forecast the windows ``at`` in batched forwards."""
+        index = at
+        if self._fitted().network.multivariate:
+            panel, at = of_series(panel, at, list(self._fitted().scaler.known))
         self._check(panel, at)
         unseen = set(map(str, panel.series)) - set(self._fitted().scaler.known)
         self.counts["series_unseen_in_training"] = len(unseen)
@@ -189,7 +200,7 @@ class DeepForecaster(Forecaster):
         target = panel.schema.columns[TARGET]
         levels = tuple(quantiles or ())
         if not levels and not samples:
-            return Forecasts(index=at, point_WH=on_support(inference.points(at), target))
+            return Forecasts(index=index, point_WH=on_support(inference.points(at), target))
         wanted = paths = None
         if not samples:
             point, wanted = inference.quantiles(at, calibration, levels)
@@ -201,10 +212,11 @@ class DeepForecaster(Forecaster):
                 correlation_HH=calibration.correlation_HH,
                 samples=samples,
                 seed=seed,
+                keys=panel.noise_keys(at.series_W, at.cutoff_W),
             )
             wanted = at_levels(grid, calibration.levels, levels) if levels else None
         return Forecasts(
-            index=at,
+            index=index,
             point_WH=on_support(point, target),
             levels=levels,
             quantiles_WHQ=None if wanted is None else on_support(wanted, target),
@@ -212,13 +224,13 @@ class DeepForecaster(Forecaster):
         )
 
     def save(self, folder: Path) -> None:
-        """Weights as a state_dict, everything else as JSON."""
+        """Weights as safetensors, everything else as JSON."""
         module = self._fitted()
         assert self._shape is not None
         folder.mkdir(parents=True, exist_ok=True)
         calibration = self._calibrated()
         state = {"module": module.state_dict(), "calibration": calibration.tensors()}
-        torch.save(state, folder / "model.pt")
+        save_tensors(folder / WEIGHTS, state)
         facts = {
             "choices": self._choices(),
             "shape": asdict(self._shape),
@@ -243,15 +255,15 @@ class DeepForecaster(Forecaster):
                     f"{folder} was trained with {choice} {recorded}, this config has {expected};"
                     " use the run's own config: run=<run folder>"
                 )
-        state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
+        state = load_tensors(folder / WEIGHTS)
         scaler = self._scaler().restore(facts["scaler"], _scaler(state))
         module = self._assemble(shape, scaler, Selection(**facts["selection"]))
         try:
             module.load_state_dict(state["module"])
         except RuntimeError as err:
             raise CheckpointError(
-                f"{folder}/model.pt does not fit the network of this config: {err}; use the run's"
-                " own config: run=<run folder>"
+                f"what {folder} holds does not fit the network of this config: {err}; use the"
+                " run's own config: run=<run folder>"
             ) from err
         self._module, self._shape, self._spans, self.report = module.eval(), shape, None, None
         self._columns, self.fitted_until = facts["columns"], facts["fitted_until"]
@@ -385,5 +397,4 @@ def _columns(panel: Panel) -> list[str]:
 
 
 def _scaler(state: dict[str, Any]) -> dict[str, torch.Tensor]:
-    prefix = "scaler."
-    return {k[len(prefix) :]: v for k, v in state["module"].items() if k.startswith(prefix)}
+    return {k[7:]: v for k, v in state["module"].items() if k.startswith("scaler.")}

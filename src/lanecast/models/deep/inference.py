@@ -29,7 +29,7 @@ POINT_LEVELS = tuple(round(level, 3) for level in np.arange(0.025, 1.0, 0.025))
 _CALIBRATION_CUTOFFS = 28
 _CALIBRATION_WINDOWS = 1 << 17  # of more, so many evenly spread ones are taken
 BATCH = 1024  # windows of one forward
-FOLDED = 4  # batches from which on folding the network's linear layers costs less than it saves
+BLOCK = 32  # a batch is filled up to whole blocks: a product of fewer rows rounds in another way
 
 Read = Callable[[np.ndarray, Output, Label], None]
 
@@ -147,18 +147,17 @@ class Inference:
 
         On a CPU as many batches run side by side as torch has threads, one thread each: less time
         than batches one by one on all threads, since an operation too small to be shared out then
-        runs beside one of another batch.  Many batches go through a fused network (`nhits`),
-        or through a folded one (`folding`).
+        runs beside one of another batch.  All go through a fused network (`nhits`), or through a
+        folded one (`folding`), and in whole blocks of windows, however few they are: an answer is
+        not to depend, by rounding, on how many others are asked beside it.
         """
         multivariate = self.module.network.multivariate
         forward = self._whole_cutoff if multivariate else self._batch
         batches = _by_cutoff(at) if multivariate else _in_order(at)
-        network: Forward = self.module.network
-        if len(batches) >= FOLDED:
-            with torch.inference_mode():
-                network = fused(self.module.network, rows=BATCH)
-            if network is self.module.network:
-                network = folded(self.module.network)
+        with torch.inference_mode():
+            network = fused(self.module.network, rows=BATCH)
+        if network is self.module.network:
+            network = folded(self.module.network)
 
         def work(rows: np.ndarray) -> None:
             with torch.inference_mode():
@@ -167,8 +166,13 @@ class Inference:
         each_batch(work, batches, parallel=self._device.type == "cpu")
 
     def _batch(self, at: WindowIndex, rows: np.ndarray, network: Forward) -> tuple[Output, Label]:
-        batch, label = self._gather(at[rows])
-        return self._output(batch, network), label
+        missing = -len(rows) % BLOCK
+        if not missing:
+            batch, label = self._gather(at[rows])
+            return self._output(batch, network), label
+        batch, label = self._gather(at[np.append(rows, np.repeat(rows[-1:], missing))])
+        own = slice(len(rows))
+        return self._output(batch, network).rows(own), label.rows(own)
 
     def _whole_cutoff(
         self, at: WindowIndex, rows: np.ndarray, network: Forward

@@ -29,7 +29,7 @@ class Output:
     raw_BHm: Tensor
     scale: Scale
 
-    def rows(self, chosen: Tensor) -> Output:
+    def rows(self, chosen: Tensor | slice) -> Output:
         """The outputs of some windows."""
         scale = Scale(loc_B=self.scale.loc_B[chosen], scale_B=self.scale.scale_B[chosen])
         return Output(raw_BHm=self.raw_BHm[chosen], scale=scale)

@@ -28,7 +28,7 @@ from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.hierarchy import Structure
 from lanecast.data.labels import labels
 from lanecast.data.nodes import node_panel
-from lanecast.data.panel import Panel
+from lanecast.data.panel import Panel, name_keys
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
@@ -36,7 +36,7 @@ from lanecast.models.hierarchy.cuts import Cut
 from lanecast.models.hierarchy.past_errors import KnownPast, NodePast
 from lanecast.models.hierarchy.projection import METHODS, projection
 from lanecast.models.hierarchy.temporal import TemporalForecaster
-from lanecast.models.protocol import Capabilities, Forecaster, Reporter
+from lanecast.models.protocol import SEEDED, Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
 from lanecast.models.quantiles.grids import LEVELS, around, at_levels, at_scores, scores_of
 from lanecast.models.quantiles.support import on_support
@@ -120,7 +120,8 @@ class ReconciledForecaster(Wrapping):
     def describe(self) -> Capabilities:
         """As the inner forecaster; an effect is added to the reconciled baseline as it is."""
         inner = super().describe()
-        own = replace(inner, quantiles="paths", calibrated_on="past errors")
+        seeded = max(inner.seeded, "quantiles", key=SEEDED.index)
+        own = replace(inner, quantiles="paths", seeded=seeded, calibrated_on="past errors")
         return inner if self.bottom_up else own
 
     @property
@@ -302,14 +303,16 @@ class ReconciledForecaster(Wrapping):
     ) -> np.ndarray:
         """Reconciled joint paths of every bottom series, [S, N, H] float32."""
         assert base.quantiles_WHQ is not None
-        rng = np.random.default_rng([seed, cut.cutoff])
+        _, times = panel.noise_keys(np.zeros(1, dtype=np.int64), np.array([cut.cutoff]))
+        time = int(times[0])
         target = panel.schema.columns[TARGET]
         if self.path_plan.kind == "copula":
             grid_MHQ = base.quantiles_WHQ.astype(np.float64)
-            scores = past.copula.draw(num, rng)
+            scores = past.copula.draw(num, keys_M=name_keys(cut.names), time=time, seed=seed)
             drawn = (at_scores(grid_MHQ, LEVELS, score_MH) for score_MH in scores)
         else:
             error_RMH = past.errors(self.windows.horizon, center=self.path_plan.center)
+            rng = np.random.default_rng([seed, time % 2**63])  # of whole origins, for all nodes
             origins = rng.integers(len(error_RMH), size=num)
             drawn = (base.point_WH + error_RMH[origin] for origin in origins)
         paths_SNH = np.empty(

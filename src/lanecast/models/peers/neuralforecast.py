@@ -25,7 +25,7 @@ from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
-from lanecast.errors import ConfigError, LeakageError, SchemaError
+from lanecast.errors import CheckpointError, ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.naive import read_state
 from lanecast.models.peers.window_table import Columns, WindowTable, quiet
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter
@@ -34,6 +34,8 @@ from lanecast.models.quantiles.grids import at_levels, at_scores, horizon_correl
 
 LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 CHUNK = 8192  # windows in one table
+# Options of neuralforecast that reach beyond the network: names of files, and what Lightning runs.
+OUTSIDE = frozenset({"alias", "callbacks", "default_root_dir", "logger", "plugins", "profiler"})
 PATH_ORIGINS = 8  # origins before `until` that show how errors move together over the horizon
 
 
@@ -71,6 +73,11 @@ class Reference(Forecaster):
             raise ConfigError(
                 "model.options.local_scaler_type would be fitted on rows of the forecast; use"
                 " model.options.scaler_type, which is per window"
+            )
+        if outside := OUTSIDE & set(options or {}):
+            raise ConfigError(
+                f"model.options.{min(outside)} says where files go or what runs beside the fit,"
+                " which is no option of a network; take it out"
             )
         self.windows = windows
         self.network = network
@@ -144,7 +151,7 @@ class Reference(Forecaster):
         paths_SWH = None
         if samples:
             root_HH = np.linalg.cholesky(self._correlation_HH)
-            draw_SWH = window_uniforms(at, num=samples, size=self.windows.horizon, seed=seed)
+            draw_SWH = window_uniforms(panel, at, num=samples, size=self.windows.horizon, seed=seed)
             score_SWH = ndtri(draw_SWH) @ root_HH.T
             paths_SWH = np.stack([at_scores(grid_WHQ, LEVELS, score_WH) for score_WH in score_SWH])
         return finish(
@@ -276,6 +283,17 @@ class Reference(Forecaster):
         columns = {key: tuple(names) for key, names in state["columns"].items()}
         self._table = WindowTable(columns=Columns(**columns), season=self.season)
         self._correlation_HH = np.asarray(state["correlation"])
+        _refuse_pickles(folder / "pipeline")
         with quiet(self.threads):
-            self._pipeline = NeuralForecast.load(str(folder / "pipeline"))
+            self._pipeline = NeuralForecast.load(str(folder / "pipeline"), allow_pickle=False)
         return self
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """CheckpointError for the form of older versions of neuralforecast, which may run code."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in (".safetensors", ".json"):
+            raise CheckpointError(
+                f"{path} is no file of weights as neuralforecast writes them today, and reading it"
+                " may run code; train anew"
+            )

@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
 from lanecast.models.quantiles.grids import horizon_correlation
+from lanecast.seeding import hashed_uniforms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +60,27 @@ class Copula:
             shrink=self.shrink,
         )
 
-    def draw(self, samples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-        """Normal scores of one sample after the other, [M, H] float32, each standard normal."""
+    def draw(
+        self, samples: int, *, keys_M: np.ndarray, time: int, seed: int
+    ) -> Iterator[np.ndarray]:
+        """Normal scores of one sample after the other, [M, H] float32, each standard normal.
+
+        What a node has of its own is a function of its key, the time and the seed, the mix that all
+        share one of the time and the seed: neither changes with how many nodes there are.
+        """
         series, past = self.vectors_MK.shape
         horizon = len(self.correlation_HH)
         root_HH = np.linalg.cholesky(self.correlation_HH).T.astype(np.float32)
         unknown_M = ~self.vectors_MK.any(axis=1)
         own = np.float32(np.sqrt(self.shrink))
         shared = np.float32(np.sqrt((1 - self.shrink) / max(past, 1)))
-        for _ in range(samples):
-            mix_KH = rng.standard_normal((past, horizon), dtype=np.float32)
-            noise_MH = rng.standard_normal((series, horizon), dtype=np.float32)
+        times_M = np.full(series, time, dtype=np.int64)
+        mixed = (np.arange(past, dtype=np.uint64), np.full(past, time, dtype=np.int64))
+        for number in range(samples):
+            place = {"num": 1, "size": horizon, "skip": number}
+            own_MH = hashed_uniforms(keys_M, times_M, seed=seed, **place)[0]
+            mix_KH = ndtri(hashed_uniforms(*mixed, seed=seed, **place)[0]).astype(np.float32)
+            noise_MH = ndtri(own_MH).astype(np.float32)
             z_MH = shared * (self.vectors_MK @ mix_KH) + own * noise_MH
             z_MH[unknown_M] = noise_MH[unknown_M]
             yield z_MH @ root_HH

@@ -38,9 +38,10 @@ def finish(
     )
 
 
-def window_uniforms(at: WindowIndex, *, num: int, size: int, seed: int) -> np.ndarray:
-    """Uniform numbers in (0, 1), [num, W, size], that depend on (seed, series, cutoff) alone.
+def window_uniforms(panel: Panel, at: WindowIndex, *, num: int, size: int, seed: int) -> np.ndarray:
+    """Uniform numbers in (0, 1), [num, W, size], a function of (seed, series, cutoff) alone.
 
     A window draws the same numbers whatever else is forecast beside it.
     """
-    return hashed_uniforms(at.series_W, at.cutoff_W, num=num, size=size, seed=seed)
+    keys = panel.noise_keys(at.series_W, at.cutoff_W)
+    return hashed_uniforms(*keys, num=num, size=size, seed=seed)

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtri
 
+from lanecast.seeding import hashed_uniforms
+
 # Fine enough to carry a distribution through a correction.
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 _MIN_SPREAD = 1e-9  # of normal scores
@@ -100,13 +102,15 @@ def sample_paths(
     correlation_HH: np.ndarray,
     samples: int,
     seed: int,
+    keys: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """Paths, [S, W, H].  A window's paths depend on its place, the seed and nothing else drawn."""
+    """Paths, [S, W, H].  A window's paths depend on its two keys and the seed alone."""
     num_windows, horizon = grid_WHQ.shape[:2]
     root = np.linalg.cholesky(correlation_HH)
-    rng = np.random.default_rng(seed)
     paths = np.empty((samples, num_windows, horizon), dtype=np.float32)
     for number in range(samples):
-        z = rng.standard_normal((num_windows, horizon)) @ root.T
+        drawn = hashed_uniforms(*keys, num=1, size=horizon, seed=seed, skip=number)[0]
+        # Not a product of matrices: its rounding may depend on how many windows there are.
+        z = np.einsum("wk,hk->wh", ndtri(drawn), root, optimize=False)
         paths[number] = at_scores(grid_WHQ, levels, z)
     return paths
