@@ -100,11 +100,8 @@ def checked_rows(
         stood = stands(row if row_R is None else int(row_R[row]))
         return f"series {ids_N[series_R[row]]!r}, {stood}"
 
-    warnings = (
-        *alike_warnings(ids_N),
-        *code_warnings(values_RX, schema, name_of),
-        *exactness_warnings(values_RX, schema.stored),
-    )
+    exact = exactness_warnings(values_RX, schema.stored)
+    warnings = (*alike_warnings(ids_N), *code_warnings(values_RX, schema, name_of), *exact)
     if stood_R is not None:
         row_R = stood_R if row_R is None else stood_R[row_R]
     return Rows(
