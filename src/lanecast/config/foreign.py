@@ -14,7 +14,7 @@ from typing import Any
 from lanecast.errors import ConfigError
 
 # Resolvers that read nothing but the config, and the number of the job.
-HARMLESS = frozenset({"oc.select", "slug", "run_hash", "run_folder", "job_gpu"})
+HARMLESS = frozenset({"oc.select", "slug", "run_hash", "run_folder", "job_gpu", "usual_season"})
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 HASH = re.compile(r"[0-9A-Za-z]{1,64}")
 RESUME = "resume"

@@ -16,7 +16,7 @@ MISSING = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Yardstick:
+class PlainYardstick:
     """A row by its config hash, and the sentence that stands below the table."""
 
     config_hash: str | None
@@ -25,14 +25,14 @@ class Yardstick:
 
 def yardstick_of(
     rows: Sequence[Mapping[str, Any]], groups: Mapping[str, Sequence[CompletedRun]], metric: str
-) -> Yardstick:
+) -> PlainYardstick:
     """The plain row with the least ``metric``, a loss; no hash where there is none."""
     plain = [row for row in rows if groups[row["hash"]][0].is_plain and not math.isnan(row[metric])]
     if not plain:
-        return Yardstick(config_hash=None, note=MISSING)
+        return PlainYardstick(config_hash=None, note=MISSING)
     best = min(plain, key=lambda row: (row[metric], row["hash"]))
     others = "the only plain row" if len(plain) == 1 else f"the best of {len(plain)} plain rows"
-    return Yardstick(
+    return PlainYardstick(
         config_hash=best["hash"],
         note=(
             f"Yardstick: {best['model']} {best['hash'][:8]} ({metric} {best[metric]:.4f}), {others}"

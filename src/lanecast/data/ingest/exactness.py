@@ -17,15 +17,13 @@ def exactness_warnings(values_RX: np.ndarray, names: Sequence[str]) -> tuple[str
     warnings = []
     for number, name in enumerate(names):
         values = values_RX[:, number]
-        values = values[np.isfinite(values)]
-        beyond = np.abs(values) > EXACT
-        if not beyond.any() or (values % 1 != 0).any():
+        largest = np.fmax(np.fmax.reduce(values), -np.fmin.reduce(values)) if len(values) else 0
+        if not largest > EXACT or not ((values % 1 == 0) | np.isnan(values)).all():
             continue
-        largest = float(np.abs(values).max())
+        beyond = np.abs(values) > EXACT
         warnings.append(
             f"column {name!r} holds whole numbers up to {largest:.0f}; float32 keeps them exactly"
-            f" up to {EXACT} (2^24), and {int(beyond.sum())} rows lie beyond, the largest rounded to"
-            f" a multiple of {float(np.spacing(np.float32(largest))):.0f}; bring the column into a"
-            " larger unit if that matters"
+            f" up to {EXACT} (2^24), and {int(beyond.sum())} rows lie beyond, the largest in steps"
+            f" of {np.spacing(largest):.0f}; bring the column into a larger unit if that matters"
         )
     return tuple(warnings)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lanecast.data.ingest.exactness import exactness_warnings
 from lanecast.data.ingest.suspects import alike_warnings, code_warnings, far_fault, far_rows
 from lanecast.data.ingest.times import clean_times
 from lanecast.data.ingest.values import clean_values, such
@@ -99,7 +100,8 @@ def checked_rows(
         stood = stands(row if row_R is None else int(row_R[row]))
         return f"series {ids_N[series_R[row]]!r}, {stood}"
 
-    warnings = (*alike_warnings(ids_N), *code_warnings(values_RX, schema, name_of))
+    exact = exactness_warnings(values_RX, schema.stored)
+    warnings = (*alike_warnings(ids_N), *code_warnings(values_RX, schema, name_of), *exact)
     if stood_R is not None:
         row_R = stood_R if row_R is None else stood_R[row_R]
     return Rows(
