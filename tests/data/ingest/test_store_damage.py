@@ -79,7 +79,7 @@ def test_a_flipped_value_is_placed_and_does_not_cost_the_opening(store):
 
 def test_a_store_of_an_earlier_lanecast_is_read_with_a_warning(store, caplog):
     facts = json.loads((store / MANIFEST).read_text())
-    del facts["files"]
+    del facts["files"], facts["sha256"]
     (store / MANIFEST).write_text(json.dumps(facts))
     with caplog.at_level(logging.WARNING):
         assert open_store(store, SCHEMA).fingerprint
