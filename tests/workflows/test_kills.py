@@ -181,7 +181,7 @@ def test_a_killed_prepare_leaves_a_whole_store_or_none(folder: Path, at: int, wh
         assert "is there already" in text
     data = ["data=panel_store", "data.path=parts", "data.store=s.store"]
     assert call(folder, "check", *data, "windows.context=14", "windows.horizon=7")[0] == 0
-    assert not list(folder.glob(".s.store*"))
+    assert not list(folder.glob(".s.store.draft"))
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from lanecast.errors import ConfigError, SchemaError
 log = logging.getLogger(__name__)
 
 BLOCK = 1 << 24  # bytes under one checksum
+SEAL = "sha256"  # key of the manifest
 ANEW = "remove the store and write it anew with lanecast prepare"
 
 
@@ -64,6 +65,15 @@ def block_facts(path: Path) -> dict[str, Any]:
     return {"size": path.stat().st_size, "block": BLOCK, "crc32": list(_sums(path, BLOCK))}
 
 
+def write_manifest(path: Path, facts: Mapping[str, Any]) -> None:
+    """``store.json``, with a checksum of its own."""
+    path.write_text(json.dumps({**facts, SEAL: _seal(facts)}, indent=1) + "\n")
+
+
+def _seal(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """What ``store.json`` says; ConfigError where there is none, SchemaError if it is damaged."""
     try:
@@ -76,6 +86,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise SchemaError(f"{path} cannot be read ({broken}); {ANEW}") from broken
     if not isinstance(facts, dict) or not isinstance(facts.get("counts"), dict):
         raise SchemaError(f"{path} describes no store; {ANEW}")
+    if facts.pop(SEAL, None) not in (None, _seal(facts)):
+        raise SchemaError(f"{path} is not what was written (its sha256 is another); {ANEW}")
     return facts
 
 

@@ -8,7 +8,6 @@ one are checked where all of it is read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +27,7 @@ from lanecast.data.ingest.blocks import (
     read_manifest,
     read_series,
     whole_facts,
+    write_manifest,
 )
 from lanecast.data.ingest.calendar import calendar_features, label_warnings
 from lanecast.data.ingest.layout import CALENDAR_AHEAD, panel_from_table
@@ -91,7 +91,7 @@ def _write_parts(draft: Path, parts: Iterable[tuple[str, SourceTable]], schema: 
     facts = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
     files = {SERIES: whole_facts(draft / SERIES), VALUES: block_facts(draft / VALUES)}
     manifest = {**facts, "counts": counts, "files": files}
-    (draft / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    write_manifest(draft / MANIFEST, manifest)
     return counts["cells"]
 
 
