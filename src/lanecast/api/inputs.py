@@ -88,10 +88,8 @@ def panel(
     ``until, closed, closed_known, closes_after`` of `lanecast.data.schema.Schema`.
     ``calendar``: features of the date (weekday, yearday, hour, month, holiday of ``country``), or a
     mapping with days of your own (``{"features": [...], "days": {"peak": ["11-11"]}}``).
-    ``source``: how the tables are written, where that is not plain to see (``{"date_format":
-    "%d/%m/%Y", "decimal": ","}``; also separator, thousands, encoding, time_zone, missing).
-
-    ``Panel.warnings`` say what may be meant otherwise; SchemaError names the place of a fault.
+    ``source``: how tables are written (``{"date_format": "%d/%m/%Y", "decimal": ","}``; `WRITTEN`).
+    ``Panel.warnings`` say what may be meant otherwise; SchemaError names what cannot be meant.
     """
     ids = (id,) if isinstance(id, str) else tuple(id)
     declared = _declared(target, known_future, observed, static, columns or {})
@@ -107,13 +105,12 @@ def panel(
     names = TableNames(id=ids, time=time, target=target, source=dict(source or {}))
     dates = calendar if isinstance(calendar, Mapping) else {"features": tuple(calendar)}
     with python_words():
-        meaning = {"freq": freq, "absent": absent, "columns": declared}
-        schema = Schema.from_config({**meaning, **_lifetime(lifetime)})
-        given = _source({"path": frame, "statics": statics}, options)
+        meaning = {"freq": freq, "absent": absent, "columns": declared, **_lifetime(lifetime)}
+        schema = Schema.from_config(meaning)
+        tables = _source({"path": frame, "statics": statics}, options)
         ahead = None if future is None else _source({"path": future}, options).load_future()
-        laid = panel_from_table(
-            given.load(), schema, calendar={"country": country, **dates}, future=ahead
-        )
+        dates = {"country": country, **dates}
+        laid = panel_from_table(tables.load(), schema, calendar=dates, future=ahead)
     return replace(laid, table=names, warnings=tuple(map(in_python, laid.warnings)))
 
 

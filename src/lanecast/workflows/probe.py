@@ -40,6 +40,7 @@ def subject_of(cfg: DictConfig) -> Subject:
     from lanecast.config import instantiate
     from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.ingest.loading import panel_of, read_tables
+    from lanecast.data.ingest.times import with_plain_times
     from lanecast.pipeline.building import build_forecaster
     from lanecast.pipeline.folds import history_of
     from lanecast.workflows.backtest import cutoffs_of
@@ -48,6 +49,8 @@ def subject_of(cfg: DictConfig) -> Subject:
     model = build_forecaster(cfg)  # what cannot be built is told before data are read
     table, future = read_tables(cfg.data)
     panel = panel_of(cfg.data, table, future)
+    table = with_plain_times(table, panel.schema.freq)
+    ahead = None if future is None else with_plain_times(future, panel.schema.freq).frame
     step = (
         cutoffs_of(panel, cfg.protocol, spec.horizon)[0]
         if cfg.cutoff is None
@@ -58,7 +61,7 @@ def subject_of(cfg: DictConfig) -> Subject:
         further = 0  # no second cutoff has its whole window in this table
     return Subject(
         table=table,
-        future=future,
+        future=ahead,
         schema=panel.schema,
         lay_out=partial(panel_of, cfg.data),
         model=model,

@@ -88,34 +88,17 @@ def panel_from_table(
     with faults.within(table.origin.name):
         if reach is not None:
             counts |= fill_absent(laid, reach, schema, fills=table.fills, faults=faults)
-        described = gather_statics(
-            table.frame,
-            without_closings(table, schema),
-            schema,
-            ids,
-            faults,
-            origin=table.statics_origin,
-        )
+        own, statics_origin = without_closings(table, schema), table.statics_origin
+        described = gather_statics(table.frame, own, schema, ids, faults, origin=statics_origin)
         statics = encode_statics(described, vocabulary)
         closings = gather_closings(table, schema, ids, faults)
     counts["series_dropped"] = num_given - len(kept)
     counts["future_rows_of_unknown_series"] = joined.strangers
 
     steps = int(max(rows.step_R.max(), last_N.max())) + 1 + CALENDAR_AHEAD
-    step = pd.to_timedelta(np.arange(steps) * step_length(schema.freq).value)
-    times = (rows.first + step).as_unit("ns")
     options = calendar or {"features": ()}
-    dates: np.ndarray = np.zeros((steps, 0), dtype=np.float32)
-    names: tuple[str, ...] = ()
-    with faults.kept_from():
-        dates, names = calendar_features(times, freq=schema.freq, **options)
-    warnings = (
-        *table.warnings,
-        *joined.warnings,
-        *rows.warnings,
-        *statics.warnings,
-        *label_warnings(schema.freq, options),
-    )
+    times, dates, names = _calendar(rows.first, steps, schema, options, faults)
+    warnings = (*table.warnings, *joined.warnings, *rows.warnings, *statics.warnings)
     return Panel(
         schema=schema,
         series=ids,
@@ -126,11 +109,22 @@ def panel_from_table(
         static_names=statics.names,
         attributes={**statics.attributes, **closings},
         counts={**counts, "unknown_static_levels": statics.unknown_levels},
-        warnings=warnings,
+        warnings=(*warnings, *label_warnings(schema.freq, options)),
         offsets=laid.offsets,
         start=laid.start,
         values=torch.from_numpy(laid.values_CX),
     )
+
+
+def _calendar(
+    first: pd.Timestamp, steps: int, schema: Schema, options: Mapping[str, Any], faults: Faults
+) -> tuple[pd.DatetimeIndex, np.ndarray, tuple[str, ...]]:
+    """Times of the grid, and what its dates say; nothing where the options have a fault."""
+    step = pd.to_timedelta(np.arange(steps) * step_length(schema.freq).value)
+    times = (first + step).as_unit("ns")
+    with faults.kept_from():
+        return times, *calendar_features(times, freq=schema.freq, **options)
+    return times, np.zeros((steps, 0), dtype=np.float32), ()
 
 
 def _last_targets(rows: Rows, schema: Schema) -> np.ndarray:

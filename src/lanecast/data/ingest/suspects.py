@@ -117,7 +117,7 @@ def _codes(column_R: np.ndarray) -> list[float]:
         and np.min(column_R, where=column_R > low, initial=np.inf) >= 0
     ):
         codes.append(float(low))
-    if high in CODES_ABOVE:
+    if (high == CODES_ABOVE).any():
         rest = (column_R < high) & (column_R > low if codes else column_R < high)
         largest = np.max(np.abs(column_R), where=rest, initial=0)
         if rest.any() and largest * APART <= high:

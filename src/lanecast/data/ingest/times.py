@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 
 from lanecast.data.ingest.values import such
-from lanecast.data.schema import TIME, step_length
+from lanecast.data.schema import ID, TIME, step_length
 from lanecast.errors import ConfigError, Faults, SchemaError
-from lanecast.sources import Dates, row_words
+from lanecast.sources import Dates, SourceTable, row_words
 
 DAY = pd.Timedelta(days=1)
 _CLOCK = r"(?:(?:T|t| +)\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?[AaPp][Mm])?)?"
@@ -99,6 +99,12 @@ def clean_times(
     elif column.dates.zone is not None and had_dates:
         _refuse_zone(column)
     return _in_range(times, column).astype("datetime64[ns]")
+
+
+def with_plain_times(table: SourceTable, freq: str) -> SourceTable:
+    """The table with its times read: no later reader needs to know how they were written."""
+    times = clean_times(table.frame[TIME], table.frame[ID], freq=freq, dates=table.dates)
+    return replace(table, frame=table.frame.assign(**{TIME: times}), dates=Dates())
 
 
 def _refuse_zone(column: _Column) -> None:
@@ -200,7 +206,8 @@ def _by_format(texts: pd.Series, form: str, column: _Column) -> tuple[pd.Series,
     if form in COUNTED:
         unit, origin = COUNTED[form]
         numbers = pd.to_numeric(texts, errors="coerce")
-        parsed = pd.to_datetime(numbers, unit=unit, origin=origin, errors="coerce").dt.round("us")
+        parsed = pd.Timestamp(origin) + pd.to_timedelta(numbers, unit=unit, errors="coerce")
+        parsed = parsed.dt.round("us")
     else:
         try:
             parsed = pd.to_datetime(texts, format=form, errors="coerce", utc="%z" in form)
@@ -328,7 +335,7 @@ def _year_last(texts: pd.Series, usual_U: np.ndarray) -> tuple[pd.Series | None,
             f" {_option(forms[0])} or {_option(forms[1])}"
         )
     plain = texts.where(usual_U).str.replace(r"[/.]", "-", regex=True)
-    return pd.to_datetime(plain, format="mixed", dayfirst=day_first, errors="coerce"), None
+    return pd.to_datetime(plain, format="mixed", dayfirst=bool(day_first), errors="coerce"), None
 
 
 def _numeric_format(text: str, order: str) -> str:
