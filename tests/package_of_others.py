@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from lanecast.data import visible
+from lanecast.data.visibility import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.schema import Role
 from lanecast.errors import CheckpointError

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 from lanecast.models.classical.naive import SeasonalNaive
 
@@ -65,8 +65,8 @@ class LabelOfTomorrow(Leaking):
     def leak(self, panel: Panel, at: WindowIndex, point_WH: np.ndarray) -> np.ndarray:
         """The first label of each window."""
         assert WHOLE.panel is not None
-        there = WindowIndex(series_W=WHOLE.numbers(panel, at), cutoff_W=at.cutoff_W)
-        first_W1 = np.nan_to_num(visible.cells(WHOLE.panel, there, TARGET, np.array([1])))
+        in_whole = WindowIndex(series_W=WHOLE.numbers(panel, at), cutoff_W=at.cutoff_W)
+        first_W1 = np.nan_to_num(visible.cells(WHOLE.panel, in_whole, TARGET, np.array([1])))
         return np.broadcast_to(first_W1, point_WH.shape)
 
 

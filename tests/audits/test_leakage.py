@@ -11,11 +11,11 @@ import pytest
 
 from lanecast.audits.leakage import Subject, probe, refuse
 from lanecast.audits.perturbed_tables import hidden_changed, known_changed, shuffled
-from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.ingest.layout import Keep, panel_from_table
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowSpec
 from lanecast.errors import LeakageError
 from lanecast.models.classical.naive import SeasonalNaive

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from lanecast.audits.rewrites import DELIVERED, REWRITES, RawTables, rewritten
-from lanecast.data import visible
 from lanecast.data.ingest.layout import panel_from_table
 from lanecast.data.panel import Panel
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 from rewrite_tables import CUTOFF, SPEC, STEP, in_one_frame, raw_tables, schema_of, with_future
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from lanecast.data import visible
-from lanecast.data.as_known import as_known
 from lanecast.data.gather import Gatherer
 from lanecast.data.hierarchy import Structure
 from lanecast.data.moments import column_moments
 from lanecast.data.panel import name_keys
+from lanecast.data.visibility import visible
+from lanecast.data.visibility.as_known import as_known
 from lanecast.data.windows import WindowIndex, WindowSpec, training_windows, windows_at
 from small_tables import load, long_table, schema
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lanecast.data.as_known import as_known
 from lanecast.data.datamodule import ForecastDataModule
 from lanecast.data.labels import labels
-from lanecast.data.lifetime import num_closed, open_at
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Schema
-from lanecast.data.visible import rolling_origins
+from lanecast.data.visibility.as_known import as_known
+from lanecast.data.visibility.lifetime import num_closed, open_at
+from lanecast.data.visibility.visible import rolling_origins
 from lanecast.data.windows import Split, WindowSpec, training_windows, windows_at
 from lanecast.errors import SchemaError
 from lanecast.models.classical.naive import SeasonalNaive

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lanecast.data.schema import Role
-from lanecast.data.visible import cells
+from lanecast.data.visibility.visible import cells
 from lanecast.data.windows import WindowSpec
 from lanecast.errors import ConfigError
 from lanecast.testing import check_forecaster, contract

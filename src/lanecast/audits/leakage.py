@@ -27,12 +27,12 @@ import pandas as pd
 
 from lanecast.audits.perturbed_tables import known_changed, shuffled, time_reversed
 from lanecast.audits.rewrites import DELIVERED, REWRITES, RawTables, rewritten
-from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.ingest.times import clean_times
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TARGET, TIME, Schema
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import ConfigError, LeakageError
 from lanecast.models.protocol import Forecaster

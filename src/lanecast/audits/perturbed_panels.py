@@ -15,7 +15,7 @@ from lanecast.causal.scm.chaining import Action
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.views import with_roles
-from lanecast.data.visible import visible as visible_cells
+from lanecast.data.visibility.visible import visible as visible_cells
 from lanecast.data.windows import WindowIndex
 
 POISON = 1e6

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from lanecast.data.gather import Gatherer, Label, WindowBatch
-from lanecast.data.lifetime import closes, open_at
 from lanecast.data.panel import Panel
+from lanecast.data.visibility.lifetime import closes, open_at
 from lanecast.data.windows import (
     Split,
     WindowIndex,

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from lanecast.data.as_known import AsKnown
 from lanecast.data.panel import Panel
+from lanecast.data.visibility.as_known import AsKnown
 from lanecast.errors import ConfigError
 
 BOTTOM = "bottom"

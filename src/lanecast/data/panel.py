@@ -95,7 +95,7 @@ class Panel:
         """Where the cells lie, [.., X]: ``low`` and ``high`` say where each series does.
 
         Whoever reads through these three copies nothing of a panel as it was known at a step
-        (`lanecast.data.as_known`), in whose ``values`` it stands packed.
+        (`lanecast.data.visibility.as_known`), in whose ``values`` it stands packed.
         """
         return self.values
 

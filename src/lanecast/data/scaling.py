@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lanecast.data.as_known import begun
 from lanecast.data.gather import WindowBatch
 from lanecast.data.links import LARGEST
 from lanecast.data.moments import cell_steps, column_moments, lower_medians, series_blocks
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
+from lanecast.data.visibility.as_known import begun
 from lanecast.errors import CheckpointError, ConfigError, LeakageError
 
 METHODS = ("identity", "standard", "robust", "mean_abs")

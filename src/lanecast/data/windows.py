@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lanecast.data.as_known import AsKnown
-from lanecast.data.lifetime import closes, open_at, open_spans
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
+from lanecast.data.visibility.as_known import AsKnown
+from lanecast.data.visibility.lifetime import closes, open_at, open_spans
 from lanecast.errors import ConfigError, SchemaError
 
 ASKED = 1 << 16  # pairs of series and cutoff that are looked at in one go

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lanecast.data.as_known import AsKnown, as_known
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.panel import Panel
 from lanecast.data.views import of_series
+from lanecast.data.visibility.as_known import AsKnown, as_known
 from lanecast.data.windows import WindowIndex
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.data.ingest.odd_lanes import odd_lanes
-from lanecast.data.lifetime import closes, num_closed
+from lanecast.data.visibility.lifetime import closes, num_closed
 from lanecast.errors import SchemaError
 
 if TYPE_CHECKING:

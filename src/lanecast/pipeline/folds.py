@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from lanecast.data.as_known import as_known
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
+from lanecast.data.visibility.as_known import as_known
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.errors import ConfigError
 from lanecast.models.as_known import answerable, predict_as_known

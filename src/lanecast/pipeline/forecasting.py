@@ -12,8 +12,8 @@ from lanecast.data.cutoffs import short_time
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.ingest.layout import check_future, future_holes
 from lanecast.data.ingest.odd_lanes import NAMED, listed
-from lanecast.data.lifetime import closes, open_at
 from lanecast.data.panel import Panel
+from lanecast.data.visibility.lifetime import closes, open_at
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import SchemaError
 from lanecast.models.as_known import answerable, predict_as_known

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lanecast.causal.attribution.sensitivity import Band, band
-from lanecast.data.as_known import AsKnown
 from lanecast.data.ingest.layout import check_future
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.views import with_roles
+from lanecast.data.visibility.as_known import AsKnown
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import NotIdentified, ScenarioError
 from lanecast.interventions import Intervention

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanecast.config.seasons import season_of
-from lanecast.data.as_known import as_known
 from lanecast.data.panel import Panel
+from lanecast.data.visibility.as_known import as_known
 from lanecast.data.windows import WindowSpec, windows_at
 from lanecast.evaluation.score import evaluate
 from lanecast.models.as_known import predict_as_known

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
 from lanecast.planning.contracts import Scenarios

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import PlanError
 from lanecast.planning.defaults import default_parameters

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanecast.data import visible
 from lanecast.data.panel import Panel
+from lanecast.data.visibility import visible
 from lanecast.report.canvas import canvas
 from lanecast.report.figures import BLACK, BLUE, VERMILION, step_name, times_of
 from lanecast.whatif.answers import Arms

@@ -14,8 +14,8 @@ from lanecast.causal.graph.declaration import hint
 from lanecast.causal.graph.graph import Graph, NodeKind
 from lanecast.causal.graph.identify import check_effect
 from lanecast.causal.scm.chaining import Action, Soft
-from lanecast.data import visible
 from lanecast.data.panel import Panel
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import NotIdentified, ScenarioError
 from lanecast.interventions import Intervention, Kind

@@ -16,10 +16,10 @@ import torch
 
 from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action, Chain, Rolled, chain
-from lanecast.data import visible
 from lanecast.data.links import link, unlink
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import ScenarioError
 from lanecast.interventions import Intervention

@@ -28,7 +28,7 @@ from lanecast.causal.scm.layer import CausalLayer
 from lanecast.config.coupling import mode_of
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
-from lanecast.data.visible import refuse_early
+from lanecast.data.visibility.visible import refuse_early
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter

@@ -15,10 +15,10 @@ from lanecast.causal.graph.graph import Graph
 from lanecast.causal.scm.chaining import Action
 from lanecast.causal.scm.layer import CausalLayer
 from lanecast.causal.scm.reference_history import outside
-from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Column, Role
 from lanecast.data.views import with_roles
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 
 

@@ -112,7 +112,7 @@ def _notes_on_series(panel: Panel, spec: WindowSpec) -> list[str]:
     """Series that are not trained on or not forecast, and steps without a row."""
     import numpy as np
 
-    from lanecast.data.lifetime import closes, open_at
+    from lanecast.data.visibility.lifetime import closes, open_at
     from lanecast.data.windows import windows_at
 
     notes, last = [], panel.last_step

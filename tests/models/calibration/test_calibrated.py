@@ -62,7 +62,7 @@ class TooSure(Forecaster):
     def predict(self, panel, *, at, quantiles=None, samples=None, seed=0):
         from scipy.special import ndtri
 
-        from lanecast.data import visible
+        from lanecast.data.visibility import visible
 
         back = np.arange(1 - SPEC.context, 1)
         point_W = np.nanmean(visible.visible(panel, at, "y", back), axis=1)

@@ -28,8 +28,8 @@ from lanecast.causal.scm.prepared import Prepared, prepare
 from lanecast.causal.scm.replay import abducted, replayed
 from lanecast.causal.scm.wiring import wire
 from lanecast.data.disk.weights import load_tensors, save_tensors
-from lanecast.data.lifetime import closes, open_before
 from lanecast.data.panel import Panel
+from lanecast.data.visibility.lifetime import closes, open_before
 from lanecast.errors import CheckpointError, GraphError, LeakageError
 
 _UNFITTED = "the causal layer was never fitted; call fit(panel, until=...)"

@@ -1,6 +1,7 @@
 """Closing dates at the border: one for each series or none, from the table or its statics.
 
-No model reads them: they say as of which cutoff a series is closed (`lanecast.data.lifetime`).
+No model reads them: they say as of which cutoff a series is closed
+(`lanecast.data.visibility.lifetime`).
 Axes: ``N`` series.
 """
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from lanecast.data.cutoffs import short_time
-from lanecast.data.lifetime import NEVER, closing_steps, last_active
 from lanecast.data.moments import series_blocks
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, step_length
+from lanecast.data.visibility.lifetime import NEVER, closing_steps, last_active
 
 NAMED = 5  # series that a message names
 LONG = pd.Timedelta(days=28)  # a silence that is long, and far past all others

@@ -22,11 +22,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.labels import labels
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.calibration.conformal import ConformalScores, Method, shifts

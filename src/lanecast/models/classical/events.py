@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, step_length
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 
 BEFORE, AFTER = 2, 4  # periods around an event that have a factor of their own

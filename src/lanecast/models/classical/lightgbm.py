@@ -23,9 +23,9 @@ import numpy as np
 
 from lanecast.config.packages import require_package
 from lanecast.config.seasons import season_of
-from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.longframe import columns_at, fill_gaps, stack

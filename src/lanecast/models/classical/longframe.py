@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lanecast.data import visible
 from lanecast.data.panel import Panel
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import SchemaError
 

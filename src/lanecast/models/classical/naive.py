@@ -17,10 +17,10 @@ from typing import Any, Self
 import numpy as np
 
 from lanecast.config.seasons import season_of
-from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import Role
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import CheckpointError, ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.residuals import ResidualPool, window_levels

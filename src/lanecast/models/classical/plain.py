@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from lanecast.config.seasons import season_of
-from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, step_length
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError
 from lanecast.models.classical.events import event_factors

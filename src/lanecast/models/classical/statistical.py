@@ -21,10 +21,10 @@ from scipy.special import ndtri
 
 from lanecast.config.packages import require_package
 from lanecast.config.seasons import season_of
-from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError
 from lanecast.models.classical.naive import SeasonalNaive, read_state

@@ -12,7 +12,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from lanecast.data import visible
 from lanecast.data.datamodule import ForecastDataModule
 from lanecast.data.disk.weights import load_tensors, save_tensors
 from lanecast.data.forecasts import Forecasts
@@ -20,6 +19,7 @@ from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
 from lanecast.data.schema import TARGET
 from lanecast.data.views import of_series
+from lanecast.data.visibility import visible
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, split
 from lanecast.errors import CheckpointError, LeakageError, SchemaError
 from lanecast.models.deep.anchors import Anchor, NoAnchor

@@ -18,11 +18,11 @@ import numpy as np
 
 from lanecast.config.packages import require_package
 from lanecast.config.seasons import season_of
-from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.hierarchy import Structure
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, LanecastError
 from lanecast.models.classical.naive import read_state

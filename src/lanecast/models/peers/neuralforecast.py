@@ -20,10 +20,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from lanecast.config.seasons import season_of
-from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import CheckpointError, ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.naive import read_state

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lanecast.config.seasons import season_of
-from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
+from lanecast.data.visibility import visible
 from lanecast.data.windows import WindowIndex
 from lanecast.models.classical.longframe import columns_at, fill_gaps, stack
 from lanecast.models.deep.quiet import quiet_lightning

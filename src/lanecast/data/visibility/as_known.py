@@ -20,10 +20,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lanecast.data.lifetime import closes
 from lanecast.data.panel import Panel, name_keys
 from lanecast.data.schema import ID, TARGET, Schema
 from lanecast.data.statics import encode_statics, vocabulary_of
+from lanecast.data.visibility.lifetime import closes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
