@@ -74,13 +74,11 @@ def rolling_cutoffs(
 def complete_until(panel: Panel) -> int:
     """Last step whose targets have all arrived: where a missing row is a zero, a late one is not.
 
-    That is `Schema.until`, or the last step with a target less the delay of the target.
+    That is `Schema.until`, or the last step with a target.
     """
     schema, last = panel.schema, panel.last_step
-    if schema.absent != "zero":
-        return last
     if schema.until is None:
-        return last - schema.delay_steps(TARGET)
+        return last
     until = moment_of(schema.until, key="data.schema.until").to_datetime64()
     return min(last, int(panel.times.searchsorted(until, side="right")) - 1)
 

@@ -93,7 +93,7 @@ class Schema:
     """Columns and frequency; ``absent`` says what a missing row means: missing or zero.
 
     ``until``: the last time up to which rows have arrived, so that a missing one is a zero; by
-    default the last row of the table, less the delay of the target.  ``closed`` names a column with
+    default the last row of the table.  ``closed`` names a column with
     the date from which a series is closed, ``closed_known`` one with the date on which that was
     known (by default the date itself).  ``closes_after``: an ISO duration without a target that is
     not 0, after which a series is closed.

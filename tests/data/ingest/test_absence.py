@@ -106,11 +106,17 @@ def test_a_source_may_say_what_a_row_would_have_held_and_a_schema_says_otherwise
 def test_a_zero_that_may_not_have_arrived_is_missing() -> None:
     frame = full_table()
     frame = frame[(frame["unique_id"] == "a") | (frame["ds"] < "2024-01-10")]  # b is late
+    columns = {"freq": "D", "columns": DELAYED, "absent": "zero", "until": "2024-01-10"}
     for table in (frame, sparse(frame)):
-        y = load(table, schema(absent="zero", **DELAYED)).column("y")
+        y = load(table, Schema.from_config(columns)).column("y")
         assert y[8:11].tolist() == [0, 7, 8]  # a, to the last day
-        assert y[15:17].tolist() == [0, 0]  # b, to two days before the last
+        assert y[15:17].tolist() == [0, 0]  # b, to the day that has arrived
         assert y[-2:].isnan().all()
+
+
+def test_a_table_delivered_with_its_delay_knows_its_zeros_to_the_last_row() -> None:
+    y = load(sparse(full_table()), schema(absent="zero", **DELAYED)).column("y")
+    assert y[-4:].tolist() == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("until", "zeros"), [("2024-01-12", 4), ("2024-01-15", 7)])

@@ -120,7 +120,7 @@ def test_a_fill_that_no_row_has_is_named() -> None:
     ("options", "last"),
     [
         ({}, "2024-04-29"),
-        ({"columns": {"y": {"role": "target", "delay": "P3D"}}}, "2024-04-26"),
+        ({"columns": {"y": {"role": "target", "delay": "P3D"}}}, "2024-04-29"),
         ({"until": "2024-04-27"}, "2024-04-27"),
         ({"until": "2024-05-05"}, "2024-05-05"),
     ],

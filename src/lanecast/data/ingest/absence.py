@@ -46,7 +46,7 @@ def lived(rows: Rows, schema: Schema) -> tuple[Rows, Reach]:
     """
     y_R = rows.values_RX[:, 0]
     last = int(rows.step_R[np.isfinite(y_R)].max())
-    arrived = last - schema.delay_steps(TARGET)
+    arrived = last
     if schema.until is not None:
         until = moment_of(schema.until, key="data.schema.until")
         arrived = int((until - rows.first) // step_length(schema.freq))
@@ -59,8 +59,7 @@ def lived(rows: Rows, schema: Schema) -> tuple[Rows, Reach]:
     if arrived < rows.step_R[active].min():
         raise SchemaError(
             f"nothing has arrived up to {rows.first + arrived * step_length(schema.freq)}"
-            f" (data.schema.until, or the last row less the delay of {TARGET}); set"
-            " data.schema.until to the last time that the table is complete for"
+            " (data.schema.until); set it to the last time for which the table is complete"
         )
     head_N = rows.head_N
     next_N = np.searchsorted(active, head_N[:-1])
