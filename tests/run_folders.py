@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lanecast.runs.semantics import SEMANTICS
+
 CUTOFFS = [f"2024-0{month}-01T00:00:00" for month in range(1, 7)]
 SUM_ABS_Y = np.array([100.0, 200.0, 100.0, 300.0, 200.0, 100.0])
 ROLE = {"known_future": True, "observed": False}
@@ -46,6 +48,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
             "counts": {"num_cells": 300},
             "by_cutoff": rows,
             "scored": "5c0ed",
+            "semantics": SEMANTICS,
             "timings": {"total": 12.0 + seed},
         }
         (folder / "record.json").write_text(json.dumps(facts | record))

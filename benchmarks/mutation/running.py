@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.mutation.defects import TABLE, Scene, frozen, without_days
-from benchmarks.mutation.pipelines import PIPELINES
+from benchmarks.mutation.defects import TABLE, WHOLE_TABLE, Scene, frozen, without_days
+from benchmarks.mutation.pipelines import PIPELINES, WHOLE
+from benchmarks.mutation.skipping import SKIP, is_noticed
 from lanecast.audits.leakage import Subject, probe
 from lanecast.data.ingest.calendar import calendar_features
 from lanecast.data.ingest.loading import calendar_options, panel_of
+from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
 from lanecast.data.windows import WindowSpec
-from lanecast.errors import ConfigError
+from lanecast.errors import ConfigError, SchemaError
 from lanecast.monitor.profile import Finding, Profile, check_forecasts, frozen_share, grid_of
 from lanecast.monitor.statistics import Shape
 from lanecast.sources import SourceTable
@@ -79,6 +80,9 @@ class MutationCase:
         """The checks that find the mutant."""
         if mutant.defect in PIPELINES:
             return ["probe"] if self._leaks(mutant) else []
+        if mutant.defect == SKIP:
+            severity, ids = mutant.severity, self.scene.places(mutant.place)
+            return ["skip_finished"] if is_noticed(self.table.frame, ids, severity) else []
         if mutant.defect == "missing_holidays":
             spoiled = without_days(self.calendar(), mutant.column, mutant.severity)
             findings = self.profile.check_calendar(spoiled)
@@ -89,13 +93,27 @@ class MutationCase:
         else:
             spoil = TABLE[mutant.defect]
             frame = spoil(self.scene, mutant.column, mutant.severity, mutant.place)
+            if mutant.defect in WHOLE_TABLE and self._is_refused(frame):
+                return ["contract"]
             findings = self.profile.check(frame[frame[TIME] <= self._end], now=self.now)
         return sorted({finding.check for finding in findings})
+
+    def _kept(self, table: SourceTable, future: pd.DataFrame | None = None) -> Panel:
+        """The panel of a table, whose whole a leak may read."""
+        return WHOLE.keep(panel_of(self.config, table, future), table.frame[ID])
 
     @property
     def _end(self) -> pd.Timestamp:
         """Stamps of the last step, whatever the hour."""
         return self.now + step_length(self.schema.freq) - pd.Timedelta(1, "ns")
+
+    def _is_refused(self, frame: pd.DataFrame) -> bool:
+        """Whether the border refuses the table as a whole."""
+        try:
+            panel_of(self.config, replace(self.table, frame=frame))
+        except SchemaError:
+            return True
+        return False
 
     def _leaks(self, mutant: Mutant) -> bool:
         model = PIPELINES[mutant.defect](
@@ -107,12 +125,12 @@ class MutationCase:
         subject = Subject(
             table=self.table,
             schema=self.schema,
-            lay_out=partial(panel_of, self.config),
+            lay_out=self._kept,
             model=model,
             spec=SPEC,
             cutoff=self.until,
         )
-        return probe(subject, controls=False).leaks
+        return probe(subject, controls=False, bisect=False).leaks
 
 
 def case_of(
@@ -176,7 +194,7 @@ def mutants_of(groups: list[Mapping[str, Any]]) -> list[Mutant]:
     mutants = []
     for group in groups:
         defect = str(group["defect"])
-        if defect not in (*TABLE, *PIPELINES, "missing_holidays", "frozen_forecasts"):
+        if defect not in (*TABLE, *PIPELINES, SKIP, "missing_holidays", "frozen_forecasts"):
             raise ConfigError(f"mutation: there is no defect {defect!r}; see checks/mutation")
         columns = group.get("columns") or [TARGET]
         for data, column, severity, place in product(

@@ -89,7 +89,7 @@ class BayesSweeper(Sweeper):
         from optuna.samplers import TPESampler
         from optuna.trial import TrialState
 
-        from lanecast.cli.search import validated_objective
+        from lanecast.cli.search import undefined_objective, validated_objective
 
         # Seeded by the number of trials told, so that a resumed sweep asks what it would have.
         study.sampler = TPESampler(
@@ -108,12 +108,14 @@ class BayesSweeper(Sweeper):
             value = validated_objective(output)
             trial.set_user_attr("folder", f"{output.parent.name}/{output.name}")
             if value is None:
+                if (name := undefined_objective(output)) is not None:
+                    trial.set_user_attr("undefined", name)
                 study.tell(trial, state=TrialState.FAIL)
             else:
                 study.tell(trial, value)
 
     def _sum_up(self, study: Any, folder: Path) -> float | None:
-        from lanecast.cli.search import told_trials
+        from lanecast.cli.search import nothing_to_choose, told_trials
         from lanecast.report.importance import importance_figure, write_trials
         from lanecast.report.pictures import picture_or_warning
 
@@ -121,13 +123,15 @@ class BayesSweeper(Sweeper):
         write_trials(trials, folder / "trials.csv")
         good = [trial for trial in trials if trial.value is not None]
         if not good:
-            log.warning("all %d trials failed; see %s", len(trials), folder / "trials.csv")
-            return None
+            raise nothing_to_choose(trials, folder / "trials.csv")
         best = study.best_trial
         chosen = " ".join(f"{key}={value}" for key, value in best.params.items())
+        lost = f"{len(trials) - len(good)} failed"
+        if undefined := sum("undefined" in trial.user_attrs for trial in trials):
+            lost += f", {undefined} of them with an undefined objective"
         log.info(
-            "best of %d trials (%d failed): %.6g with %s; see %s",
-            len(trials), len(trials) - len(good), best.value, chosen, folder / "trials.csv",
+            "best of %d trials (%s): %.6g with %s; see %s",
+            len(trials), lost, best.value, chosen, folder / "trials.csv",
         )  # fmt: skip
         picture = partial(importance_figure, study)
         picture_or_warning(folder / "importance.png", picture, log.warning)

@@ -11,7 +11,9 @@ class LanecastError(Exception):
 
 
 class SchemaError(LanecastError, ValueError):
-    """A table or a column declaration breaks the data contract."""
+    """A table or a column declaration breaks the data contract; ``named``: it says which table."""
+
+    named = False
 
 
 class LeakageError(LanecastError, ValueError):
@@ -59,16 +61,21 @@ class Faults:
     def __init__(self, *, keep: bool = False) -> None:
         self.keep = keep
         self.kept: list[LanecastError] = []
+        self.place: str | None = None
 
     def add(self, fault: LanecastError) -> None:
         """Raise ``fault``, or keep it."""
         if not self.keep:
             raise fault
-        self.kept.append(fault)
+        self.kept.append(_named(fault, self.place))
 
     def end(self) -> NoReturn:
         """Nothing further can be checked: raise the last fault that is kept."""
         raise self.kept[-1]
+
+    def within(self, place: str | None) -> _Within:
+        """``with faults.within("t.csv"):`` says of a SchemaError of the block where it arose."""
+        return _Within(self, place)
 
     def kept_from(self) -> _KeptFrom:
         """``with faults.kept_from():`` adds what the block raises as well."""
@@ -90,3 +97,28 @@ class _KeptFrom:
         if fault not in self._faults.kept:
             self._faults.add(fault)
         return True
+
+
+class _Within:
+    """Faults of the table that the block checks; blocks within blocks keep the inner name."""
+
+    def __init__(self, faults: Faults, place: str | None) -> None:
+        self._faults, self._place = faults, place
+
+    def __enter__(self) -> None:
+        self._before, self._faults.place = self._faults.place, self._place
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._faults.place = self._before
+        if isinstance(fault, SchemaError) and fault not in self._faults.kept:
+            fault.args = _named(fault, self._place).args
+
+
+def _named(fault: LanecastError, place: str | None) -> LanecastError:
+    """The fault with the name of its table in front, once."""
+    if place is not None and isinstance(fault, SchemaError) and not fault.named:
+        fault.args = (f"{place}: {fault}",)
+        fault.named = True
+    return fault

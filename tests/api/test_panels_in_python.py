@@ -153,3 +153,13 @@ def test_models_are_listed_by_the_names_that_build_them() -> None:
     assert rows.loc["linear", "intervals_from"] == "model"
     assert {"kind", "cost", "missing"} <= set(rows)
     assert set(rows.index) == set(options_of("model"))
+
+
+def test_when_lanes_close_is_said_in_python_as_in_a_file(table: pd.DataFrame) -> None:
+    roles: dict[str, Any] = {"known_future": "promo", "observed": "late"}
+    lanes = lc.panel(table, absent="zero", until="2024-05-29", closes_after="P28D", **roles)
+    assert (lanes.schema.until, lanes.schema.closing_steps) == ("2024-05-29", 28)
+    with pytest.raises(lc.errors.SchemaError, match=r"^closes_after='28D' is not an ISO"):
+        lc.panel(table, closes_after="28D", **roles)
+    with pytest.raises(TypeError, match="'closes_afer'"):
+        lc.panel(table, closes_afer="P28D", **roles)

@@ -59,6 +59,12 @@ def test_good_data_raises_no_alarm():
         ("frozen_forecasts", "y", 0.5, "last", "frozen"),
         ("label_from_tomorrow", "y", 0.1, "all", "probe"),
         ("scaler_on_all_data", "y", 1.0, "all", "probe"),
+        ("unborn_series", "y", 0.1, "tenth", "probe"),
+        ("static_from_future", "y", 0.3, "all", "probe"),
+        ("year_typo", "y", 10, "busiest", "contract"),
+        ("merged_ids", "y", 0.5, "busiest", "rows"),
+        ("local_midnights", "y", 5, "busiest", "contract"),
+        ("closed_lane_alive", "y", 28, "busiest", "unit"),
     ],
 )
 def test_a_defect_is_caught_by_the_check_that_is_made_for_it(
@@ -121,21 +127,21 @@ def test_the_suite_has_each_defect_at_five_severities_and_enough_mutants():
     assert all(group["reason"] for group in declared["blind"])
     assert set(blind) <= set(every)
     counted = set(every) - set(blind)
-    assert len(counted) >= 120
+    assert len(every) >= 550
     defects = {one.defect.replace("_stamps", "_shift") for one in counted}
-    assert len(defects) == 12
+    assert len(defects) == 20
     for data in ("flights", "midmile"):
-        for name in defects - {"time_zone_shift"}:
+        for name in defects - {"time_zone_shift", "facts_two_ways"}:
             mine = [one for one in counted if one.defect == name and one.data == data]
             assert len({(one.severity, one.place) for one in mine}) >= 5, (name, data)
 
 
 @pytest.mark.slow
-def test_the_suite_scores_95_with_one_false_alarm_in_100(tmp_path, monkeypatch):
+def test_the_suite_scores_97_with_one_false_alarm_in_100(tmp_path, monkeypatch):
     with scripts_in(tmp_path, monkeypatch) as script:
         assert script("mutation") == 0
     told = json.loads((tmp_path / "runs" / "mutation" / "score.json").read_text())
-    assert told["score"] >= 0.95
+    assert told["score"] >= 0.97
     assert told["clean_runs"] == 100
     assert told["false_alarms"] <= 1
 

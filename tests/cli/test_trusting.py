@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -165,33 +166,117 @@ def test_trust_ends_with_its_scope():
     assert trusted() == ()
 
 
-CALLBACKS = "hydra: {callbacks: {theirs: {_target_: theirs.Model}}}\n"
-LOGGING = "hydra: {job_logging: {handlers: {theirs: {class: theirs.Model}}}}\n"
+ROOT = """\
+defaults: [{data: toy}, {model: small}, {trainer: cpu}, {protocol: holdout}, {tracking: none}, EXTRA
+  common, _self_]
+verb: train
+period: 7
+job: well
+"""
+CALLBACK = "{callbacks: {theirs: {_target_: theirs.Model}}}"
+HANDLER = "{x: {(): theirs.Model}}"
+BUILDS = "theirs: {_target_: theirs.Model}\n"
+# Files of a ./conf by which Hydra would run theirs.Model, and the words that start it.
+HOSTILE = {
+    "callback": ({"train.yaml": f"{ROOT}hydra: {CALLBACK}\n"}, ()),
+    "logger": (
+        {"train.yaml": f"{ROOT}hydra: {{job_logging: {{handlers: {HANDLER}}}}}\n"},
+        (),
+    ),
+    "stream": (
+        {"train.yaml": f"{ROOT}hydra: {{job_logging: {{x: 'ext://theirs.Model'}}}}\n"},
+        (),
+    ),
+    "search path": ({"train.yaml": f"{ROOT}hydra: {{searchpath: ['pkg://theirs']}}\n"}, ()),
+    "environment": ({"train.yaml": f"{ROOT}hydra: {{job: {{env_set: {{A: b}}}}}}\n"}, ()),
+    "choice that only a sweep makes": (
+        {
+            "train.yaml": ROOT.replace("EXTRA", "{depot: '???'},") + f"hydra: {CALLBACK}\n",
+            "depot/north.yaml": "x: 1\n",
+            "depot/south.yaml": "x: 2\n",
+        },
+        ("-m", "depot=north,south"),
+    ),
+    "model of a sweep": (
+        {"model/evil.yaml": f"# @package _global_\nhydra: {CALLBACK}\n"},
+        ("-m", "model=small,evil"),
+    ),
+    "group of Hydra's": ({"hydra/callbacks/evil.yaml": BUILDS}, ("hydra/callbacks=[evil]",)),
+    "package of a file": (
+        {"model/evil.yaml": f"# @package hydra.callbacks\n{BUILDS}"},
+        ("model=evil",),
+    ),
+    "package of a choice": (
+        {
+            "train.yaml": ROOT.replace("EXTRA", '{"model@\\x68ydra.callbacks": evil},'),
+            "model/evil.yaml": BUILDS,
+        },
+        (),
+    ),
+    "file out of the folder": (
+        {
+            "train.yaml": ROOT.replace("EXTRA", "{model: ../../evil},"),
+            "../evil.yaml": f"# @package _global_\nhydra: {CALLBACK}\n",
+        },
+        (),
+    ),
+    "choice put together": (
+        {
+            "train.yaml": ROOT.replace("EXTRA", "{depot: '${trainer}l'},"),
+            "depot/cpul.yaml": "x: 1\n",
+        },
+        (),
+    ),
+}
 
 
-@pytest.mark.parametrize("text", [CALLBACKS, LOGGING])
-@pytest.mark.parametrize("words", [["train"], ["train", "-m", "seed=1,2"]])
-def test_a_conf_found_by_itself_cannot_let_hydra_build_a_foreign_class(
-    command, theirs, capfd, text, words
-):
-    with (theirs / "conf" / "train.yaml").open("a") as root:
-        root.write(text)
-    assert command(*words) == 2
-    assert "='theirs.Model'" in capfd.readouterr().err
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_conf_found_by_itself_sets_nothing_that_hydra_runs(command, theirs, capfd, case):
+    files, words = HOSTILE[case]
+    for name, text in files.items():
+        path = theirs / "conf" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("EXTRA", ""))
+    assert command("train", *words) == 2
+    assert "was found by itself" in capfd.readouterr().err
+    assert not built(theirs)
+    assert "theirs" not in sys.modules
+
+
+def test_files_behind_a_link_are_read_as_well(command, theirs, capfd, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "evil.yaml").write_text(f"# @package _global_\nhydra: {CALLBACK}\n")
+    (theirs / "conf" / "depot").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(theirs / "conf")
+    assert command("train") == 2
+    assert "depot/evil.yaml" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("target", [".", "harmless"])
+def test_a_link_called_hydra_is_refused_wherever_it_leads(command, theirs, capfd, target):
+    (theirs / "conf" / "harmless" / "callbacks").mkdir(parents=True)
+    (theirs / "conf" / "harmless" / "callbacks" / "evil.yaml").write_text(BUILDS)
+    if (theirs / "conf" / "hydra").is_dir():
+        shutil.rmtree(theirs / "conf" / "hydra")
+    (theirs / "conf" / "hydra").symlink_to(target, target_is_directory=True)
+    assert command("train", "hydra/callbacks=[evil]") == 2
+    assert "was found by itself" in capfd.readouterr().err
     assert not built(theirs)
 
 
-def test_a_config_cannot_trust_through_the_environment_of_its_job(
-    command, theirs, monkeypatch, capfd
-):
+def test_copies_of_lanecasts_own_files_may_set_what_hydra_runs(command, theirs):
+    assert "hydra:" in (theirs / "conf" / "common.yaml").read_text()
+    assert command(*TRAIN, "trust=[theirs.]") == 0
+    assert built(theirs)
+
+
+def test_a_config_cannot_trust_through_the_environment_of_its_job(command, theirs, monkeypatch):
     with (theirs / "conf" / "train.yaml").open("a") as root:
         root.write("hydra: {job: {env_set: {LANECAST_TRUST: theirs.}}}\n")
     seen = []
     monkeypatch.setattr(
         "lanecast.workflows.train.run", lambda _: seen.append(os.environ["LANECAST_TRUST"])
     )
-    assert command("train") == 2
-    assert "hydra.job.env_set stands in ./conf" in capfd.readouterr().err
     assert command("train", "--config-dir", "conf", "name=named") == 0
     assert seen == [""]
 

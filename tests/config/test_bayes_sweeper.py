@@ -51,6 +51,32 @@ def test_failed_job_is_a_failed_trial_and_the_search_goes_on(hill, capfd):
     assert streams.out.splitlines()[-1].startswith(counts)
 
 
+@pytest.mark.parametrize(
+    ("value", "job", "words"),
+    [
+        ('float("nan")', "ok", ["val/wape is undefined in 3 of 3 trials", "optim.objective"]),
+        ("0.25", "bug", ["all 3 trials failed", "trials.csv"]),
+    ],
+)
+def test_a_search_without_a_best_trial_says_so_and_fails(toy, capfd, value, job, words):
+    script = toy_project.SCRIPT.format(verb="train").replace("value=0.25", f"value={value}")
+    (toy.folder / "scripts" / "train.py").write_text(script)
+    assert toy(*BAYES, f"job={job}", "hydra.sweeper.trials=3") != 0
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert [word for word in words if word not in lines[0]] == []
+
+
+def test_a_search_counts_trials_whose_objective_is_undefined(hill, capfd):
+    path = hill.folder / "scripts" / "train.py"
+    undefined = 'abs(cfg.data.size - 30.0) if cfg.data.size < 50 else float("nan")'
+    path.write_text(path.read_text().replace("abs(cfg.data.size - 30.0)", undefined))
+    assert hill(*BAYES, "hydra.sweeper.trials=4") == 0
+    lost = sum(row["value"] == "" for row in trials(hill))
+    assert 0 < lost < 4
+    assert f"({lost} failed, {lost} of them with an undefined obj" in capfd.readouterr().out
+
+
 @pytest.mark.slow
 def test_interrupted_search_is_resumed_as_if_nothing_had_happened(hill, tmp_path):
     command = [*BAYES, "hydra.sweeper.trials=6", "hydra.sweeper.startup=3"]

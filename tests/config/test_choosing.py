@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from lanecast.config import packaged_conf
-from lanecast.config.choosing import data_config, model_config, options_of, plan_config
+from lanecast.config.choosing import composed, data_config, model_config, options_of, plan_config
 from lanecast.errors import ConfigError
 
 
@@ -129,3 +129,11 @@ def test_yaml_of_the_working_folder_is_found_first(
     monkeypatch.chdir(tmp_path)
     assert {"wide", "nhits"} <= set(options_of("model"))
     assert model_config("wide", {}).model.name == "wide"
+
+
+def test_python_reads_no_search_path_from_a_conf_found_by_itself(tmp_path, monkeypatch):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "train.yaml").write_text("hydra: {searchpath: ['pkg://theirs']}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="was found by itself"):
+        composed({})

@@ -219,14 +219,71 @@ def test_context_without_a_single_value_is_finite(panel: Panel, choice: dict[str
 
 
 @every_scaler
-def test_constant_series_keep_a_scale_of_one(panel: Panel, choice: dict[str, str]) -> None:
-    flat = with_values(panel, "y", slice(None), 5.0)
+@pytest.mark.parametrize("value", [5.0, 0.1, 3e-9, 7e11])
+def test_constant_series_are_scaled_by_a_share_of_the_usual_level(
+    panel: Panel, choice: dict[str, str], value: float
+) -> None:
+    log = choice["link"] == "log1p"
+    if log and value < 1:
+        pytest.skip("log1p refuses it")
+    flat = with_values(panel, "y", slice(None), value)
     scaler = Scaler(**choice).fit(flat, until=UNTIL)
     scaled, scale = scaler.transform(batch_of(flat))
-    assert torch.isfinite(scaled.past_BLP).all()
-    constant = choice["method"] in ("standard", "robust")
-    expected = 1.0 if constant or choice["method"] == "identity" else 5.0
-    assert scale.scale_B.tolist() == pytest.approx([expected] * len(scale.scale_B))
+    whole = scale.loc_B if choice["method"] in ("standard", "robust") else scale.scale_B
+    if choice["method"] != "identity":
+        expected = np.log1p(value) if log else value
+        assert whole.tolist() == pytest.approx([expected] * len(whole), rel=1e-5)
+    if choice["method"] in ("standard", "robust"):
+        assert scaled.past_BLP[..., 0].abs().max() < 1e-5
+        assert scale.scale_B.tolist() == pytest.approx([1.0 if log else value / 10] * len(whole))
+
+
+EQUIVARIANT = [each for each in CHOICES if each["link"] == "identity" != each["method"]]
+
+
+def in_units_of(panel: Panel, factor: float) -> Panel:
+    # The target and the schedule, which is in its unit; a lane that is silent, one that is flat.
+    values = panel.values.clone()
+    values[panel.offsets[0] : panel.offsets[0] + 100, 0] = 0.0
+    values[panel.offsets[1] : panel.offsets[1] + 100, 0] = 40.0
+    for column in ("y", "scheduled"):
+        values[:, panel.schema.stored.index(column)] *= factor
+    return replace(panel, values=values)
+
+
+@pytest.mark.parametrize("choice", EQUIVARIANT, ids=lambda choice: f"{choice['method']}")
+@pytest.mark.parametrize("factor", [2.0**-30, 2.0**40, 2.0**-60])
+def test_scaled_windows_are_equal_to_the_bit_in_any_unit(
+    panel: Panel, choice: dict[str, str], factor: float
+) -> None:
+    answers = []
+    for data in (in_units_of(panel, 1.0), in_units_of(panel, factor)):
+        scaled, scale = Scaler(**choice).fit(data, until=UNTIL).transform(batch_of(data))
+        answers.append((scaled, scale))
+    (first, scale), (second, other) = answers
+    assert torch.equal(first.past_BLP[..., 0], second.past_BLP[..., 0])
+    assert torch.equal(first.known_past_BLK, second.known_past_BLK)
+    assert torch.equal(first.future_BHK, second.future_BHK)
+    assert torch.equal(scale.scale_B * factor, other.scale_B)
+    assert torch.equal(scale.loc_B * factor, other.loc_B)
+
+
+@pytest.mark.parametrize(
+    ("factor", "size"), [(1e-9, "usually"), (1e-3, "usually"), (1e12, "up to")]
+)
+def test_log_scalers_refuse_a_target_far_from_their_unit(
+    panel: Panel, factor: float, size: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"link=log1p counts in units of 1.*{size}.*identity"):
+        Scaler(link="log1p").fit(in_units_of(panel, factor), until=UNTIL)
+
+
+def test_statistics_of_a_scaler_without_unit_are_still_read(panel: Panel) -> None:
+    scaler = Scaler().fit(panel, until=UNTIL)
+    old = {name: value for name, value in scaler.state_dict().items() if name != "unit"}
+    restored = Scaler().restore(scaler.facts(), old).bind(panel)
+    silent = with_values(panel, "y", slice(None), 0.0)
+    assert restored.transform(batch_of(silent))[1].scale_B.tolist() == [1.0] * 4
 
 
 def test_column_that_is_never_seen_stays_zero(panel: Panel) -> None:

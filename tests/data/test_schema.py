@@ -109,7 +109,14 @@ def test_index_columns_must_not_be_declared():
 
 @pytest.mark.parametrize(
     ("freq", "words"),
-    [("daily", "'daily' is not a pandas frequency"), ("MS", "unequal length.*D, h")],
+    [
+        ("daily", "'daily' is not a pandas frequency"),
+        ("", "'' is not a pandas frequency"),
+        ("1H", "did you mean h"),
+        *((freq, "unequal length.*D, h") for freq in ("MS", "ME", "2QE", "YE", "B", "SME")),
+        *((freq, "no positive frequency") for freq in (None, 7, 24.0, True, "0h", "-2W-SUN")),
+        (["D"], "no positive frequency"),
+    ],
 )
 def test_a_frequency_that_cannot_be_is_refused(freq, words):
     with pytest.raises(SchemaError, match=words):

@@ -17,7 +17,8 @@ from lanecast.promote.gate import judge
 from lanecast.report.pack import curves, flat, payload
 from lanecast.report.page import page
 from lanecast.report.rendering import write
-from lanecast.report.table import compare
+from lanecast.report.table import compare, compare_runs
+from lanecast.runs.reading import read_runs
 from lanecast.workflows.compare import named
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -60,7 +61,7 @@ def with_forecasts(folder: Path) -> None:
 def compared(demo):
     for folder in demo.glob("*/seed*"):
         with_forecasts(folder)
-    return compare(str(demo), baseline="5eaaaaaa")
+    return compare_runs(read_runs(str(demo)).runs, baseline="5eaaaaaa")
 
 
 def numbers_of(text: str) -> Numbers:
@@ -165,16 +166,19 @@ def test_a_flag_is_another_spelling_of_a_key():
     ]  # fmt: skip
 
 
-def test_a_gate_fails_on_an_interval_above_zero_that_the_table_does_not_call(tmp_path, write_run):
+def test_a_gate_judges_each_row_by_itself_and_a_table_all_rows_together(tmp_path, write_run):
     rng = np.random.default_rng(3)
     three_seeds(write_run, "lightgbm", "b0aaaaaa", 1.0, rng)
-    three_seeds(write_run, "nhits", "d0aaaaaa", 1.0, rng)
-    found = compare(str(tmp_path / "demo"), baseline="lightgbm")
-    row = found.table["hash"] == "d0aaaaaa"
-    found.table.loc[row, ["difference_low", "difference_high", "verdict"]] = [
-        0.001,
-        0.2,
-        "no difference",
-    ]
+    share = 0.1055 + np.array([0.004, -0.003, 0.003, -0.002, 0.001, -0.003])
+    for seed in (1, 2, 3):
+        errors = SUM_ABS_Y * share + 0.25 + 0.003 * seed
+        write_run("nhits", config_hash="d0aaaaaa", errors=errors, seed=seed)
+    for number in range(6):
+        three_seeds(write_run, "tft", f"7{number}aaaaaa", 1.0, rng)
+    folder = str(tmp_path / "demo")
+    table, gate = (compare(folder, baseline="lightgbm", each_row=alone) for alone in (False, True))
+    rows = [found.table.set_index("model").loc["nhits"] for found in (table, gate)]
+    assert [row["verdict"] for row in rows] == ["no difference", "worse"]
+    assert rows[0]["difference_p"] == pytest.approx(7 * rows[1]["difference_p"])
     with pytest.raises(WorseError, match="nhits d0aaaaaa: worse"):
-        judge(found, tmp_path / "verdict.json")
+        judge(gate, tmp_path / "verdict.json")

@@ -14,7 +14,8 @@ import pytest
 from lanecast.report.pack import payload
 from lanecast.report.page import write_page
 from lanecast.report.rendering import write
-from lanecast.report.table import compare
+from lanecast.report.table import compare_runs
+from lanecast.runs.reading import read_runs
 
 pytestmark = pytest.mark.slow
 CHROMIUM = (
@@ -83,7 +84,7 @@ def written(tmp_path, write_run, *, actuals: bool = True) -> Path:
                 futures={"leakage_wape_points": 1.5 + seed} if number == 2 else {},
             )  # fmt: skip
             fill(folder, rng, actuals=actuals)
-    comparison = compare(str(tmp_path / "demo"), baseline="model0")
+    comparison = compare_runs(read_runs(str(tmp_path / "demo")).runs, baseline="model0")
     write(comparison, tmp_path / "out")
     write_page(payload(comparison, comparison.runs), tmp_path / "out" / "review.html")
     return tmp_path / "out" / "review.html"

@@ -112,13 +112,13 @@ def test_a_name_of_the_statics_alone_may_be_dropped(table, tmp_path):
 
 def test_a_future_file_may_lack_what_the_past_has(table):
     source = table(ROWS.drop(columns=["n", "note"]), id=["dest"], drop=["note"], rename={"n": "y"})
-    assert list(source.load_future()) == ["unique_id", "origin", "date"]
+    assert list(source.load_future().frame) == ["unique_id", "origin", "date"]
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "No columns"),
+        (b"", "no columns"),
         (b"a,b\n1,2\n1,2,3\n", "line 3.*every line as many fields"),
         ("a,b\nZ\u00fcrich,2\n".encode("latin-1"), "UTF-8"),
         (b"PK\x03\x04\xff\xfe\x00", "Excel.*save it as CSV"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -142,3 +143,37 @@ def test_experiment_is_checked_with_the_cutoffs_that_it_pins(check: Check) -> No
     code, lines = check("experiment=demo", "model=seasonal_naive")
     assert code == 0
     assert lines[-1].endswith("next step: lanecast backtest experiment=demo model=seasonal_naive")
+
+
+def test_what_may_be_meant_otherwise_is_a_note_and_with_strict_a_fault(check: Check) -> None:
+    table = pd.read_csv("lanes.csv")
+    first = table["unique_id"].iloc[0]
+    table = pd.concat([table, table[:150].assign(unique_id=f"{first} ")])
+    table.loc[table.index[3], "late"] = 9999
+    table.to_csv("lanes.csv", index=False)
+    code, lines = check(*NAIVE, *DECLARED)
+    assert code == 0
+    says(lines, "note: ", repr(first), repr(f"{first} "), "differ only by blanks")
+    says(lines, "note: column 'late' is 9999", "line 5", "data.source.missing=[9999]")
+    code, lines = check(*NAIVE, *DECLARED, "strict=true")
+    assert code == 1
+    says(lines, "fault: ", "differ only by blanks")
+    says(lines, "fault: column 'late' is 9999")
+
+
+def test_faults_of_every_file_are_told_by_its_name(check: Check) -> None:
+    table, future = pd.read_csv("lanes.csv"), pd.read_csv("future.csv")
+    table.loc[[2, 9], "ds"] = ["31/01/2024", "2034-01-10"]
+    table["late"] = table["late"].astype(object)
+    table.loc[4, "late"] = "1,5"
+    table.to_csv("lanes.csv", index=False)
+    future["ds"] = pd.to_datetime(future["ds"]).dt.strftime("%d/%m/%Y").str.replace("/06/", "/6/")
+    future[pd.to_datetime(future["ds"], dayfirst=True).dt.day < 12].to_csv(
+        "future.csv", index=False
+    )
+    code, lines = check(*NAIVE, *DECLARED, "data.future_path=future.csv")
+    assert code == 1
+    says(lines, "lanes.csv: ds of series", "line 4", "'31/01/2024' is written otherwise")
+    says(lines, "lanes.csv: series", "2034-01-10", "line 11", "a mistyped year")
+    says(lines, "lanes.csv: column 'late'", "line 6", "'1,5'", "data.source.decimal")
+    says(lines, "future.csv: ds of series", "line 2", "data.source.date_format=%d/%m/%Y")

@@ -61,7 +61,12 @@ def test_train_leaves_record_curves_checkpoints_and_model(script: Script) -> Non
     assert record["objective"]["step"] == 2
     assert record["data"]["series"] == 2
     assert record["model"]["calibrated_on"] == "validation windows"
-    for path in ("metrics.csv", "checkpoints/best.ckpt", "model/model.pt", ".hydra/config.yaml"):
+    for path in (
+        "metrics.csv",
+        "checkpoints/best.ckpt",
+        "model/model.safetensors",
+        ".hydra/config.yaml",
+    ):
         assert (trained / path).is_file(), path
     assert [path.name for path in (trained / "checkpoints").iterdir()] == ["best.ckpt"]
 
@@ -269,4 +274,4 @@ def test_a_score_that_fails_loses_neither_model_nor_forecasts(
     assert script("backtest", *TABLE, *SMALL, *ROLLING, "model=linear", "name=lost") == 1
     folder = run_folder("lost")
     assert (folder / "forecasts.parquet").is_file()
-    assert (folder / "model" / "model.pt").is_file()
+    assert (folder / "model" / "model.safetensors").is_file()

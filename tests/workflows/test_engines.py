@@ -32,7 +32,7 @@ def test_a_ray_of_two_workers_is_bit_equal_to_the_local_engine(tmp_path, monkeyp
     assert one["scores"] == two["scores"]
     assert one["config_hash"] == two["config_hash"]
     assert one["model"]["counts"] == two["model"]["counts"]
-    assert (ray / "model" / "model.pt").is_file()
+    assert (ray / "model" / "model.safetensors").is_file()
     curves = [pd.read_csv(folder / "metrics.csv") for folder in (local, ray)]
     assert len(curves[0])
     pd.testing.assert_frame_equal(*curves, check_exact=True)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
-from lanecast.api.words import python_words
+from lanecast.api.words import in_python, python_words
 from lanecast.causal.graph.graph import Graph
 from lanecast.config.choosing import (
     Overrides,
@@ -38,6 +38,16 @@ class _OtherFrame(Protocol):
     def to_pandas(self) -> pd.DataFrame: ...
 
 
+# Options of a source that say how its files are written.
+WRITTEN = (
+    "encoding",
+    "separator",
+    "decimal",
+    "thousands",
+    "date_format",
+    "time_zone",
+    "missing",
+)
 Table = pd.DataFrame | _OtherFrame | str | Path
 Columns = str | Sequence[str] | Mapping[str, Any]
 
@@ -59,6 +69,8 @@ def panel(
     future: Table | None = None,
     calendar: Sequence[str] | Mapping[str, Any] = ("weekday", "yearday"),
     country: str | Sequence[str] | None = None,
+    source: Mapping[str, Any] | None = None,
+    **lifetime: str,
 ) -> Panel:
     """A panel of a long table, a row for each series and step: a frame, or a CSV or Parquet file.
 
@@ -72,11 +84,12 @@ def panel(
     `lanecast.data.schema.Column` has: ``{"promo": "known_future", "parcels": {"non_negative":
     True}}``.
     ``absent``: what a missing row means, ``missing`` or ``zero``.  ``statics``: a second table with
-    a row for each series.  ``future``: rows of the days ahead, without targets.
+    a row for each series.  ``future``: rows of the days ahead, without targets.  ``lifetime``:
+    ``until, closed, closed_known, closes_after`` of `lanecast.data.schema.Schema`.
     ``calendar``: features of the date (weekday, yearday, hour, month, holiday of ``country``), or a
     mapping with days of your own (``{"features": [...], "days": {"peak": ["11-11"]}}``).
-
-    SchemaError names the column, the series and the time where the table does not keep this.
+    ``source``: how tables are written (``{"date_format": "%d/%m/%Y", "decimal": ","}``; `WRITTEN`).
+    ``Panel.warnings`` say what may be meant otherwise; SchemaError names what cannot be meant.
     """
     ids = (id,) if isinstance(id, str) else tuple(id)
     declared = _declared(target, known_future, observed, static, columns or {})
@@ -87,17 +100,18 @@ def panel(
         "keep_id": bool(kept),
         "rename": {own: name for own, name in ((time, TIME), (target, TARGET)) if own != name},
         "drop": (*drop, *unkept),
+        **_written(source or {}),
     }
-    names = TableNames(id=ids, time=time, target=target)
+    names = TableNames(id=ids, time=time, target=target, source=dict(source or {}))
     dates = calendar if isinstance(calendar, Mapping) else {"features": tuple(calendar)}
     with python_words():
-        schema = Schema.from_config({"freq": freq, "absent": absent, "columns": declared})
-        source = _source({"path": frame, "statics": statics}, options)
+        meaning = {"freq": freq, "absent": absent, "columns": declared, **_lifetime(lifetime)}
+        schema = Schema.from_config(meaning)
+        tables = _source({"path": frame, "statics": statics}, options)
         ahead = None if future is None else _source({"path": future}, options).load_future()
-        laid = panel_from_table(
-            source.load(), schema, calendar={"country": country, **dates}, future=ahead
-        )
-    return replace(laid, table=names)
+        dates = {"country": country, **dates}
+        laid = panel_from_table(tables.load(), schema, calendar=dates, future=ahead)
+    return replace(laid, table=names, warnings=tuple(map(in_python, laid.warnings)))
 
 
 def load(name: str, *overrides: str, **settings: Any) -> Panel:
@@ -177,9 +191,20 @@ def with_days_ahead(panel: Panel, future: Table) -> Panel:
     """The panel with known_future values of the days ahead, under the names of its own table."""
     names = panel.table
     rename = {own: name for own, name in ((names.time, TIME),) if own != name}
-    source = _source({"path": future}, {"id": names.id, "rename": rename})
+    source = _source({"path": future}, {"id": names.id, "rename": rename, **names.source})
     with python_words():
-        return with_future(panel, source.load_future().rename(columns={names.target: TARGET}))
+        ahead = source.load_future()
+        frame = ahead.frame.rename(columns={names.target: TARGET})
+        return with_future(panel, replace(ahead, frame=frame))
+
+
+def _written(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of how files are written; ConfigError for another one."""
+    if unknown := set(source) - {*WRITTEN}:
+        raise ConfigError(
+            f"source= has no option {min(unknown)!r}; its options are {', '.join(WRITTEN)}"
+        )
+    return dict(source)
 
 
 def _declared(
@@ -206,6 +231,13 @@ def _declared(
         own = {"role": more} if isinstance(more, str) else dict(more)
         declared[key] = {**declared.get(key, {}), **own}
     return declared
+
+
+def _lifetime(options: Mapping[str, str]) -> Mapping[str, str]:
+    """Options of a schema that say when a series closes; TypeError for any other argument."""
+    if unknown := sorted(set(options) - {"until", "closed", "closed_known", "closes_after"}):
+        raise TypeError(f"panel() got an unexpected keyword argument {unknown[0]!r}")
+    return options
 
 
 def _items(names: Columns) -> list[tuple[str, Any]]:

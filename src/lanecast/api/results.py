@@ -29,6 +29,7 @@ from lanecast.report.forecast_summary import headline, total_lines
 from lanecast.report.rendering import plain_lines
 from lanecast.report.table import Comparison
 from lanecast.runs.reading import CompletedRun
+from lanecast.runs.semantics import SEMANTICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -175,14 +176,21 @@ class BacktestResult:
 
     def as_run(self, label: str) -> CompletedRun:
         """This backtest as a table of runs reads it, under a name of one's own."""
-        config = {"windows": {"horizon": self.windows.horizon}, "protocol": {"step": self.step}}
+        kind = type(self.model)
+        config = {
+            "model": {"_target_": f"{kind.__module__}.{kind.__qualname__}"},
+            "windows": {"horizon": self.windows.horizon},
+            "protocol": {"step": self.step},
+        }
         return CompletedRun(
             folder=Path(label),
             record={
                 "choices": {"model": label},
                 "config": config,
                 "config_hash": label,
+                "semantics": SEMANTICS,
                 "seed": self.seed,
+                "model": {"seeded": self.model.describe().seeded},
                 "timings": {"total": sum(self.core.seconds.values())},
                 **self.core.scores.to_record(),
             },
@@ -212,7 +220,7 @@ class ComparisonResult:
     def table(self) -> pd.DataFrame:
         """One row for each name, best first: metrics, their deviation over seeds, differences.
 
-        With a baseline: ``<metric>_difference`` with its interval, Holm's p-value, the verdict, and
+        With a baseline: ``<metric>_difference`` with its interval, p-value and verdict, and
         ``mcs_p``, the p-value in the model confidence set.
         """
         table = self.comparison.table

@@ -21,7 +21,6 @@ from lanecast.config import instantiate
 from lanecast.config.choosing import composed, plan_config
 from lanecast.data.cutoffs import cutoff_step, rolling_cutoffs
 from lanecast.data.panel import Panel
-from lanecast.data.schema import step_length
 from lanecast.data.statics import encoded_as
 from lanecast.errors import ConfigError, ScenarioError
 from lanecast.models.protocol import Forecaster
@@ -71,7 +70,8 @@ def backtest(
     ``refit``: ``"never"`` fits once, at the first cutoff; ``"each"`` at every one; a number at
     every k-th.  A model that is fitted already is asked as it is, unless it is to be refitted.
     ``quantiles`` are levels, ``samples`` counts joint paths of each window.
-    ``season``: lag of the MASE scale in steps (default: a week of days, a day of hours).
+    ``season``: lag of the MASE scale in steps (default: a day of hours, a week of days, a year of
+    weeks).
 
     ConfigError where the cutoffs do not fit, SchemaError where the panel is too short, LeakageError
     where the model was fitted on what comes after the first cutoff.
@@ -90,7 +90,7 @@ def backtest(
             quantiles=tuple(quantiles),
             samples=samples or None,
             seed=seed,
-            season=usual_season(panel.schema.freq) if season is None else season,
+            season=season,
         )
     return BacktestResult(
         panel=panel,
@@ -112,9 +112,10 @@ def compare(
     """Backtests of the same labels in one table, best first.
 
     ``backtests``: results, which are called by their models; a mapping from names to results, or
-    to several results of one name (other seeds, which a verdict needs); or run folders, as
+    to several results of one name (other seeds, as a network needs); or run folders, as
     ``compare runs=`` takes them.  ``baseline`` names the row that the others are paired with by
-    cutoff: difference, interval of ``confidence``, verdict.
+    cutoff (difference, interval of ``confidence``, verdict); by default the yardstick, which is
+    the best plain row.
 
     ConfigError where they were scored on different labels, or two results have one name.
     """
@@ -288,14 +289,6 @@ def open_run(folder: str | Path) -> OpenedRun:
     ConfigError where it is no run folder, CheckpointError where it holds no trained model.
     """
     return opening.open_run(folder)
-
-
-def usual_season(freq: str) -> int:
-    """A week of days, a day of shorter steps, a year of weeks; else no season."""
-    length, day = step_length(freq), pd.Timedelta(days=1)
-    if length < day:
-        return int(day // length)
-    return {day: 7, 7 * day: 52}.get(length, 1)
 
 
 def _check_model(model: Any) -> None:

@@ -11,8 +11,8 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from lanecast.data.ingest.validation import clean_times
-from lanecast.data.schema import ID, TARGET, TIME, Role, Schema, step_length
+from lanecast.data.ingest.times import clean_times
+from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
 from lanecast.sources import SourceTable
 
 
@@ -22,22 +22,33 @@ def steps_after(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> np
     return ((times - cutoff) // step_length(schema.freq)).to_numpy(np.int64)
 
 
-def hidden_changed(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> pd.DataFrame:
-    """Every value that was not known at the cutoff becomes another one, or goes missing.
+def keys_of(names: pd.Series, salt: str = "") -> np.ndarray:
+    """A number of each name that says nothing of its place."""
+    numbers = {name: crc32(f"{salt}{name}".encode()) for name in names.unique()}
+    return names.map(numbers).to_numpy(np.int64)
 
-    By how much, and how many go missing, differs by series, so that no order among them survives.
+
+def hidden_changed(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> pd.DataFrame:
+    """Every value that was not known at the cutoff becomes another one, a missing one 5.
+
+    By how much differs by series, so that no order among them survives.
     """
     frame, ahead = frame.copy(), steps_after(frame, schema, cutoff)
-    key = frame[ID].map({name: crc32(str(name).encode()) for name in frame[ID].unique()})
-    factor, every = 3 + key.to_numpy(np.int64) % 23, 2 + key.to_numpy(np.int64) % 5
+    factor = 3 + keys_of(frame[ID]) % 23
     for name in schema.stored:
         if name not in frame:
             continue  # a table of the future holds the known columns only
         x, hidden = frame[name].to_numpy(np.float64), ahead > schema.last_visible(name)
-        changed = np.where(np.isfinite(x), factor * x + 7, 5.0)
-        if schema.columns[name].role is not Role.KNOWN_FUTURE:
-            changed[np.arange(len(x)) % every == 0] = np.nan
-        frame[name] = np.where(hidden, changed, x)
+        frame[name] = np.where(hidden, np.where(np.isfinite(x), factor * x + 7, 5.0), x)
+    return frame
+
+
+def hidden_missing(frame: pd.DataFrame, schema: Schema, cutoff: pd.Timestamp) -> pd.DataFrame:
+    """Values that were not known at the cutoff go missing, of each series another part."""
+    frame, ahead = frame.copy(), steps_after(frame, schema, cutoff)
+    gone = np.arange(len(frame)) % (2 + keys_of(frame[ID]) % 5) == 0
+    for name in schema.past:
+        frame[name] = frame[name].where(~gone | (ahead <= schema.last_visible(name)))
     return frame
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -19,24 +20,30 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.cli.arguments import names_as_typed, require_launcher
 from lanecast.cli.folders import ConfFolders
-from lanecast.cli.trusting import check_found_folder, check_trust, granted, trust_of_children
+from lanecast.cli.trusting import check_trust, granted, trust_of_children
+from lanecast.config.found import refuse_hydra_settings
 from lanecast.config.recipe import check_targets, omegaconf_message
 from lanecast.config.recorded import OF_THIS_CALL, effective_config, invocation
 from lanecast.config.threads import calm_threads, one_thread_per_worker
 from lanecast.config.trust import trusting
 from lanecast.errors import ConfigError, LanecastError
+from lanecast.runs.contents import doubts
 from lanecast.runs.stopping import RunInterrupted, interruptible, signal_behind, sigterm_raises
 from lanecast.runs.sweep import SweepJob, end_of_sweep, failed_jobs, summary
 
 if TYPE_CHECKING:
     from lanecast.runs.record import Objective
 
+log = logging.getLogger(__name__)
+
 # Options of Hydra whose value is the next word.
 WITH_VALUE = frozenset(
     {"--cfg", "-c", "--package", "-p", "--info", "-i", "--config-path", "-cp", "--config-name"}
-    | {"-cn", "--experimental-rerun"}
+    | {"-cn"}
 )
+RERUN = "--experimental-rerun"
 Verb = Callable[[DictConfig], Any]
+FINISHED = "lanecast.workflows.finished:finished_objective"
 
 
 class Job:
@@ -75,16 +82,26 @@ class Job:
         check_targets(cfg)
         output = OmegaConf.select(cfg, "paths.output")
         if cfg.get("skip_finished") and output is not None:  # an audit of such a run has no folder
-            from lanecast.runs.record import finished_objective
-
-            value = finished_objective(Path(str(output)))
+            value = _function(FINISHED)(cfg)
             if value is not None:
                 return value
         if _is_sweep():
             _refuse_processes(cfg)
         else:
             sys.argv[1:] = self.argv  # Lightning starts further processes with this command line
-        return objective_of(_function(self.run)(cfg))
+        changed = doubts(Path(str(cfg.run))) if cfg.get("run") is not None else []
+        for line in changed:
+            log.warning(line)
+        try:
+            return objective_of(_function(self.run)(cfg))
+        except Exception as failure:
+            if not changed or isinstance(failure, (LanecastError, RunInterrupted)):
+                raise
+            reason = (str(failure).splitlines() or [type(failure).__name__])[0]
+            raise ConfigError(
+                f"{changed[0]}, and nothing can be done with it ({reason}); put it back from a"
+                " copy, or repeat the run"
+            ) from failure
 
 
 @runtime_checkable
@@ -115,12 +132,14 @@ def launch(
     one_thread_per_worker(list(argv))
     words = sys.argv[1:]
     try:
+        refuse_rerun(argv)
         trust, overrides = granted(argv, root=root, folders=folders)
         require_launcher(overrides)
         overrides = names_as_typed(as_overrides(overrides, folders, root))
         overrides = overrides_first(overrides)
         overrides = _lenient_where_recorded(overrides, folders)
-        check_found_folder(overrides, trust, root=root, folders=folders)
+        if folders.by_itself and folders.is_own:
+            refuse_hydra_settings(folders.main)
     except ConfigError as wrong:
         _say(f"error: {wrong}")
         return 2
@@ -261,6 +280,14 @@ def _lenient_where_recorded(argv: list[str], folders: ConfFolders) -> list[str]:
     if not any(text.startswith("run=") and text != "run=null" for text in argv):
         return argv
     return [f"++{text}" if _is_recorded_value(text, folders) else text for text in argv]
+
+
+def refuse_rerun(argv: Sequence[str]) -> None:
+    """ConfigError for Hydra's own repetition of a job, which unpickles the file it is given."""
+    if any(text.partition("=")[0] == RERUN for text in argv):
+        raise ConfigError(
+            f"{RERUN} reads a pickle, which could run code; repeat a run with run=<run folder>"
+        )
 
 
 def as_overrides(argv: Sequence[str], folders: ConfFolders, root: str) -> list[str]:

@@ -17,18 +17,20 @@ NAMING = ("--config-dir", "-cd")
 class ConfFolders:
     """``main`` is searched before lanecast's own; ``named`` if a person named it on the command.
 
-    A folder that was not named, such as ./conf, was found by itself: it may say what is computed,
-    and never whom to trust.
+    One that was found ``by_itself``, such as ./conf, may say what is computed, and never whom to
+    trust or what Hydra itself runs.  That of a script lies beside code that a person started.
     """
 
     main: Path
     named: bool = False
+    by_itself: bool = False
 
     @classmethod
     def of_command(cls) -> ConfFolders:
         """./conf of the working folder, where there is one."""
         beside = Path.cwd() / "conf"
-        return cls(main=beside if beside.is_dir() else packaged_conf())
+        is_there = beside.is_dir()
+        return cls(main=beside if is_there else packaged_conf(), by_itself=is_there)
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -35,6 +35,7 @@ Keys of every run
   seed=1                seeds everything; not part of the config hash
   run=<folder>          start from a recorded run: train repeats it, backtest and forecast use it
   skip_finished=true    take the result of a finished run instead of refusing its folder
+  take_over=true        take the folder of a run that another host left, if you know it is gone
   keep.checkpoints=1    what is kept on disk; see conf/common.yaml
 
 A run is a folder: runs/<name>/<model>-<data>-<hash>/seed<k>/ with record.json, metrics.csv,

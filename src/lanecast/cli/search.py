@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import (
     RangeSweep,
 )
 
+from lanecast.cli.journal import keep_whole_lines
 from lanecast.errors import ConfigError
 
 STALE = "interrupted"
@@ -98,6 +99,7 @@ def open_study(path: Path, *, name: str, direction: str) -> Any:
     if direction not in ("minimize", "maximize"):
         raise ConfigError(f"hydra.sweeper.direction={direction!r} is neither minimize nor maximize")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    keep_whole_lines(path)
     storage = JournalStorage(JournalFileBackend(str(path)))
     return optuna.create_study(
         storage=storage,
@@ -143,3 +145,30 @@ def validated_objective(folder: Path) -> float | None:
             "makes them validation numbers; sweep train, and backtest the winner once"
         )
     return float(objective["value"])
+
+
+def undefined_objective(folder: Path) -> str | None:
+    """The name of the objective of a completed job that has no value; None of any other job."""
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    objective = record.get("objective") or {}
+    undefined = record.get("status") == "completed" and objective.get("value") is None
+    return str(objective["name"]) if undefined and objective.get("name") else None
+
+
+def nothing_to_choose(trials: Sequence[Any], path: Path) -> ConfigError:
+    """Why a search without a single value names no best trial."""
+    names = [trial.user_attrs.get("undefined") for trial in trials]
+    undefined = [name for name in names if name is not None]
+    if not undefined:
+        return ConfigError(
+            f"all {len(trials)} trials failed, so that there is no best one; see {path} and the"
+            " records of the jobs"
+        )
+    return ConfigError(
+        f"{undefined[0]} is undefined in {len(undefined)} of {len(trials)} trials, and none has a"
+        f" value, so that there is no best one (see {path}): are the targets of the validation"
+        " steps all 0 or missing? choose optim.objective=val/mse, or other optim.val_steps"
+    )

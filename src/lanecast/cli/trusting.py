@@ -14,24 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from lanecast.cli.folders import ConfFolders, shown
-from lanecast.config.recipe import check_targets
-from lanecast.config.trust import normal_prefixes, trusting
+from lanecast.cli.folders import ConfFolders
+from lanecast.config.trust import normal_prefixes
 from lanecast.errors import ConfigError
 
 VARIABLE = "LANECAST_TRUST"
 FILE = "trust.yaml"
-ENVIRONMENT = "hydra.job.env_set"  # on the command line a person sets it
-# What Hydra may build for itself from a folder that nobody named: plugins, and classes that log.
-PLUGINS = ("hydra.", "hydra_plugins.", "logging.", "colorlog.", "rich.")
 
 
 def granted(
@@ -71,74 +63,6 @@ def trust_of_children(trust: Sequence[str]) -> Iterator[None]:
         os.environ.pop(VARIABLE)
         if before is not None:
             os.environ[VARIABLE] = before
-
-
-def check_found_folder(
-    overrides: Sequence[str], trust: Sequence[str], *, root: str, folders: ConfFolders
-) -> None:
-    """ConfigError where a ./conf that was found by itself lets Hydra run foreign code.
-
-    Hydra builds its callbacks, launcher and loggers before any check of ours, and a variable such
-    as PYTHONPATH decides what the processes that a job starts will run.
-    """
-    if folders.named or not folders.is_own:
-        return
-    for settings in _hydra_settings(overrides, root=root, folders=folders):
-        if settings["job"]["env_set"]:
-            raise ConfigError(
-                f"{ENVIRONMENT} stands in {shown(folders.main)}, which was found by itself; if"
-                f" you trust it, name it: --config-dir {shown(folders.main)}"
-            )
-        with trusting((*PLUGINS, *trust)):
-            check_targets({f"hydra.{key}": _with_loggers(child) for key, child in settings.items()})
-
-
-def _hydra_settings(
-    overrides: Sequence[str], *, root: str, folders: ConfFolders
-) -> Iterator[dict[str, Any]]:
-    """Hydra's own config for the sweep as a whole, and for a job; nothing of what cannot be."""
-    try:
-        parsed = OverridesParser.create().parse_overrides(
-            [text for text in overrides if not text.startswith("-")]
-        )
-    except HydraException:
-        return  # refused with its explanation when Hydra reads it
-    single = [
-        override
-        for override in parsed
-        if not override.is_sweep_override() and not override.key_or_group.startswith(ENVIRONMENT)
-    ]
-    of_sweep = [override for override in single if override.key_or_group.startswith("hydra")]
-    for candidate in (of_sweep, single):
-        if settings := _composed(candidate, root=root, folders=folders):
-            yield settings
-
-
-def _composed(
-    overrides: Sequence[Override], *, root: str, folders: ConfFolders
-) -> dict[str, Any] | None:
-    texts = [str(override.input_line) for override in overrides]
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(folders.main), version_base="1.3"):
-            cfg = compose(root, overrides=texts, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException):
-        return None
-    settings: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
-    assert isinstance(settings, dict)
-    return settings
-
-
-def _with_loggers(settings: Any) -> Any:
-    """The settings, with a class of `logging.config` named as any other: by ``_target_``."""
-    if isinstance(settings, list):
-        return [_with_loggers(child) for child in settings]
-    if not isinstance(settings, Mapping):
-        return settings
-    return {
-        "_target_" if key in ("()", "class") else key: _with_loggers(child)
-        for key, child in settings.items()
-    }
 
 
 def _is_trust(text: str) -> bool:

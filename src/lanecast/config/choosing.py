@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.config.composing import composing, packaged_conf
+from lanecast.config.found import refuse_hydra_settings
 from lanecast.config.identity import HANDED_ON, NAMING
 from lanecast.config.keys import key_paths, near, unknown_key
 from lanecast.config.recipe import composed_config
@@ -103,7 +104,10 @@ def composed(options: Mapping[str, str], *, root: str = ROOT) -> DictConfig:
             raise ConfigError(
                 f"{group}={option}: there is no {option}.yaml in {looked}; {near(option, valid)}"
             )
-    with composing(own_folders()[0]):  # the packaged folder is searched behind it
+    folders = own_folders()
+    if len(folders) > 1:
+        refuse_hydra_settings(folders[0])
+    with composing(folders[0]):  # the packaged folder is searched behind it
         return compose(root, overrides=[f"{group}={name}" for group, name in options.items()])
 
 

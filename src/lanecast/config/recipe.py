@@ -7,14 +7,14 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lanecast.config.identity import first_named, named_as_today, without_unset_new_keys
-from lanecast.config.trust import may_name, refusal
+from lanecast.config.slots import check_class, check_names
 from lanecast.errors import ConfigError, LanecastError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # can be the name of a folder
@@ -27,6 +27,7 @@ BOOKKEEPING = (
     "paths",
     "keep",
     "skip_finished",
+    "take_over",
     "run",
     "engine",
     "trust",
@@ -96,51 +97,41 @@ def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def slug(name: object) -> str:
-    """Return ``name`` if it can be the name of a folder."""
+def slug(name: object, *, key: str = "name") -> str:
+    """Return ``name`` if it can be the name of a folder; ``key`` is what gave it."""
     text = str(name)
     if NAME.fullmatch(text) is None:
         raise ConfigError(
-            f"name={text!r} cannot name a folder; use letters, digits, '-', '_' and '.', "
-            "for example name=my-first-sweep"
+            f"{key}={text!r} cannot name a folder; use letters, digits, '-', '_' and '.', "
+            f"for example {key}=my-first-sweep"
         )
     return text
 
 
 def check_targets(cfg: DictConfig | Mapping[str, Any]) -> None:
-    """Refuse a ``_target_`` outside the allow-list: a config must not call arbitrary code."""
-    for path, target in _targets(composed_config(cfg)):
-        if not may_name(target):
-            raise ConfigError(refusal(path, target))
+    """Refuse what no config may name: outside the allow-list, private, or in another's place."""
+    check_names(composed_config(cfg))
 
 
 def instantiate(cfg: DictConfig | Mapping[str, Any], **values: Any) -> Any:
     """Build what a config describes, nested targets first, after checking every target.
 
-    A target must also be *defined* under an allowed name: ``lanecast.x.os.system`` is refused.
+    A target is a public class that keeps the protocol of its place (`lanecast.config.slots`), and
+    *defined* under an allowed name as well: ``lanecast.x.os.system`` is refused.
     """
     import hydra.utils
     from hydra.errors import InstantiationException
 
     plain = _resolved_in_place(cfg)
-    check_targets(plain)
-    for path, target in _targets(plain):
-        _check_home(path, target, _locate(path, target))
+    at = str(cfg._get_full_key("") or "") if isinstance(cfg, DictConfig) else ""
+    for call in check_names(plain, at=at):
+        check_class(call, _locate(call.where, call.target))
     try:
         return hydra.utils.instantiate(plain, _convert_="all", **values)
     except InstantiationException as wrapped:
         if isinstance(wrapped.__cause__, LanecastError):
             raise wrapped.__cause__ from None  # our own message needs no wrapping
         raise
-
-
-def _check_home(path: str, target: str, located: Any) -> None:
-    """The class stands where an allowed name found it, and must be *defined* under one as well."""
-    module = str(getattr(located, "__module__", ""))
-    if not may_name(f"{module}.{getattr(located, '__qualname__', '')}"):
-        raise ConfigError(
-            f"{path}={target!r} is defined in {module!r}, outside lanecast and what is trusted"
-        )
 
 
 def accepts(cfg: DictConfig | Mapping[str, Any], argument: str) -> bool:
@@ -154,9 +145,8 @@ def check_builds(cfg: DictConfig | Mapping[str, Any]) -> None:
     For configs that are kept: an experiment's must still mean something after the code has moved.
     """
     plain = named_as_today(resolved_config(cfg))
-    check_targets(plain)
-    for path, target in _targets(plain):
-        _locate(path, target)
+    for call in check_names(plain):
+        check_class(call, _locate(call.where, call.target))
 
 
 def _resolved_in_place(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
@@ -185,19 +175,6 @@ def _locate(path: str, target: str) -> Any:
             located = getattr(located, part)
         return located
     raise ConfigError(f"{path}: there is no module for {target!r}")
-
-
-def _targets(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            key_path = f"{path}.{key}" if path else str(key)
-            if key == "_target_":
-                yield key_path, child
-            else:
-                yield from _targets(child, key_path)
-    elif isinstance(value, list):
-        for at, child in enumerate(value):
-            yield from _targets(child, f"{path}[{at}]")
 
 
 def _resolve(node: DictConfig) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,32 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lanecast.config.coupling import AUTO, with_coupling_named
+from lanecast.config.foreign import (
+    check_facts,
+    check_links,
+    check_recorded,
+    own_paths,
+    seed_of,
+    without_resume,
+)
 from lanecast.config.identity import named_as_today
 from lanecast.config.keys import unknown_key
 from lanecast.config.recipe import composed_config, config_hash, slug
+from lanecast.config.seasons import season_of_data
 from lanecast.errors import ConfigError
 
 # Root keys that another verb than the recorded one takes from its own config: a trained run is not
 # backtested on its holdout protocol, nor planned with as its backtest was.
-OF_A_VERB = ("protocol", "plan", "network", "planning")
-# Root keys that belong to this invocation, never to the run that is repeated or evaluated.
-OF_THIS_CALL = ("verb", "name", "tracking", "paths", "keep", "skip_finished", "run", "trust")
+OF_A_VERB = ("protocol", "plan", "network", "planning", "cutoff", "samples", "loop", "strategies")
+# Root keys that belong to this invocation, never to the run that is repeated or evaluated: who
+# runs it, where, and what is written.
+OF_THIS_CALL = (
+    *("verb", "name", "tracking", "paths", "keep", "skip_finished", "run", "trust", "engine"),
+    *("out", "take_over"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,22 +84,47 @@ def recorded_config(run_dir: str | Path, overrides: Sequence[str] = ()) -> DictC
     alive in it, so that ``seed=2`` or ``windows.horizon=28`` reaches every place that uses it.
     """
     folder = Path(run_dir)
-    recorded = read_config(folder)
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    recorded = _judged(folder, said=[override.key_or_group for override in parsed])
+    for override in parsed:
         _apply(recorded, override, folder)
     return recorded
 
 
 def read_config(folder: Path) -> DictConfig:
-    """Read a run folder's config as it was composed, without what that run trusted."""
-    composed = folder / ".hydra" / "config.yaml"
-    config = OmegaConf.load(composed) if composed.is_file() else None
-    if config is None:
-        config = OmegaConf.create(recorded_facts(folder)["config"])
-    else:
-        recorded_facts(folder)
-    plain: Any = OmegaConf.to_container(config, resolve=False)
-    plain.pop("trust", None)
+    """Read a run folder's config as it was composed, judged as a stranger's.
+
+    What that run trusted is not in it.  ConfigError for a value that reaches beyond the config; a
+    class is judged when it is built.
+    """
+    return _judged(folder, said=(), same_verb=False)
+
+
+def _judged(
+    folder: Path, *, said: Collection[str], fresh: Collection[str] = (), same_verb: bool = True
+) -> DictConfig:
+    """The recorded config without the root keys ``fresh``, which come from elsewhere.
+
+    ConfigError where a value must be given again, unless ``said`` gives it.
+    """
+    facts, composed = recorded_facts(folder), folder / ".hydra" / "config.yaml"
+    check_facts(facts, folder)
+    check_links(folder)
+    try:
+        node = OmegaConf.load(composed) if composed.is_file() else OmegaConf.create(facts["config"])
+        plain: Any = OmegaConf.to_container(node, resolve=False)
+    except (OSError, ValueError, KeyError, YAMLError, OmegaConfBaseException) as broken:
+        reason = (str(broken).splitlines() or [""])[0]
+        raise ConfigError(f"run={folder}: its config cannot be read ({reason})") from broken
+    if not isinstance(plain, dict):
+        raise ConfigError(f"run={folder}: its config is no mapping")
+    plain = {key: value for key, value in plain.items() if key not in ("trust", "hydra", *fresh)}
+    if "paths" in plain:
+        plain["paths"] = own_paths(plain["paths"])
+    judged = {key: value for key, value in plain.items() if key != "paths"}
+    check_recorded(judged, folder=folder, said=said, same_verb=same_verb)
+    if not same_verb:
+        plain = without_resume(plain)
     today: DictConfig = OmegaConf.create(named_as_today(plain))
     OmegaConf.set_struct(today, True)
     return today
@@ -102,8 +141,14 @@ def recorded_facts(folder: Path) -> dict[str, Any]:
             "runs/<name>/<model>-<data>-<hash>/seed1"
         ) from None
     except (OSError, ValueError) as broken:
-        raise ConfigError(f"run={folder}: {path} cannot be read ({broken})") from broken
-    assert isinstance(facts, dict)
+        raise ConfigError(
+            f"run={folder}: {path} cannot be read ({broken}); put it back from a copy, or repeat"
+            " the run"
+        ) from broken
+    if not isinstance(facts, dict) or not isinstance(facts.get("config"), dict):
+        raise ConfigError(
+            f"run={folder}: {path} holds no record of a run; put it back from a copy, or repeat it"
+        )
     return facts
 
 
@@ -120,9 +165,8 @@ def effective_config(cfg: DictConfig) -> DictConfig:
     call = invocation()
     parsed = OverridesParser.create().parse_overrides(list(call.overrides))
     current = composed_config(cfg)
-    recorded = read_config(folder)
     facts = recorded_facts(folder)
-    other_verb = recorded.get("verb") != current.get("verb")
+    other_verb = facts.get("verb") != current.get("verb")
     groups = {
         parsed_override.key_or_group
         for parsed_override in parsed
@@ -134,6 +178,8 @@ def effective_config(cfg: DictConfig) -> DictConfig:
             "run; leave one out"
         )
     fresh = {*OF_THIS_CALL, *groups, *(OF_A_VERB if other_verb else ())}
+    said = [parsed_override.key_or_group for parsed_override in parsed]
+    recorded = _judged(folder, said=said, fresh=fresh, same_verb=not other_verb)
     with open_dict(recorded):
         for key in current:
             if key in fresh or key not in recorded:
@@ -191,7 +237,8 @@ def _run_folder(*, _root_: DictConfig) -> str:
     config = effective_config(_root_)
     choices = effective_choices(_root_)
     parts = [choices[key].replace("/", "_") for key in ("model", "data") if key in choices]
-    return f"{'-'.join([*parts, config_hash(config)])}/seed{config.get('seed', 0)}"
+    seed = seed_of(config.get("seed", 0), where=f"{config.get('name', 'config')}")
+    return f"{'-'.join([*parts, config_hash(config)])}/seed{seed}"
 
 
 def _run_hash(*, _root_: DictConfig) -> str:
@@ -199,11 +246,12 @@ def _run_hash(*, _root_: DictConfig) -> str:
 
 
 def register_resolvers() -> None:
-    """Make ``${slug:...}``, ``${run_hash:}``, ``${run_folder:}`` and ``${job_gpu:}`` known."""
+    """Make ``${slug:...}``, ``${run_hash:}``, ``${run_folder:}`` and others known."""
     OmegaConf.register_new_resolver("slug", slug, replace=True)
     OmegaConf.register_new_resolver("run_hash", _run_hash, replace=True)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
     OmegaConf.register_new_resolver("job_gpu", sweep_job, replace=True)
+    OmegaConf.register_new_resolver("usual_season", season_of_data, replace=True)
 
 
 register_resolvers()

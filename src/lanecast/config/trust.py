@@ -13,7 +13,7 @@ from contextvars import ContextVar
 
 from lanecast.errors import ConfigError
 
-ALLOWED_TARGETS = ("lanecast.", "torch.optim.", "lightning.pytorch.")
+ALLOWED_TARGETS = ("lanecast.", "torch.optim.")
 
 _trusted: ContextVar[tuple[str, ...]] = ContextVar("lanecast_trusted", default=())
 

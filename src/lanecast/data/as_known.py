@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from lanecast.data.lifetime import closes
 from lanecast.data.panel import Panel, name_keys
 from lanecast.data.schema import ID, TARGET, Schema
 from lanecast.data.statics import encode_statics, vocabulary_of
@@ -68,6 +69,8 @@ class AsKnown(Panel):
             "presence": panel.presence,
             "_shown": shown,
         }
+        if closes(panel.schema):
+            own["activity"] = panel.activity
         vars(view).update(own)
         statics, names, unknown = _encoded(panel, view, static_names)
         vars(view).update(statics=statics, static_names=names)

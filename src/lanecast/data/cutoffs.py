@@ -24,7 +24,7 @@ def cutoff_step(panel: Panel, time: Any, *, key: str, horizon: int | None = None
         delay = panel.schema.delay_steps(TARGET)
         last = max(last + delay, int(panel.end.max()) - 1)
     else:
-        last -= horizon
+        last = complete_until(panel) - horizon
     step = _step_or_none(panel, moment_of(time, key=key))
     if step is not None and first <= step <= last:
         return step
@@ -48,7 +48,7 @@ def rolling_cutoffs(
     Without ``first`` they are the last ones: the last window ends with the last target.  Without
     ``count`` they are all that fit after ``first``.
     """
-    last = panel.last_step - horizon
+    last = complete_until(panel) - horizon
     if first is None:
         if count is None:
             raise ConfigError(
@@ -64,11 +64,25 @@ def rolling_cutoffs(
     if not 1 <= count <= room:
         raise ConfigError(
             f"protocol.count={count} windows, {step} steps apart, do not fit between {since} and"
-            f" the last target, {_day(panel, panel.last_step)}: with a horizon of {horizon} there"
+            f" the last target, {_day(panel, last + horizon)}: with a horizon of {horizon} there"
             f" is room for {max(room, 0)}; set protocol.count, protocol.step or"
             " protocol.first_cutoff"
         )
     return [begin + number * step for number in range(count)]
+
+
+def complete_until(panel: Panel) -> int:
+    """Last step whose targets have all arrived: where a missing row is a zero, a late one is not.
+
+    That is `Schema.until`, or the last step with a target less the delay of the target.
+    """
+    schema, last = panel.schema, panel.last_step
+    if schema.absent != "zero":
+        return last
+    if schema.until is None:
+        return last - schema.delay_steps(TARGET)
+    until = moment_of(schema.until, key="data.schema.until").to_datetime64()
+    return min(last, int(panel.times.searchsorted(until, side="right")) - 1)
 
 
 def short_time(time: pd.Timestamp) -> str:

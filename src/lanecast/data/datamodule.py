@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lanecast.data.gather import Gatherer, Label, WindowBatch
+from lanecast.data.lifetime import closes, open_at
 from lanecast.data.panel import Panel
 from lanecast.data.windows import (
     Split,
@@ -86,10 +87,10 @@ class ForecastDataModule(pl.LightningDataModule):
         self.cutoffs = np.zeros(0, np.int64)
         require_training_windows(self.train_windows, panel, spec, split.train_until)
         if whole_cutoffs:
-            count = np.diff(self.train_windows.before_N)
-            first_N = self.train_windows.first_N[count > 0]
-            last = int((first_N + (count[count > 0] - 1) * spec.train_stride).max())
-            self.cutoffs = np.arange(last, int(first_N.min()) - 1, -spec.train_stride)[::-1].copy()
+            count = np.diff(self.train_windows.before_S)
+            first_S = self.train_windows.first_S[count > 0]
+            last = int((first_S + (count[count > 0] - 1) * spec.train_stride).max())
+            self.cutoffs = np.arange(last, int(first_S.min()) - 1, -spec.train_stride)[::-1].copy()
         size = len(self.cutoffs) if whole_cutoffs else len(self.train_windows)
         self.sampler = Sampler(num_windows=size, seed=seed)
         self.gatherer = Gatherer(panel, spec, device)
@@ -136,7 +137,7 @@ class ForecastDataModule(pl.LightningDataModule):
             count, world, rank = units, 1, 0
         edges = group * np.array([units * i // count for i in range(count + 1)])
         batches = [index[low:high] for low, high in pairwise(edges)]
-        return _Evaluation(self.gatherer, batches[rank::world])
+        return _Evaluation(self, batches[rank::world])
 
     def transfer_batch_to_device(
         self,
@@ -149,7 +150,18 @@ class ForecastDataModule(pl.LightningDataModule):
 
     def train_batch(self, step: int) -> Batch:
         """The batch of optimizer step ``step`` (this rank's share of it)."""
-        return self.gatherer(self.train_index(step))
+        return self.answered(self.train_index(step))
+
+    def answered(self, index: WindowIndex) -> Batch:
+        """Windows with their answers; of one that is there for the others alone, as its series is
+        closed, there is none.
+        """
+        batch, label = self.gatherer(index)
+        if self.whole_cutoffs and closes(self.panel.schema):
+            is_open = torch.from_numpy(open_at(self.panel, index.series_W, index.cutoff_W))
+            seen = label.seen_BH & is_open[:, None].to(label.seen_BH.device)
+            label = replace(label, seen_BH=seen)
+        return batch, label
 
     def train_index(self, step: int) -> WindowIndex:
         """The windows of that batch."""
@@ -194,7 +206,7 @@ class _Epoch:
 
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
-    gatherer: Gatherer
+    data: ForecastDataModule
     batches: list[WindowIndex]
 
     def __len__(self) -> int:
@@ -202,4 +214,4 @@ class _Evaluation:
 
     def __iter__(self) -> Iterator[Batch]:
         for index in self.batches:
-            yield self.gatherer(index)
+            yield self.data.answered(index)

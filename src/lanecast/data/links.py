@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 _FLOOR = 1e-6
+LARGEST = 1e12  # below e^30, where the inverse is bounded
 
 
 def link_of(values: np.ndarray, link: str) -> np.ndarray:

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ class TableNames:
     id: tuple[str, ...] = (ID,)
     time: str = TIME
     target: str = TARGET
+    source: Mapping[str, Any] = field(default_factory=dict)  # how its files are written
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -37,11 +39,13 @@ class Panel:
     """Shapes: ``N`` series, ``X`` stored columns (``schema.stored``), ``F`` calendar columns,
     ``C`` encoded static columns, ``T`` steps of the grid (at least up to the last row).
 
-    ``attributes`` keeps the static columns as they were given, for slices and hierarchies.
+    ``attributes`` keeps the static columns as they were given, for slices and hierarchies, and the
+    dates of closings.
     ``issued`` holds forecasts of ``V`` further columns as they were issued at each cell's step, for
     the 1st, 2nd ... step after it: a window reads those of its cutoff, so it sees no later issue.
     ``counts`` says what the border did on the way in (rows, filled gaps, zeros, dropped series).
     ``table`` keeps the table's own names: tables of the days ahead may use them.
+    ``warnings`` say what the table holds that is no fault, and may be meant otherwise.
     """
 
     schema: Schema
@@ -59,6 +63,7 @@ class Panel:
     issued: Tensor = field(default_factory=lambda: torch.zeros(0, 0, 0))  # [cells, H, V] float32
     issued_names: tuple[str, ...] = ()
     table: TableNames = TableNames()
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         columns = self.schema.columns.items()
@@ -139,6 +144,11 @@ class Panel:
         return Presence.of(self.store[:, 0])
 
     @cached_property
+    def activity(self) -> Presence:
+        """Which cells hold a target that is not 0."""
+        return Presence.of(self.store[:, 0], nonzero=True)
+
+    @cached_property
     def last_step(self) -> int:
         """Last step at which any series has a target; the latest possible cutoff."""
         last_N = self.presence.last(self.low, self.known_high)
@@ -159,6 +169,8 @@ class Panel:
         digest.update(repr(self.calendar_names).encode() + self.calendar.numpy().tobytes())
         if self.issued_names:
             digest.update(repr(self.issued_names).encode() + self.issued.numpy().tobytes())
+        for name in self.schema.closing:
+            digest.update(np.asarray(self.attributes[name], "datetime64[ns]").tobytes())
         return digest.hexdigest()[:16]
 
     def step_of(self, time: str | pd.Timestamp | np.datetime64) -> int:

@@ -21,13 +21,16 @@ class Presence:
     counts: np.ndarray  # int64, set bits before each word
 
     @classmethod
-    def of(cls, values: Tensor) -> Presence:
-        """Finite cells of one column."""
+    def of(cls, values: Tensor, *, nonzero: bool = False) -> Presence:
+        """Finite cells of one column, or with ``nonzero`` those of them that are not 0."""
         column = values.numpy()
         words = np.zeros(len(column) // 64 + 1, dtype=np.uint64)
         octets = words.view(np.uint8)
         for low in range(0, len(column), _BLOCK):
-            bits = np.packbits(np.isfinite(column[low : low + _BLOCK]), bitorder="little")
+            present = np.isfinite(column[low : low + _BLOCK])
+            if nonzero:
+                present &= column[low : low + _BLOCK] != 0
+            bits = np.packbits(present, bitorder="little")
             octets[low // 8 : low // 8 + len(bits)] = bits
         counts = np.zeros(len(words), dtype=np.int64)
         np.cumsum(np.bitwise_count(words[:-1]), out=counts[1:])

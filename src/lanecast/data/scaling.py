@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lanecast.data.as_known import begun
 from lanecast.data.gather import WindowBatch
+from lanecast.data.links import LARGEST
 from lanecast.data.moments import cell_steps, column_moments, lower_medians, series_blocks
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
@@ -22,7 +23,9 @@ from lanecast.errors import CheckpointError, ConfigError, LeakageError
 
 METHODS = ("identity", "standard", "robust", "mean_abs")
 LINKS = ("identity", "log1p")
-_FLOOR = 1e-6
+_FLAT = 1e-6  # of the location: a smaller spread is rounding, and the values are constant
+_SHARE = 0.1  # of the usual level: the scale of a window or series that has no spread
+_OLD_UNIT = torch.ones(())  # what had no spread was scaled by, before it had a unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,10 @@ class Scaler(nn.Module):
     ``method``: identity; standard (mean, sd); robust (median, mean absolute deviation from it);
     mean_abs (0, mean of |y|).  ``per``: "window" reads the visible context of each window,
     "series" the history of its series up to ``fitted_until`` (a series unseen then gets the pooled
-    statistics).  ``link``: transform of the target before scaling; the inverse is exact.
+    statistics).  ``link``: transform of the target before scaling; the inverse is exact.  What has
+    no spread is scaled by ``unit``, a share of the usual level of the series: no floor is absolute,
+    so that a target in other units is forecast in those units.  log1p alone has a unit, 1, and
+    refuses a target that mostly lies below it.
     """
 
     means: Tensor
@@ -48,6 +54,7 @@ class Scaler(nn.Module):
     static_sd: Tensor
     series_loc: Tensor
     series_scale: Tensor
+    unit: Tensor
 
     def __init__(
         self, *, method: str = "robust", per: str = "window", link: str = "identity"
@@ -75,8 +82,9 @@ class Scaler(nn.Module):
         self._kinds = tuple(schema.columns[name].scale for name in schema.stored)
         self._num_past = len(schema.past)
         self.register_buffer("means", means.float())
-        sd = sd.float()
-        self.register_buffer("sds", torch.where(sd > _FLOOR, sd, 1.0))
+        size = means.abs()
+        sd = torch.where(sd > _FLAT * size, sd, torch.where(size > 0, size, 1.0)).float()
+        self.register_buffer("sds", sd)
         rows = torch.from_numpy(begun(panel, until))  # a series yet to begin tells nothing
         statics = panel.statics if panel.statics.numel() else torch.zeros(panel.num_series, 0)
         statics = statics[rows] if len(rows) else torch.zeros_like(statics)
@@ -84,7 +92,7 @@ class Scaler(nn.Module):
         sd = ((statics - mean) ** 2).mean(dim=0).sqrt()
         self.register_buffer("static_mean", mean)
         unit = torch.where(mean != 0, mean.abs(), 1.0)
-        self.register_buffer("static_sd", torch.where(sd > _FLOOR * mean.abs(), sd, unit))
+        self.register_buffer("static_sd", torch.where(sd > _FLAT * mean.abs(), sd, unit))
         self._fit_series(panel, until - schema.delay_steps(TARGET))
         self.fitted_until = until
         return self.bind(panel)
@@ -92,12 +100,20 @@ class Scaler(nn.Module):
     def _fit_series(self, panel: Panel, last: int) -> None:
         """Statistics of each series; in row 0 and for one without history yet, their medians."""
         # Results laid down block by block would pin the memory between them.
-        loc, scale = (torch.empty(panel.num_series, dtype=torch.float64) for _ in range(2))
+        loc, scale, level = (torch.empty(panel.num_series, dtype=torch.float64) for _ in range(3))
         present = torch.empty(panel.num_series, dtype=torch.bool)
         for first, end in series_blocks(panel):
             rows = slice(first, end)
-            loc[rows], scale[rows], present[rows] = self._series(panel, last, first, end)
-        scale = torch.where(scale > _FLOOR, scale, 1.0)
+            loc[rows], scale[rows], level[rows], present[rows] = self._series(
+                panel, last, first, end
+            )
+        moving = level[present & (level > 0)]
+        if self.link == "log1p" and len(moving):
+            _refuse_below_unit(torch.expm1(moving))
+        own = self.link == "identity" and len(moving)  # a log is without a unit
+        unit = _SHARE * moving.median() if own else torch.ones((), dtype=loc.dtype)
+        self.register_buffer("unit", unit.float())
+        scale = torch.where(scale > _FLAT * loc.abs(), scale, unit)
         pooled = torch.tensor([0.0, 1.0], dtype=loc.dtype)
         if present.any():
             pooled = torch.stack([loc[present].median(), scale[present].median()])
@@ -108,8 +124,8 @@ class Scaler(nn.Module):
 
     def _series(
         self, panel: Panel, last: int, first: int, end: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Location, scale and whether anything is known of the series ``first .. end - 1``."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Location, scale, level and whether anything is known of series ``first .. end - 1``."""
         low, high, num = int(panel.offsets[first]), int(panel.offsets[end]), end - first
         y = panel.cells(TARGET)[panel.places(low, high)].double()
         use = torch.isfinite(y) & torch.from_numpy(cell_steps(panel, low, high) <= last)
@@ -127,11 +143,12 @@ class Scaler(nn.Module):
         def mean(values: Tensor) -> Tensor:
             return torch.zeros(num, dtype=y.dtype).index_add_(0, owner, values) / count
 
+        level = mean(y.abs())
         if self.method != "robust":
-            return *_moments(self.method, mean, y, owner), present
+            return *_moments(self.method, mean, y, owner), level, present
         loc = torch.zeros(num, dtype=y.dtype)
         loc[present] = lower_medians(y, count[present])
-        return loc, mean((y - loc[owner]).abs()), present
+        return loc, mean((y - loc[owner]).abs()), level, present
 
     def bind(self, panel: Panel) -> Self:
         """Find the rows of this panel's series; an unseen series gets the pooled statistics."""
@@ -209,10 +226,16 @@ class Scaler(nn.Module):
             if name not in state:
                 raise CheckpointError(f"the checkpoint holds no scaler statistic {name!r}")
             self.register_buffer(name, state[name])
+        self.register_buffer("unit", state.get("unit", _OLD_UNIT.clone()))
         self.fitted_until = facts["fitted_until"]
         self.known = {name: row + 1 for row, name in enumerate(facts["series"])}
         self._kinds, self._num_past = tuple(facts["kinds"]), facts["num_past"]
         return self
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """As in torch; a checkpoint of before ``unit`` is read as it was written."""
+        state_dict.setdefault(f"{prefix}unit", _OLD_UNIT)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _to_link(self, y: Tensor) -> Tensor:
         return torch.log1p(y.clamp(min=0.0)) if self.link == "log1p" else y
@@ -241,7 +264,7 @@ class Scaler(nn.Module):
             scale = mean((y_BL - loc[:, None]) ** 2).sqrt()
         else:
             loc, scale = torch.zeros_like(y_BL[:, 0]), mean(y_BL.abs())
-        return Scale(loc_B=loc, scale_B=torch.where(scale > _FLOOR, scale, 1.0))
+        return Scale(loc_B=loc, scale_B=torch.where(scale > _FLAT * loc.abs(), scale, self.unit))
 
     def _columns(self, values: Tensor, which: slice, scale: Scale) -> Tensor:
         """Columns [B, T, X] in the target's unit, standardized, or as they are: a new tensor."""
@@ -290,3 +313,15 @@ def _moments(method: str, mean: Any, y: Tensor, owner: Tensor) -> tuple[Tensor, 
         return loc, mean((y - loc[owner]) ** 2).sqrt()
     zero = torch.zeros_like(mean(y))
     return (zero, mean(y.abs())) if method == "mean_abs" else (zero, zero + 1.0)
+
+
+def _refuse_below_unit(level_N: Tensor) -> None:
+    """ConfigError where log1p, whose unit is 1, does not fit the levels of the series."""
+    usual, largest = float(level_N.median()), float(level_N.max())
+    if usual < 1 or largest > LARGEST:
+        size = f"usually {usual:.3g}" if usual < 1 else f"up to {largest:.3g}"
+        raise ConfigError(
+            f"scaler.link=log1p counts in units of 1, but the mean target of a series is {size};"
+            " choose a scaler with link: identity, or bring the target into a larger or smaller"
+            " unit"
+        )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -46,7 +46,9 @@ class Column:
 
     ``scale="target"`` says that the column is in the target's unit, so that it is scaled with the
     target's own location and scale (a schedule beside the flights flown).  ``manipulable`` marks
-    what a planner can set, ``integer`` a count: forecasts of it are whole numbers.
+    what a planner can set, ``integer`` a count: forecasts of it are whole numbers.  ``absent``:
+    its value on a step without a row, where the schema says ``absent: zero``; it is what a future
+    row would hold on such a day.
     """
 
     role: Role
@@ -56,6 +58,7 @@ class Column:
     non_negative: bool = False
     integer: bool = False
     scale: str = "own"
+    absent: float | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         """Refuse combinations that have no meaning."""
@@ -70,15 +73,39 @@ class Column:
             )
         if self.scale not in ("own", "target", "none"):
             raise SchemaError(f"scale={self.scale!r} is not one of own, target, none")
+        if self.absent is not None:
+            self._check_fill(self.absent)
+
+    def _check_fill(self, fill: object) -> None:
+        if self.role not in (Role.OBSERVED, Role.KNOWN_FUTURE):
+            raise SchemaError(f"absent={fill!r} needs role observed or known_future")
+        if not isinstance(fill, int | float) or not math.isfinite(fill):
+            raise SchemaError(f"absent={fill!r} is not a number")
+        if self.non_negative and fill < 0:
+            raise SchemaError(f"absent={fill!r} is negative, but the column is non_negative")
+        if self.integer and fill != int(fill):
+            raise SchemaError(f"absent={fill!r} is no whole number, but the column is integer")
+        object.__setattr__(self, "absent", float(fill))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """Columns and frequency; ``absent`` says what a missing row means: missing or zero."""
+    """Columns and frequency; ``absent`` says what a missing row means: missing or zero.
+
+    ``until``: the last time up to which rows have arrived, so that a missing one is a zero; by
+    default the last row of the table, less the delay of the target.  ``closed`` names a column with
+    the date from which a series is closed, ``closed_known`` one with the date on which that was
+    known (by default the date itself).  ``closes_after``: an ISO duration without a target that is
+    not 0, after which a series is closed.
+    """
 
     freq: str
     columns: Mapping[str, Column]
     absent: str = "missing"
+    until: str | None = field(default=None, metadata=ADDED)
+    closed: str | None = field(default=None, metadata=ADDED)
+    closed_known: str | None = field(default=None, metadata=ADDED)
+    closes_after: str | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         """Check the declaration as a whole, before any data is read."""
@@ -102,6 +129,31 @@ class Schema:
         for name in (*self.past, *self.known):
             self.delay_steps(name)
             self.lead_steps(name)
+        self._check_absence()
+
+    def _check_absence(self) -> None:
+        """Refuse what needs ``absent: zero``, and closing dates that a model could read."""
+        fills = [f"columns.{name}.absent" for name, column in self.columns.items()
+                 if column.absent is not None]  # fmt: skip
+        for key in (*fills, *(["until"] if self.until is not None else [])):
+            if self.absent != "zero":
+                raise SchemaError(
+                    f"data.schema.{key} needs data.schema.absent=zero: without it, a missing row is"
+                    " unknown"
+                )
+        if self.closed_known is not None and self.closed is None:
+            raise SchemaError(
+                f"data.schema.closed_known={self.closed_known} needs data.schema.closed, the column"
+                " with the closing dates"
+            )
+        for name in self.closing:
+            if name in self.columns:
+                raise SchemaError(
+                    f"column {name!r} holds closing dates (data.schema.closed), which no model may"
+                    " read; remove it from data.schema.columns"
+                )
+        if self.closes_after is not None and self.closing_steps < 1:
+            raise SchemaError(f"data.schema.closes_after={self.closes_after} is no time at all")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], faults: Faults | None = None) -> Schema:
@@ -118,7 +170,10 @@ class Schema:
                 faults.add(SchemaError(f"column {name!r}: {err}"))
                 role = Role.TARGET if name == TARGET else Role.OBSERVED
                 columns[str(name)] = Column(role=role)
-        return cls(freq=config["freq"], columns=columns, absent=config.get("absent", "missing"))
+        later = ("until", "closed", "closed_known", "closes_after")
+        said = {key: str(config[key]) for key in later if config.get(key) is not None}
+        absent = config.get("absent", "missing")
+        return cls(freq=config["freq"], columns=columns, absent=absent, **said)
 
     def identity(self) -> str:
         """What a panel's fingerprint hashes of it: no field that came later and is not set."""
@@ -163,6 +218,18 @@ class Schema:
         duration = self.columns[name].lead
         return None if duration is None else math.floor(self._steps(name, "lead", duration))
 
+    @property
+    def closing(self) -> tuple[str, ...]:
+        """Columns with the dates of closings: one value for each series, read by no model."""
+        return tuple(name for name in (self.closed, self.closed_known) if name is not None)
+
+    @property
+    def closing_steps(self) -> int:
+        """Steps without a target that is not 0 after which a series is closed; 0: it never is."""
+        if self.closes_after is None:
+            return 0
+        return math.ceil(_steps(self.closes_after, self.freq, "data.schema.closes_after"))
+
     def last_visible(self, name: str) -> float:
         """Newest visible step of a column relative to the cutoff; infinite without a lead."""
         if self.columns[name].role is Role.KNOWN_FUTURE:
@@ -171,14 +238,18 @@ class Schema:
         return -self.delay_steps(name)
 
     def _steps(self, name: str, kind: str, duration: str) -> float:
-        # Not pd.Timedelta(duration): it takes 2 for 2 ns and P1M, a month, for a minute.
-        if (match := DURATION.fullmatch(str(duration))) is None:
-            raise SchemaError(
-                f"column {name!r}: {kind}={duration!r} is not an ISO duration of weeks, days or"
-                " less; write P2D for two days, PT3H for three hours"
-            )
-        parts = {unit: int(count) for unit, count in match.groupdict(default="0").items()}
-        return pd.Timedelta(timedelta(**parts)) / step_length(self.freq)
+        return _steps(duration, self.freq, f"column {name!r}: {kind}")
+
+
+def _steps(duration: str, freq: str, place: str) -> float:
+    # Not pd.Timedelta(duration): it takes 2 for 2 ns and P1M, a month, for a minute.
+    if (match := DURATION.fullmatch(str(duration))) is None:
+        raise SchemaError(
+            f"{place}={duration!r} is not an ISO duration of weeks, days or less; write P2D for two"
+            " days, PT3H for three hours"
+        )
+    parts = {unit: int(count) for unit, count in match.groupdict(default="0").items()}
+    return pd.Timedelta(timedelta(**parts)) / step_length(freq)
 
 
 def _identity(declared: Column | Schema, **shown: str) -> str:
@@ -193,17 +264,28 @@ def _identity(declared: Column | Schema, **shown: str) -> str:
 
 def step_length(freq: str) -> pd.Timedelta:
     """Length of one step of a pandas alias such as D, h, 15min, W-SUN; SchemaError if it varies."""
+    if not isinstance(freq, str):
+        raise SchemaError(
+            f"freq={'null' if freq is None else freq} is no positive frequency; write a pandas"
+            " alias with its unit: D, h, 15min, 24h or W-SUN"
+        )
     try:
         offset = pd.tseries.frequencies.to_offset(freq)
     except ValueError as err:
+        near = re.search(r"Did you mean (\w+)\?", str(err))
+        hint = f"did you mean {near.group(1)}?" if near else "use D, h, 15min or W-SUN"
+        raise SchemaError(f"freq={freq!r} is not a pandas frequency alias; {hint}") from err
+    if offset.n <= 0:
         raise SchemaError(
-            f"freq={freq!r} is not a pandas frequency alias; use D, h, 15min or W-SUN"
-        ) from err
+            f"freq={freq!r} is no positive frequency: a step leads forward; use D, h, 15min or"
+            " W-SUN"
+        )
     if isinstance(offset, pd.offsets.Week):
         return pd.Timedelta(days=7 * offset.n)
     try:
         return pd.Timedelta(offset)  # type: ignore[arg-type]
     except ValueError as err:
         raise SchemaError(
-            f"freq={freq!r} has steps of unequal length; aggregate to D, h, 15min or W-SUN first"
+            f"freq={freq!r} has steps of unequal length, which no panel holds; sum the table up to"
+            " D, h, 15min or W-SUN (a month has no one length)"
         ) from err

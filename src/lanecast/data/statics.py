@@ -29,6 +29,7 @@ class Statics:
     names: tuple[str, ...]
     attributes: Mapping[str, np.ndarray]
     unknown_levels: int
+    warnings: tuple[str, ...] = ()
 
 
 def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) -> Statics:
@@ -38,7 +39,7 @@ def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) ->
     """
     blocks: list[np.ndarray] = [np.zeros((len(table), 0))]
     names: list[str] = []
-    unknown = 0
+    unknown, warnings = 0, []
     for name in table.columns:
         column = table[name]
         if _is_number(column, vocabulary):
@@ -48,6 +49,10 @@ def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) ->
         text = column.astype(str).to_numpy(dtype=object)
         levels = tuple(sorted(set(text))) if vocabulary is None else vocabulary[name]
         if len(levels) > MAX_LEVELS:
+            warnings.append(
+                f"static column {name!r} has {len(levels)} different texts, more than {MAX_LEVELS}:"
+                " no model reads it; group its levels in a column of fewer, or give it as numbers"
+            )
             continue
         block = text[:, None] == np.array(levels, dtype=object)[None, :]
         unknown += int((~block.any(axis=1)).sum()) if levels else 0
@@ -58,6 +63,7 @@ def encode_statics(table: pd.DataFrame, vocabulary: Vocabulary | None = None) ->
         names=tuple(names),
         attributes={name: table[name].to_numpy() for name in table.columns},
         unknown_levels=unknown,
+        warnings=tuple(warnings),
     )
 
 

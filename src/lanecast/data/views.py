@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lanecast.data.panel import Panel
-from lanecast.data.schema import TARGET, Column, Schema
+from lanecast.data.schema import TARGET, Column
 from lanecast.data.windows import WindowIndex
 from lanecast.errors import SchemaError
 
@@ -26,10 +26,9 @@ def with_roles(panel: Panel, columns: Mapping[str, Column | None]) -> Panel:
         for name, column in panel.schema.columns.items()
         if columns.get(name, column) is not None
     }
-    schema = Schema(
-        freq=panel.schema.freq,
+    schema = replace(
+        panel.schema,
         columns={name: column for name, column in declared.items() if column is not None},
-        absent=panel.schema.absent,
     )
     order = [panel.schema.stored.index(name) for name in schema.stored]
     return replace(panel, schema=schema, values=panel.values[:, order].contiguous())

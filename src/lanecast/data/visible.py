@@ -53,9 +53,9 @@ def rolling_origins(
     Windows with fewer than ``min_context`` visible targets are left out.
     """
     every = training_windows(panel, until=until, spec=replace(spec, train_stride=stride))
-    count_N = np.diff(every.before_N)
-    kept_N = np.minimum(count_N, per_series)
-    rows = np.repeat(every.before_N[1:], kept_N) - 1 - _countdown(kept_N)
+    before_N = every.before_series(panel.num_series)
+    kept_N = np.minimum(np.diff(before_N), per_series)
+    rows = np.repeat(before_N[1:], kept_N) - 1 - _countdown(kept_N)
     index = every.decode(rows)
     first = index.cutoff_W - spec.context + 1
     last = index.cutoff_W - panel.schema.delay_steps(TARGET)

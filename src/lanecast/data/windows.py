@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lanecast.data.as_known import AsKnown
+from lanecast.data.lifetime import closes, open_at, open_spans
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.errors import ConfigError, SchemaError
@@ -77,28 +78,38 @@ class WindowIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowRange:
-    """All training windows, decoded on demand: memory grows with the series, not the windows."""
+    """All training windows, decoded on demand: memory grows with the series, not the windows.
 
-    first_N: np.ndarray  # first cutoff of each series
-    before_N: np.ndarray  # [N + 1] number of windows of earlier series
+    Axes: ``S`` spans of cutoffs, in order of series and time; a series that closes and opens again
+    has several.
+    """
+
+    series_S: np.ndarray
+    first_S: np.ndarray  # first cutoff of each span
+    before_S: np.ndarray  # [S + 1] number of windows of earlier spans
     stride: int
 
     def __len__(self) -> int:
         """Number of windows."""
-        return int(self.before_N[-1])
+        return int(self.before_S[-1])
 
     def decode(self, rows: np.ndarray) -> WindowIndex:
         """The windows with the given numbers, ``0 <= row < len``."""
-        series = np.searchsorted(self.before_N, rows, side="right") - 1
-        cutoff = self.first_N[series] + (rows - self.before_N[series]) * self.stride
-        return WindowIndex(series_W=series, cutoff_W=cutoff)
+        span = np.searchsorted(self.before_S, rows, side="right") - 1
+        cutoff = self.first_S[span] + (rows - self.before_S[span]) * self.stride
+        return WindowIndex(series_W=self.series_S[span], cutoff_W=cutoff)
+
+    def before_series(self, num_series: int) -> np.ndarray:
+        """Number of windows of earlier series, [N + 1]."""
+        return self.before_S[np.searchsorted(self.series_S, np.arange(num_series + 1))]
 
 
 def windows_at(panel: Panel, cutoffs: Sequence[int], spec: WindowSpec) -> WindowIndex:
     """Every series x cutoff with enough visible targets in its context, cutoff by cutoff.
 
-    A label is not needed.  A series that has not begun, or has been silent for a whole context,
-    is left out; the caller counts them as ``len(cutoffs) * num_series - len(index)``.
+    A label is not needed.  A series that has not begun, has been silent for a whole context, or is
+    closed as of the cutoff, is left out; the caller counts them as
+    ``len(cutoffs) * num_series - len(index)``.
     """
     delay, everyone = panel.schema.delay_steps(TARGET), np.arange(panel.num_series)
     none = np.zeros(0, dtype=np.int64)
@@ -109,6 +120,8 @@ def windows_at(panel: Panel, cutoffs: Sequence[int], spec: WindowSpec) -> Window
         series, times = np.tile(everyone, len(some)), np.repeat(some, len(everyone))
         seen = panel.count_targets(series, times - spec.context + 1, times - delay)
         enough = seen >= spec.min_context
+        if closes(panel.schema):
+            enough &= open_at(panel, series, times)
         parts.append((series[enough], times[enough]))
     all_series, all_times = zip(*parts, strict=True)
     return WindowIndex(series_W=np.concatenate(all_series), cutoff_W=np.concatenate(all_times))
@@ -130,15 +143,19 @@ def training_windows(panel: Panel, *, until: int, spec: WindowSpec) -> WindowRan
     """Every window whose whole label is known at ``until``: ``cutoff + horizon + delay <= until``.
 
     Short histories are kept from ``min_context`` steps on; what they lack on the left is masked.
+    A series has no window whose cutoff finds it closed.
     """
     last = np.minimum(panel.end - 1, until - panel.schema.delay_steps(TARGET)) - spec.horizon
-    first = panel.start + spec.min_context - 1
+    first, series = panel.start + spec.min_context - 1, np.arange(panel.num_series)
+    if closes(panel.schema):
+        series, opened, closed = open_spans(panel)
+        first, last = np.maximum(first[series], opened), np.minimum(last[series], closed)
     # Align on the last window, so that the newest label is always used whatever the stride.
     count = np.maximum(0, (last - first) // spec.train_stride + 1)
-    first = last - (count - 1) * spec.train_stride
     return WindowRange(
-        first_N=first,
-        before_N=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
+        series_S=series,
+        first_S=last - (count - 1) * spec.train_stride,
+        before_S=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
         stride=spec.train_stride,
     )
 

@@ -1,10 +1,12 @@
 """Whether one forecast is better than another: paired by cutoff, and honest about what varies.
 
-Neighbouring cutoffs share days when windows overlap, so variances over cutoffs are HAC (Newey and
-West 1987; Diebold and Mariano 1995).  A verdict about *configurations* must hold for other seeds
-and other cutoffs than those at hand: its variance adds what seeds do to what cutoffs do.
+A verdict about *configurations* must hold for other cutoffs and other seeds than those at hand.
+Interval, p-value and verdict are one rule: a row is called where its interval leaves out zero, and
+p is the level at which the interval ends there.  The interval adds in squares what cutoffs allow
+(`lanecast.evaluation.evidence`) and what seeds do, each with Student's quantile for its own degrees
+of freedom (Banerjee 1960), so that its error rate holds whatever their shares are.
 
-Axes: ``C`` cutoffs, ``S`` seeds, ``M`` configurations, ``D`` bootstrap draws.
+Axes: ``C`` cutoffs, ``S`` seeds, ``M`` configurations, ``D`` bootstrap draws; ``X`` any before.
 """
 
 from __future__ import annotations
@@ -12,76 +14,63 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from lanecast.evaluation.evidence import Evidence, evidence
+
 MIN_SEEDS = 3
 NO_CLAIM = "two fits, no claim about models"
+CALLED = ("better", "worse", "no difference")
+Part = tuple[np.ndarray, np.ndarray]  # a variance and its degrees of freedom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """Mean difference of two configurations, its interval, and the p-value of no difference.
+    """Mean difference of two configurations and what its uncertainty is made of.
 
-    ``claim`` is False where the seeds or cutoffs do not allow a statement about configurations;
-    the interval is then that of the fits at hand, over cutoffs alone.
+    ``parts``: variance of the mean and degrees of freedom, of cutoffs and of seeds; empty where no
+    interval can be given.  ``lacks``: what a claim about configurations lacks, in words; the
+    interval, if any, is then that of the fits at hand, over cutoffs alone.  ``rows``: how many
+    comparisons the error rate is to hold for together (Bonferroni).
     """
 
     mean: float
-    low: float
-    high: float
-    p: float
-    claim: bool
+    parts: tuple[tuple[float, float], ...]
+    lacks: str = ""
 
-    def verdict(self, p: float, *, alpha: float = 0.025) -> str:
-        """``better``, ``worse`` or ``no difference`` of a loss, at an adjusted p-value.
+    def interval(self, confidence: float = 0.95, *, rows: int = 1) -> tuple[float, float]:
+        """Lower and upper end; nan where none can be given."""
+        if not self.parts:
+            return math.nan, math.nan
+        half = float(half_width(self.parts, (1 - confidence) / rows))
+        return self.mean - half, self.mean + half
 
-        At 0.025 about 2 of 100 comparisons of a configuration with itself are called.
-        """
-        if not self.claim:
-            return NO_CLAIM
-        if not p <= alpha:
+    def p(self, *, rows: int = 1) -> float:
+        """The level whose interval just ends at zero; nan where nothing is claimed."""
+        from scipy.optimize import brentq
+
+        if self.lacks:
+            return math.nan
+        size = abs(self.mean)
+        if half_width(self.parts, 1e-15) < size:
+            return 0.0
+        if size == 0:
+            return 1.0
+        p = brentq(
+            lambda log: float(half_width(self.parts, math.exp(log))) - size, math.log(1e-15), 0.0
+        )
+        return min(1.0, rows * math.exp(p))
+
+    def verdict(self, confidence: float = 0.95, *, rows: int = 1) -> str:
+        """``better``, ``worse`` or ``no difference`` of a loss, or what a claim lacks."""
+        if self.lacks:
+            return self.lacks
+        low, high = self.interval(confidence, rows=rows)
+        if low <= 0 <= high:
             return "no difference"
         return "better" if self.mean < 0 else "worse"
-
-
-def paired_interval(
-    difference_C: np.ndarray, weight_C: np.ndarray, *, confidence: float = 0.95, lags: int = 0
-) -> tuple[float, float, float]:
-    """Mean of a paired difference and its Student-t interval; the blocks are cutoffs.
-
-    ``weight_C`` is the denominator that the metric has at each cutoff (the sum of absolute actuals
-    for wape), so that the mean equals the difference of the pooled metrics exactly.  ``lags``: how
-    many later cutoffs share days with one (0: windows do not overlap).  One cutoff gives a mean and
-    no interval (nan).
-    """
-    from scipy.stats import t
-
-    block_C = _blocks(difference_C, weight_C)
-    mean, num_blocks = float(block_C.mean()), len(block_C)
-    if num_blocks < 2:
-        return mean, math.nan, math.nan
-    half = float(
-        t.ppf(0.5 + confidence / 2, num_blocks - 1) * math.sqrt(mean_variance(block_C, lags))
-    )
-    return mean, mean - half, mean + half
-
-
-def mean_variance(block_C: np.ndarray, lags: int = 0) -> float:
-    """HAC variance of the mean of ``C`` numbers in time order, ``lags`` later ones overlapping.
-
-    The larger of equal weights up to ``lags`` (unbiased for windows that overlap, but it can even
-    be negative) and Bartlett's (never negative, but too small).  The factor ``C / (C - 1)`` makes
-    it the ordinary variance of a mean at ``lags=0``.
-    """
-    centered = np.asarray(block_C, dtype=np.float64) - np.mean(block_C)
-    count = len(centered)
-    equal = bartlett = float(centered @ centered)
-    for lag in range(1, min(lags, count - 1) + 1):
-        product = 2.0 * float(centered[lag:] @ centered[:-lag])
-        equal += product
-        bartlett += (1.0 - lag / (lags + 1)) * product
-    return max(equal, bartlett, 0.0) / (count * max(count - 1, 1))
 
 
 def contrast(
@@ -89,50 +78,59 @@ def contrast(
     base_SC: np.ndarray,
     weight_C: np.ndarray,
     *,
-    lags: int = 0,
-    confidence: float = 0.95,
+    known: Evidence | None = None,
+    seeded: tuple[bool, bool] = (True, True),
 ) -> Contrast:
     """Compare two configurations, each fitted with several seeds and scored at the same cutoffs.
 
-    Variance of the difference: over seeds (of each side's mean) plus over cutoffs (HAC, of the
-    difference of the seeds' means).  What a seed does at one cutoff is in both, which errs on the
-    side of calling nothing.  Degrees of freedom by Welch and Satterthwaite over the three parts.
+    ``weight_C`` is the denominator that the metric has at each cutoff (the sum of absolute actuals
+    for wape), so that the mean equals the difference of the pooled metrics exactly.  ``known``:
+    what the cutoffs tell (default: that of windows which do not overlap).  ``seeded``: whether
+    another seed gives another fit, of each side; a side where it does not needs one fit.
     """
+    sides = [np.atleast_2d(np.asarray(side, dtype=np.float64)) for side in (run_SC, base_SC)]
+    weight_C = np.asarray(weight_C, dtype=np.float64)
+    known = known or evidence(range(len(weight_C)))
+    few = any(many and len(side) < MIN_SEEDS for side, many in zip(sides, seeded, strict=True))
+    mean, parts = uncertainty(sides[0], sides[1], weight_C, known=known)
+    lacks = NO_CLAIM if few else ""
+    if not known.enough:
+        lacks = f"no claim: {known.windows:.1f} independent windows"
+    elif math.isnan(mean):
+        lacks = "no claim: undefined at a cutoff"
+    used = parts[:1] if few else parts
+    shown = () if not known.enough or math.isnan(mean) else used
+    return Contrast(
+        mean=float(mean), parts=tuple((float(v), float(f)) for v, f in shown), lacks=lacks
+    )
+
+
+def uncertainty(
+    run_XSC: np.ndarray, base_XSC: np.ndarray, weight_C: np.ndarray, *, known: Evidence
+) -> tuple[np.ndarray, tuple[Part, Part]]:
+    """Mean difference, [X], with variance and degrees of freedom over cutoffs and over seeds.
+
+    Of seeds both sides together (Welch and Satterthwaite).  What a seed does at one cutoff is in
+    both parts, which errs on the side of calling nothing.
+    """
+    weight = weight_C / weight_C.mean()
+    block_XC = (run_XSC.mean(axis=-2) - base_XSC.mean(axis=-2)) * weight
+    over = (known.variance(block_XC), np.asarray(max(known.degrees, 1)))
+    spread, squares = np.zeros(block_XC.shape[:-1]), np.zeros(block_XC.shape[:-1])
+    for side_XSC in (run_XSC, base_XSC):
+        seed_XS = (side_XSC * weight).mean(axis=-1)
+        if (count := seed_XS.shape[-1]) > 1:
+            part_X = seed_XS.var(axis=-1, ddof=1) / count
+            spread, squares = spread + part_X, squares + part_X**2 / (count - 1)
+    freedom = np.divide(spread**2, squares, out=np.ones_like(spread), where=squares > 0)
+    return block_XC.mean(axis=-1), (over, (spread, freedom))
+
+
+def half_width(parts: Sequence[tuple[Any, Any]], alpha: float) -> np.ndarray:
+    """Half of the interval whose two-sided error rate is ``alpha``."""
     from scipy.stats import t
 
-    run_SC, base_SC = np.atleast_2d(run_SC), np.atleast_2d(base_SC)
-    difference_C = run_SC.mean(axis=0) - base_SC.mean(axis=0)
-    block_C = _blocks(difference_C, weight_C)
-    mean, num_cutoffs = float(block_C.mean()), len(block_C)
-    enough = min(len(run_SC), len(base_SC)) >= MIN_SEEDS and num_cutoffs >= 2
-    if not enough:
-        mean, low, high = paired_interval(difference_C, weight_C, confidence=confidence, lags=lags)
-        return Contrast(mean=mean, low=low, high=high, p=math.nan, claim=False)
-    weight = np.asarray(weight_C, dtype=np.float64) / np.mean(weight_C)
-    parts = [(mean_variance(block_C, lags), num_cutoffs - 1)]
-    for side_SC in (run_SC, base_SC):
-        seed_S = (side_SC * weight).mean(axis=1)
-        parts.append((float(seed_S.var(ddof=1)) / len(seed_S), len(seed_S) - 1))
-    variance = sum(part for part, _ in parts)
-    if variance == 0:
-        p = 1.0 if mean == 0 else 0.0
-        return Contrast(mean=mean, low=mean, high=mean, p=p, claim=True)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    error = math.sqrt(variance)
-    half = float(t.ppf(0.5 + confidence / 2, freedom)) * error
-    p = float(2 * t.sf(abs(mean) / error, freedom))
-    return Contrast(mean=mean, low=mean - half, high=mean + half, p=p, claim=True)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given; nan (nothing tested) stays nan."""
-    adjusted = [math.nan] * len(p_values)
-    tested = [at for at, p in enumerate(p_values) if not math.isnan(p)]
-    largest = 0.0
-    for rank, at in enumerate(sorted(tested, key=lambda at: p_values[at])):
-        largest = max(largest, min(1.0, (len(tested) - rank) * p_values[at]))
-        adjusted[at] = largest
-    return adjusted
+    return np.sqrt(sum(variance * t.isf(alpha / 2, freedom) ** 2 for variance, freedom in parts))
 
 
 def block_rows(num: int, *, block: int, draws: int, seed: int) -> np.ndarray:
@@ -175,14 +173,3 @@ def model_confidence_set(
         del left[worst]
     p_M[left] = 1.0
     return p_M
-
-
-def overlapping(horizon: int, step: int) -> int:
-    """How many later cutoffs, ``step`` apart, share days with a window of ``horizon`` steps."""
-    return max(0, -(-horizon // max(step, 1)) - 1)
-
-
-def _blocks(difference_C: np.ndarray, weight_C: np.ndarray) -> np.ndarray:
-    weight = np.asarray(weight_C, dtype=np.float64)
-    blocks: np.ndarray = np.asarray(difference_C, dtype=np.float64) * weight / weight.mean()
-    return blocks

@@ -17,6 +17,8 @@ from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import Split, WindowIndex, WindowSpec, split
 from lanecast.errors import ConfigError
 
+SEEDED = ("nothing", "quantiles", "all")  # what another seed may change; all: the points too
+
 
 class Reporter(Protocol):
     """Where a fit leaves its curves and checkpoints; `lanecast.runs` provides the real one."""
@@ -75,6 +77,7 @@ class Capabilities:
     the panel: only then are several cutoffs asked in one call.
     series: the only ones it can forecast, where it takes all of its fit at once; None: any.
     reads_issued: whether it reads the columns that a causal layer issues with each forecast.
+    seeded: what another seed may change, one of `SEEDED`: where it may, one fit proves little.
     validation: how its own fit is judged; None where it validates nothing.
     graph: the causal graph that it is coupled to, ``causal`` what was learned of it.
 
@@ -91,6 +94,7 @@ class Capabilities:
     alone: bool = False
     series: tuple[str, ...] | None = None
     reads_issued: bool = False
+    seeded: str = "all"
     validation: Validation | None = None
     graph: Any = None  # this room imports no causal one
     static_names: tuple[str, ...] | None = None

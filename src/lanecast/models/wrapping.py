@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowSpec
-from lanecast.models.protocol import Capabilities, Forecaster
+from lanecast.models.protocol import SEEDED, Capabilities, Forecaster
 
 T = TypeVar("T")
 
@@ -59,6 +59,7 @@ def described_together(parts: Sequence[Capabilities], names: Sequence[str]) -> C
         alone=all(part.alone for part in parts),
         series=next((part.series for part in parts if part.series is not None), None),
         reads_issued=all(part.reads_issued for part in parts),
+        seeded=max((part.seeded for part in parts), key=SEEDED.index),
         validation=agreed(part.validation for part in parts if part.validation is not None),
         static_names=next(statics, None),
         calibrated_on=agreed(part.calibrated_on for part in parts),

@@ -155,10 +155,11 @@ def _gaps(a_NT: np.ndarray, b_NT: np.ndarray, name: str, shape: Shape) -> dict[s
 def _correlation(a_NT: np.ndarray, b_NT: np.ndarray) -> np.ndarray:
     both = np.isfinite(a_NT) & np.isfinite(b_NT)
     a_NT, b_NT = np.where(both, a_NT, np.nan), np.where(both, b_NT, np.nan)
+    size_N = np.sqrt(np.nansum(a_NT**2, axis=1) * np.nansum(b_NT**2, axis=1))
     a_NT = a_NT - np.nanmean(a_NT, axis=1, keepdims=True)
     b_NT = b_NT - np.nanmean(b_NT, axis=1, keepdims=True)
     scale_N = np.sqrt(np.nansum(a_NT**2, axis=1) * np.nansum(b_NT**2, axis=1))
-    return np.where(scale_N > 1e-9, np.nansum(a_NT * b_NT, axis=1) / scale_N, np.nan)
+    return np.where(scale_N > 1e-12 * size_N, np.nansum(a_NT * b_NT, axis=1) / scale_N, np.nan)
 
 
 def identity(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> dict[str, float]:
@@ -168,7 +169,7 @@ def identity(grid: Mapping[str, np.ndarray], schema: Schema, shape: Shape) -> di
         x_NT = np.abs(grid[name])
         base_N = np.nanmean(x_NT[:, : shape.base], axis=1)
         new_N = np.nanmean(x_NT[:, -shape.steps :], axis=1)
-        floor = 0.1 * np.nanmean(base_N) + 1e-9
+        floor = 0.1 * np.nanmean(base_N) or 1.0
         parts.append((np.log(base_N + floor), np.log(new_N + floor)))
     base_NX, new_NX = (np.nan_to_num(np.stack(part, axis=1)) for part in zip(*parts, strict=True))
     drift_X = np.median(new_NX - base_NX, axis=0)

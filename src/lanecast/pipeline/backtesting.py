@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lanecast.config.seasons import season_of
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowSpec
@@ -58,7 +59,7 @@ def backtest(
     quantiles: Sequence[float] = (),
     samples: int | None = None,
     seed: int = 1,
-    season: int = 7,
+    season: int | None = None,
     slices: Sequence[str] = SLICES,
     engine: Engine | None = None,
     reporter: Reporter | None = None,
@@ -68,7 +69,8 @@ def backtest(
 
     ``model`` is a prototype: every fit is one of a clone; a fitted one with ``refit="never"`` is
     asked as it is.  ``refit``: ``never`` (one fit, at the first cutoff), ``each``, or every k-th
-    cutoff; ``window``: ``expanding``, or so many last steps.  ``season``: lag of the MASE scale.
+    cutoff; ``window``: ``expanding``, or so many last steps.  ``season``: lag of the MASE scale
+    (None: the usual one of the panel's frequency).
     ``keep`` is given the last model and all forecasts before a score can fail.
     """
     options = FoldOptions(
@@ -91,6 +93,7 @@ def backtest(
     forecasts = joined([fold.forecasts for fold in results.folds])
     if keep is not None:
         keep(results.model, forecasts)
+    season = season_of(season, panel.schema.freq)
     scores = evaluate(forecasts, panel, windows, season=season, slices=slices)
     return Backtest(
         forecasts=forecasts,
@@ -98,9 +101,7 @@ def backtest(
         model=results.model,
         folds=tuple(folds),
         futures=others.scores(scores.values["wape"], panel, windows, season=season),
-        windows=window_facts(
-            panel, forecasts.index, context=windows.context, num_cutoffs=len(cutoffs)
-        ),
+        windows=window_facts(panel, forecasts.index, context=windows.context, cutoffs=cutoffs),
         seconds={
             "fit": sum(fold.fit_seconds for fold in results.folds),
             "predict": sum(fold.predict_seconds for fold in results.folds),

@@ -29,14 +29,17 @@ def build_forecaster(
 
     ``graph`` stands in the place of ``dag=``.  It is validated before any data is read, or, where
     the config has no data, at the fit; ConfigError where a coupling lacks its graph,
-    and where the command line sets what only a network reads, but the model is none.
+    and where the command line chooses what only a network reads, but the model is none.
     Couplings of one panel may share a causal layer, which is then fitted once.
     What the model needs of this machine is told at once; not so where it will run elsewhere.
     """
     from lanecast.config import instantiate
     from lanecast.config.unread import refuse_unread
+    from lanecast.runs.record import current_run
 
-    refuse_unread(cfg)
+    ignored, run = refuse_unread(cfg), current_run()
+    if ignored is not None and run is not None:
+        run.warn(ignored)
     if on_this_machine:
         require_gpus(cfg.model)
     model = _corrected(cfg, _coupled(cfg, layer=layer, graph=graph))

@@ -11,14 +11,14 @@ import numpy as np
 from lanecast.data.cutoffs import short_time
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.ingest.layout import check_future, future_holes
+from lanecast.data.ingest.odd_lanes import NAMED, listed
+from lanecast.data.lifetime import closes, open_at
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import SchemaError
 from lanecast.models.as_known import answerable, predict_as_known
 from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.pipeline.facts import model_facts, window_facts
-
-NAMED = 5  # series that a warning names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def forecast(
     """
     step = panel.last_step if cutoff is None else cutoff
     at = windows_at(panel, [step], windows)
-    _name_silent(panel, at, windows, reporter)
+    _name_silent(panel, at, step, windows, reporter)
     at = _with_known_future(panel, at, windows, reporter, strict=strict)
     at = answerable(model, panel, at, reporter)
     forecasts = predict_as_known(
@@ -66,28 +66,37 @@ def forecast(
         forecasts=forecasts,
         cutoff=step,
         left_out=tuple(str(name) for name in panel.series[left_out]),
-        windows=window_facts(panel, at, context=windows.context, num_cutoffs=1),
+        windows=window_facts(panel, at, context=windows.context, cutoffs=[step]),
         facts=model_facts(model),  # after: it counts what it met on the way
     )
 
 
 def _name_silent(
-    panel: Panel, at: WindowIndex, windows: WindowSpec, reporter: Reporter | None
+    panel: Panel, at: WindowIndex, cutoff: int, windows: WindowSpec, reporter: Reporter | None
 ) -> None:
-    """Warn of the series that have no window; SchemaError where none has one."""
+    """Warn of the series that are closed or say too little; SchemaError where none has a window."""
     silent = np.setdiff1d(np.arange(panel.num_series), at.series_W)
-    if not len(silent):
-        return
-    names = [repr(str(name)) for name in panel.series[silent[:NAMED]]]
-    message = (
-        f"{len(silent)} of {panel.num_series} series are not forecast, as they have fewer than"
-        f" {windows.min_context} targets in the {windows.context} steps up to the cutoff"
-        f" (windows.min_context): {listed(names, len(silent))}"
-    )
+    closed = np.zeros(0, dtype=np.int64)
+    if closes(panel.schema):
+        is_open = open_at(panel, silent, np.full(len(silent), cutoff))
+        silent, closed = silent[is_open], silent[~is_open]
+    of_all, messages = f"of {panel.num_series} series are not forecast, as they", []
+    for series, reason in (
+        (closed, "are closed as of the cutoff (data.schema.closed, data.schema.closes_after)"),
+        (
+            silent,
+            f"have fewer than {windows.min_context} targets in the {windows.context} steps up to"
+            " the cutoff (windows.min_context)",
+        ),
+    ):
+        names = [repr(str(name)) for name in panel.series[series[:NAMED]]]
+        if len(series):
+            messages.append(f"{len(series)} {of_all} {reason}: {listed(names, len(series))}")
     if not len(at):
-        raise SchemaError(f"{message}; supply newer rows, or set an earlier cutoff=")
-    if reporter is not None:
-        reporter.warn(message)
+        raise SchemaError(f"{'; '.join(messages)}; supply newer rows, or set an earlier cutoff=")
+    for message in messages:
+        if reporter is not None:
+            reporter.warn(message)
 
 
 def _with_known_future(
@@ -120,9 +129,3 @@ def _with_known_future(
             " (data.future_path) up to the last step, or set strict=true to refuse"
         )
     return at[~lacking_W]
-
-
-def listed(names: Sequence[str], count: int) -> str:
-    """The first names, and how many there are besides."""
-    more = f" and {count - len(names)} more" if count > len(names) else ""
-    return ", ".join(names) + more

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import CheckpointError, ConfigError, RunFolderError, ScenarioError
+from lanecast.runs.contents import check_files, read_frame, readable, replaced
 from lanecast.runs.folder import read_record
 
 if TYPE_CHECKING:
@@ -48,15 +49,13 @@ class OpenedRun:
 
         RunFolderError where it left none.
         """
-        import pandas as pd
-
         path = self.folder / "forecasts.parquet"
         if not path.is_file():
             raise RunFolderError(
                 f"{self.folder} holds no {path.name}: it was trained and not yet asked; backtest or"
                 " forecast with it"
             )
-        return pd.read_parquet(path)
+        return read_frame(self.folder, path.name, self.record)
 
     def __repr__(self) -> str:
         objective = self.record.get("objective") or {}
@@ -77,7 +76,7 @@ class OpenedRun:
 def open_run(run: DictConfig | str | Path) -> OpenedRun:
     """Open a run folder, or that of ``cfg.run`` with a config in which it was asked something.
 
-    CheckpointError where it holds no trained model, or one of another config.
+    CheckpointError where it holds no trained model, a damaged one, or one of another config.
     """
     from lanecast.config.recorded import read_config
     from lanecast.pipeline.building import build_forecaster
@@ -88,7 +87,11 @@ def open_run(run: DictConfig | str | Path) -> OpenedRun:
         if run.get("run") is None:
             raise ConfigError("this needs the folder of a trained run: run=runs/.../seed1")
         folder, config = Path(str(run.run)), run
-    model = build_forecaster(config).load(saved_model(folder))
+    saved, record = saved_model(folder), read_record(folder)
+    check_files(folder, record, MODEL, refused=CheckpointError)
+    model = build_forecaster(config)
+    with readable(saved, refused=CheckpointError):
+        model = model.load(saved)
     return OpenedRun(folder=folder, config=config, model=model)
 
 
@@ -129,6 +132,12 @@ def coupled_part(forecaster: Forecaster) -> CoupledForecaster:
             " with dag=<name>"
         )
     return coupled
+
+
+def keep_model(model: Forecaster, run: Path) -> None:
+    """Save a model into a run folder, whole or not at all."""
+    with replaced(run / MODEL) as draft:
+        model.save(draft)
 
 
 def saved_model(run: str | Path) -> Path:

@@ -115,7 +115,7 @@ def what_if(
         not_identified=not_identified,
         band=limits,
         model=inside,
-        windows=window_facts(panel, at, context=windows.context, num_cutoffs=1),
+        windows=window_facts(panel, at, context=windows.context, cutoffs=[int(at.cutoff_W[0])]),
         facts=model_facts(inside),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lanecast.config.seasons import season_of
 from lanecast.data.as_known import as_known
 from lanecast.data.panel import Panel
 from lanecast.data.windows import WindowSpec, windows_at
@@ -44,7 +45,7 @@ def train(
     until: int,
     val_steps: int,
     quantiles: Sequence[float] = (),
-    season: int = 7,
+    season: int | None = None,
     reporter: Reporter | None = None,
     keep: Callable[[Forecaster], None] | None = None,
 ) -> Trained:
@@ -53,8 +54,8 @@ def train(
     The objective of a network is that of its best checkpoint.  Whatever has no report of its own, a
     baseline or a wrapper, is scored as it stood before the validation windows: those of the network
     inside, or else of the last ``val_steps`` steps, with ``quantiles`` behind ``val/wql``.
-    ``season``: lag of the MASE scale, in steps.  ``keep`` is given the fitted model before it is
-    scored, so that a score that fails loses no model.
+    ``season``: lag of the MASE scale, in steps (None: the frequency's usual one).  ``keep`` is
+    given the fitted model before it is scored, so that a score that fails loses no model.
     """
     started = time.perf_counter()
     trained = fitted(panel, model, until=until, reporter=reporter)
@@ -72,7 +73,8 @@ def train(
             stride=windows.horizon,
             levels=tuple(quantiles),
         )
-        name, validation = _validated(panel, trained, by, until=until, season=season, to=reporter)
+        lag = season_of(season, panel.schema.freq)
+        name, validation = _validated(panel, trained, by, until=until, season=lag, to=reporter)
         objective = Objective(name=name, value=validation.get(name, math.nan))
         scores = validation
     return Trained(

@@ -146,9 +146,11 @@ def write_table(frame: pd.DataFrame, path: Path, facts: Mapping[str, Any]) -> No
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
     metadata = json.dumps({"schema_version": SCHEMA_VERSION, **facts}, sort_keys=True).encode()
+    draft = path.with_name(f".{path.name}.draft")
     pq.write_table(
-        table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: metadata}), path
+        table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: metadata}), draft
     )
+    draft.replace(path)
 
 
 def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -157,8 +159,12 @@ def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
     if not path.is_file():
         raise PlanError(f"{path} does not exist; the verb plan writes it into its run folder")
-    table = pq.read_table(path)
-    facts = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+    try:
+        table = pq.read_table(path)
+        facts = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+    except (OSError, ValueError) as broken:  # pyarrow's own errors are both
+        reason = (str(broken).splitlines() or ["it is empty"])[0]
+        raise PlanError(f"{path} cannot be read ({reason}); plan again") from broken
     if (version := facts.pop("schema_version", None)) != SCHEMA_VERSION:
         raise PlanError(
             f"{path} has schema_version {version}, this lanecast reads {SCHEMA_VERSION}; plan again"

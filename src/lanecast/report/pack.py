@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lanecast.report.table import Comparison
+from lanecast.runs.contents import readable
 from lanecast.runs.reading import CompletedRun
 
 LANES = 8  # busiest series that can be looked at
@@ -36,7 +37,8 @@ def payload(comparison: Comparison, runs: Sequence[CompletedRun]) -> Plain:
     return _plain(
         {
             "shown": list(comparison.shown),
-            "notes": list(comparison.notes),
+            "notes": [*comparison.warnings, *comparison.notes],
+            "rule": comparison.rule,
             "rows": rows,
             "runs": [
                 _run(run) for hash_ in (row["hash"] for row in rows) for run in by_hash[hash_]
@@ -121,7 +123,7 @@ def curves(path: Path) -> dict[str, list[list[float]]]:
     if not path.is_file():
         return {}
     points: dict[str, list[list[float]]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
+    with readable(path), path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             points.setdefault(row["name"], []).append([int(row["step"]), float(row["value"])])
     thinned = {name: rows[:: -(-len(rows) // MAX_POINTS)] for name, rows in points.items()}
@@ -160,7 +162,8 @@ def _forecasts(run: CompletedRun) -> pd.DataFrame | None:
     path = run.folder / "forecasts.parquet"
     if not path.is_file():
         return None
-    frame = pd.read_parquet(path)
+    with readable(path):
+        frame = pd.read_parquet(path)
     model = str(frame.columns[3])
     wanted = {model: "point"}
     for band in BANDS:
@@ -173,7 +176,8 @@ def _actual(runs: Sequence[CompletedRun], lanes: Sequence[str]) -> Plain:
     for run in runs:
         path = run.folder / "actuals.parquet"
         if path.is_file():
-            frame = pd.read_parquet(path)
+            with readable(path):
+                frame = pd.read_parquet(path)
             frame = frame[frame["unique_id"].isin(lanes)].sort_values("ds")
             return {
                 str(lane): [

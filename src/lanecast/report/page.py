@@ -16,6 +16,7 @@ from typing import Any
 from lanecast.errors import RunFolderError
 from lanecast.report.pack import AXES
 from lanecast.report.plans import with_words
+from lanecast.runs.contents import replaced
 
 TITLES = {
     "wape": "WAPE",
@@ -47,7 +48,8 @@ def write_page(
     """Write ``review.html``."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(payload, plans), encoding="utf-8")
+        with replaced(path) as draft:
+            draft.write_text(page(payload, plans), encoding="utf-8")
     except OSError as err:
         raise RunFolderError(
             f"the review cannot be written to {path}: {err}; choose another folder with out="
@@ -88,6 +90,7 @@ def _leaderboard(payload: Mapping[str, Any]) -> dict[str, Any]:
     )
     return {
         "rows": rows,
+        "rule": payload["rule"],
         "keys": [name for name in keys if name not in ("hash", "verdict", "baseline")],
         "accuracy": accuracy,
         "calibration": calibration,

@@ -13,24 +13,34 @@ from typing import Any
 
 from lanecast.errors import RunFolderError
 from lanecast.report.table import Comparison
+from lanecast.runs.contents import replaced
 
 SHORT = {"coverage": "cover", "difference": "diff", "seconds": "sec"}  # words of printed heads
 REFERENCES = ("hash", "baseline")  # printed where there is room, always in the files
+WRITTEN = ("compare.csv", "compare_runs.csv", "compare.md", "review.html", "verdict.json")
 PAGE = 100  # columns of a printed table that no terminal bounds
 GAP, BAR = "  ", " | "
 
 
 def write(comparison: Comparison, folder: Path) -> None:
     """Write ``compare.csv``, ``compare_runs.csv`` (one row per run) and ``compare.md``."""
-    lines = markdown_lines(comparison)
+    lines = [f"**{warning}**\n" for warning in comparison.warnings]
+    lines += markdown_lines(comparison)
     lines += ["", *(f"- {note}" for note in comparison.notes), "", "Runs of each row:", ""]
     rows = zip(comparison.table["hash"], comparison.table["runs"], strict=True)
     lines += [f"- `{config_hash[:8]}`: {names}" for config_hash, names in rows]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        comparison.table.to_csv(folder / "compare.csv", index=False)
-        comparison.by_run.to_csv(folder / "compare_runs.csv", index=False)
-        (folder / "compare.md").write_text("\n".join(["# Comparison", "", *lines, ""]))
+        for name in WRITTEN:
+            if (folder / name).is_symlink():  # runs may be a stranger's, and a link lead anywhere
+                (folder / name).unlink()
+        for name, text in (
+            ("compare.csv", comparison.table.to_csv(index=False)),
+            ("compare_runs.csv", comparison.by_run.to_csv(index=False)),
+            ("compare.md", "\n".join(["# Comparison", "", *lines, ""])),
+        ):
+            with replaced(folder / name) as draft:
+                draft.write_text(text, encoding="utf-8")
     except OSError as err:
         raise RunFolderError(
             f"the table cannot be written to {folder}: {err}; choose another folder with out="
@@ -51,7 +61,7 @@ def show(comparison: Comparison, folder: Path, *, page: bool = False) -> None:
         lines = plain_lines(comparison)
     written = f"Written: {folder / 'compare.csv'}, compare_runs.csv, compare.md"
     written += ", review.html" if page else ""
-    print("\n".join([*lines, "", *comparison.notes, written]))
+    print("\n".join([*comparison.warnings, *lines, "", *comparison.notes, written]))
 
 
 def plain_lines(comparison: Comparison) -> list[str]:

@@ -15,18 +15,16 @@ import pandas as pd
 
 from lanecast.errors import ConfigError
 from lanecast.evaluation.metrics import RATIOS
-from lanecast.evaluation.significance import (
-    Contrast,
-    contrast,
-    holm,
-    model_confidence_set,
-    overlapping,
-)
+from lanecast.evaluation.significance import Contrast, contrast, model_confidence_set
+from lanecast.report.pairing import by_cutoff, evidence_of, fits, rule, seeded, short_rule
+from lanecast.report.recomputing import agreeing
+from lanecast.report.versions import newest_of_each, versions_line
+from lanecast.report.yardstick import yardstick_of
 from lanecast.runs.reading import CompletedRun, read_runs
 
 METRICS = ("wape", "bias", "mase", "wql", "coverage_80", "coverage_90", "seconds")
 MORE = ("leakage", "plan_regret")  # in the CSV where a run has them: the review page shows them
-MCS_CUTOFFS = 5  # below them a bootstrap over cutoffs says nothing
+MCS_WINDOWS = 5  # independent ones; below them a bootstrap over cutoffs says nothing
 # A paired metric and the by-cutoff column that is its denominator.
 PAIRED = MappingProxyType(
     {
@@ -37,6 +35,7 @@ PAIRED = MappingProxyType(
         **dict.fromkeys(("mae", "mse", "coverage_80", "coverage_90"), "num_cells"),
     }
 )
+LOSSES = tuple(name for name in PAIRED if not name.startswith("coverage"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,8 @@ class Comparison:
     """``table`` has one row per config, sorted by the first metric; ``by_run`` one per run.
 
     ``shown``: the columns for people, of which the first ``num_keys`` name the row.  ``notes`` say
-    how to read the table and what is not in it.  ``runs``: those in the table.
+    how to read the table and what is not in it; ``warnings`` what to know before it is read.
+    ``rule``: how a verdict is made, in words (also among the notes).  ``runs``: those in the table.
     """
 
     table: pd.DataFrame
@@ -53,6 +53,8 @@ class Comparison:
     num_keys: int
     notes: tuple[str, ...]
     runs: tuple[CompletedRun, ...] = ()
+    warnings: tuple[str, ...] = ()
+    rule: str = ""
 
 
 def compare(
@@ -62,21 +64,28 @@ def compare(
     metrics: Sequence[str] = METRICS,
     baseline: str | None = None,
     confidence: float = 0.95,
+    each_row: bool = False,
 ) -> Comparison:
     """One row per config hash: mean and standard deviation over seeds.
 
     ``runs``: folders or patterns with ``*`` and ``**``.  ``factors``: column name -> dotted config
     path (its value), or ``path=value`` (whether it has that value).  ``baseline``: a model's name
-    or a config hash.  ConfigError if the runs were not scored on the same labels.
+    or a config hash; None: the yardstick, the best plain row.  ``each_row``: ``confidence`` is that
+    of every row by itself, as a gate needs it, and not of all rows together.  A run whose score is
+    not that of its forecasts is left out.  ConfigError if the runs were not scored on the same
+    labels.
     """
     read = read_runs(runs)
+    agree = agreeing(read.runs, metrics)
     return compare_runs(
-        read.runs,
+        agree.runs,
         factors=factors,
         metrics=metrics,
         baseline=baseline,
         confidence=confidence,
         skipped=read.skipped,
+        warnings=(*read.warnings, *agree.warnings),
+        each_row=each_row,
     )
 
 
@@ -88,12 +97,20 @@ def compare_runs(
     baseline: str | None = None,
     confidence: float = 0.95,
     skipped: Sequence[tuple[Path, str]] = (),
+    warnings: Sequence[str] = (),
+    each_row: bool = False,
 ) -> Comparison:
     """As `compare`, of runs that are read already, or that never had a folder."""
     _check_metrics(metrics, runs)
     wanted = {name for name in metrics if name != "seconds"} or {"seconds"}
     kept = [run for run in runs if wanted & set(run.values)]
     blank = [(run.folder, "it holds none of the metrics") for run in runs if run not in kept]
+    kept, older = newest_of_each(kept)
+    blank += [
+        (run.folder, f"made under semantics {run.semantics}, others of its row under {newest}")
+        for run, newest in older
+    ]
+    versions = versions_line(kept)
     _check_same_labels(kept)
     columns, notes = _factor_columns(factors or {}, kept)
     groups: dict[str, list[CompletedRun]] = {}
@@ -102,12 +119,19 @@ def compare_runs(
     more = [name for name in MORE if name not in metrics and any(map(_has(name), kept))]
     rows = [_row(members, columns, [*metrics, *more]) for members in groups.values()]
     rows.sort(key=lambda row: (math.isnan(row[metrics[0]]), row[metrics[0]]))
+    if losses := [name for name in metrics if name in LOSSES]:
+        yardstick = yardstick_of(rows, groups, losses[0])
+        notes.append(yardstick.note)
+        baseline = baseline or yardstick.config_hash
     difference: tuple[str, ...] = ()
+    how = ""
     if baseline is not None:
         paired = _paired_metric(metrics)
         bases = [_baseline_of(row, rows, baseline, tuple(columns)) for row in rows]
-        difference = _add_differences(rows, bases, groups, paired, confidence)
-        notes.append(_how_paired(paired, baseline, confidence))
+        difference, num = _add_differences(rows, bases, groups, paired, confidence, each_row)
+        notes.append(_how_paired(paired, baseline))
+        how = rule(confidence, num, evidence_of(kept[0]))
+        notes.append(how)
     notes += [f"Left out: {folder}: {why}." for folder, why in (*skipped, *blank)]
     deviations = tuple(f"{name}_sd" for name in metrics if name != "seconds")
     keys = ("model", *columns)
@@ -118,10 +142,12 @@ def compare_runs(
     return Comparison(
         table=table,
         by_run=pd.DataFrame(by_run),
-        shown=(*keys, *metrics, *repeated, *difference[:1], *difference[4:], "hash"),
+        shown=(*keys, *metrics, *repeated, *difference[:1], *difference[4:7], "hash"),
         num_keys=len(keys),
         notes=tuple(notes),
         runs=tuple(kept),
+        warnings=(*warnings, *([versions] if versions else [])),
+        rule=how,
     )
 
 
@@ -208,14 +234,10 @@ def _row(
     return row
 
 
-def _how_paired(metric: str, baseline: str, confidence: float) -> str:
+def _how_paired(metric: str, baseline: str) -> str:
     return (
         f"{metric}_difference is the row minus its baseline ({baseline}), paired by cutoff; +- is"
-        f" half its {confidence:.0%} Student-t interval over seeds and cutoffs, HAC where windows"
-        " overlap."
-        " A row is called better or worse only with 3 seeds on both sides and Holm's p-value over"
-        f" all rows below {(1 - confidence) / 2:.2g}; with fewer seeds the interval tells of these"
-        " fits alone. mcs_p above 0.1: in the 90% model confidence set, over cutoffs."
+        " half its interval. mcs_p above 0.1: in the 90% model confidence set, over cutoffs."
     )
 
 
@@ -273,69 +295,68 @@ def _add_differences(
     groups: Mapping[str, list[CompletedRun]],
     metric: str,
     confidence: float,
-) -> tuple[str, ...]:
+    each_row: bool,
+) -> tuple[tuple[str, ...], int]:
     """Add to each row its difference to its baseline; the names of the new columns.
 
-    The p-values are Holm's over the rows: the more rows are compared, the harder it gets.
+    The second answer: for how many rows together the intervals hold.
     """
     names = (f"{metric}_difference", "difference_low", "difference_high", "difference_p")
     contrasts = [
         None
-        if row is base
-        else _contrast(groups[row["hash"]], groups[base["hash"]], metric, confidence)
+        if row is base or not _made_alike(groups[row["hash"]], groups[base["hash"]])
+        else _contrast(groups[row["hash"]], groups[base["hash"]], metric)
         for row, base in zip(rows, bases, strict=True)
     ]
-    p_values = holm([math.nan if paired is None else paired.p for paired in contrasts])
-    for row, base, paired, p in zip(rows, bases, contrasts, p_values, strict=True):
-        interval = (math.nan,) * 3 if paired is None else (paired.mean, paired.low, paired.high)
-        row |= dict(zip(names, (*interval, p), strict=True))
-        verdict = "" if paired is None else paired.verdict(p, alpha=(1 - confidence) / 2)
+    claims = sum(paired is not None and not paired.lacks for paired in contrasts)
+    num = 1 if each_row else max(claims, 1)
+    for row, base, paired in zip(rows, bases, contrasts, strict=True):
+        values: tuple[float, ...] = (math.nan,) * 4
+        verdict = ""
+        if paired is not None:
+            together = 1 if paired.lacks else num
+            interval = paired.interval(confidence, rows=together)
+            values = (paired.mean, *interval, paired.p(rows=together))
+            verdict = paired.verdict(confidence, rows=together)
+        row |= dict(zip(names, values, strict=True))
         loss = not metric.startswith("coverage")
         row["verdict"] = "different" if verdict in ("better", "worse") and not loss else verdict
         row["baseline"] = base["hash"]
+        row["rule"] = short_rule(confidence, num, evidence_of(groups[base["hash"]][0]))
     for row, p in zip(rows, _best_set(rows, groups, metric), strict=True):
         row["mcs_p"] = p
-    return (*names, "verdict", "mcs_p", "baseline")
+    return (*names, "verdict", "mcs_p", "baseline", "rule"), num
 
 
 def _best_set(
     rows: list[dict[str, Any]], groups: Mapping[str, list[CompletedRun]], metric: str
 ) -> Sequence[float]:
-    """p-value of each row in the model confidence set; nan with fewer than `MCS_CUTOFFS`."""
+    """p-value of each row in the model confidence set; nan with fewer than `MCS_WINDOWS`."""
     members = [groups[row["hash"]] for row in rows]
-    weight_C = _by_cutoff(members[0], PAIRED[metric]).mean(axis=0)
-    loss_MC = np.stack([_by_cutoff(runs, metric).mean(axis=0) for runs in members])
-    loss = not metric.startswith("coverage")
-    if not loss or len(weight_C) < MCS_CUTOFFS or not np.isfinite(loss_MC).all():
+    if not _made_alike(*members):
+        return [math.nan] * len(rows)
+    weight_C = by_cutoff(members[0], PAIRED[metric]).mean(axis=0)
+    loss_MC = np.stack([by_cutoff(runs, metric).mean(axis=0) for runs in members])
+    loss, known = not metric.startswith("coverage"), evidence_of(members[0][0])
+    if not loss or known.windows < MCS_WINDOWS or not np.isfinite(loss_MC).all():
         return [math.nan] * len(rows)
     p_values: list[float] = model_confidence_set(
-        loss_MC * weight_C / weight_C.mean(), block=_lags(members[0][0]) + 1
+        loss_MC * weight_C / weight_C.mean(), block=known.lags + 1
     ).tolist()
     return p_values
 
 
-def _contrast(
-    runs: list[CompletedRun], base: list[CompletedRun], metric: str, confidence: float
-) -> Contrast:
+def _made_alike(*groups: list[CompletedRun]) -> bool:
+    """Whether all runs were made under the same rules."""
+    return len({run.semantics for runs in groups for run in runs}) == 1
+
+
+def _contrast(runs: list[CompletedRun], base: list[CompletedRun], metric: str) -> Contrast:
     """The labels are the same, hence the cutoffs and the weights are too."""
-    weight_C = _by_cutoff(base, PAIRED[metric]).mean(axis=0)
     return contrast(
-        _by_cutoff(runs, metric),
-        _by_cutoff(base, metric),
-        weight_C,
-        lags=_lags(base[0]),
-        confidence=confidence,
+        by_cutoff(fits(runs), metric),
+        by_cutoff(fits(base), metric),
+        by_cutoff(base, PAIRED[metric]).mean(axis=0),
+        known=evidence_of(base[0]),
+        seeded=(seeded(runs[0], metric), seeded(base[0], metric)),
     )
-
-
-def _lags(run: CompletedRun) -> int:
-    """How many later cutoffs share days with one, by the run's own config."""
-    horizon = _at(run.record["config"], "windows.horizon")
-    step = _at(run.record["config"], "protocol.step")
-    return 0 if horizon is None or step is None else overlapping(int(horizon), int(step))
-
-
-def _by_cutoff(runs: list[CompletedRun], column: str) -> np.ndarray:
-    """One number per seed and cutoff, [S, C]; nan where the metric is undefined or missing."""
-    rows = [sorted(run.record["by_cutoff"], key=lambda row: str(row["cutoff"])) for run in runs]
-    return np.array([[row.get(column) for row in scored] for scored in rows], dtype=np.float64)

@@ -87,9 +87,11 @@ def _open_for(config: DictConfig, folder: Path) -> Any:
     """Open a record for a job that failed before it opened one; never over another run's."""
     from lanecast.config.recorded import effective_config
     from lanecast.runs.folder import RECORD
+    from lanecast.runs.owner import holder
     from lanecast.runs.record import Run
 
-    if (folder / RECORD).exists():
+    owner = holder(folder)
+    if (folder / RECORD).exists() or (owner is not None and not owner.released):
         return None
     task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return Run.open(effective_config(task), seeded=False)

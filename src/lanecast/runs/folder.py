@@ -7,31 +7,47 @@ import logging
 import math
 import os
 import shutil
-import socket
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from lanecast.errors import RunFolderError
+from lanecast.runs.contents import SEAL, seal
+from lanecast.runs.owner import (
+    PREFIX,
+    SILENT,
+    Claim,
+    Owner,
+    holder,
+    process_state,
+    take,
+    wall_clock,
+)
 
 log = logging.getLogger(__name__)
 
 RECORD = "record.json"
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Read ``record.json``; a run whose process is gone counts as interrupted, not as running."""
+def read_record(folder: Path, *, now: datetime | None = None) -> dict[str, Any]:
+    """Read ``record.json``; a run whose process is gone counts as interrupted, not as running.
+
+    RunFolderError with the path and the way out where it cannot be read.
+    """
     path = Path(folder) / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunFolderError(f"{folder} is not a run folder: it has no {RECORD}") from None
     except (OSError, ValueError) as broken:
-        raise RunFolderError(f"{path} cannot be read ({broken})") from broken
-    if not isinstance(record, dict):
-        raise RunFolderError(f"{path} holds no record")
-    if record.get("status") == "running" and not _alive(record.get("process", {})):
+        reason = broken.strerror if isinstance(broken, OSError) else broken
+        raise RunFolderError(
+            f"{path} cannot be read ({reason or 'no text'}); repeat the run, or delete the folder"
+        ) from broken
+    if not isinstance(record, dict) or not isinstance(record.get("status"), str):
+        raise RunFolderError(f"{path} holds no record of a run; repeat it, or delete the folder")
+    if record["status"] == "running" and not _is_written(path.parent, record, now or wall_clock()):
         record["status"] = "interrupted"
     return record
 
@@ -41,8 +57,10 @@ def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     path = folder / RECORD
     passing = folder / f".{RECORD}.{os.getpid()}"
     try:
-        with passing.open("w", encoding="utf-8") as file:
-            json.dump(plain(record), file, indent=1, allow_nan=False)
+        passing.unlink(missing_ok=True)
+        with passing.open("x", encoding="utf-8") as file:  # never through a link
+            content = plain(record)
+            json.dump(content | {SEAL: seal(content)}, file, indent=1, allow_nan=False)
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
@@ -65,41 +83,80 @@ def short(folder: Path) -> str:
     return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
 
 
-def claim(folder: Path, *, previous: int) -> None:
-    """Make ``folder`` ready for a new run.
+def claim(
+    folder: Path, *, previous: int, now: datetime | None = None, take_over: bool = False
+) -> Claim:
+    """Make ``folder`` ready for a new run that this process alone writes.
 
-    A completed run is never touched. What a failed or interrupted one left is moved into
-    ``previous-<n>/``, of which the newest ``previous`` are kept.
+    A completed run is never touched.  What a failed or interrupted one left is moved into
+    ``previous-<n>/``, of which the newest ``previous`` are kept.  ``take_over`` as in `take`.
     """
+    now = now or wall_clock()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         strangers = [path for path in folder.iterdir() if not _belongs(path)]
     except OSError as trouble:
         raise cannot_write(folder, trouble) from trouble
-    if not (folder / RECORD).exists():
-        if strangers:
-            raise RunFolderError(
-                f"{folder} holds {strangers[0].name!r} but no {RECORD}: it is not a run folder; "
-                "choose another name= or empty it"
-            )
-        return
+    if not (folder / RECORD).exists() and strangers and holder(folder) is None:
+        raise RunFolderError(
+            f"{folder} holds {strangers[0].name!r} but no {RECORD}: it is not a run folder; "
+            "choose another name= or empty it"
+        )
+    _refuse_finished(folder)
+    if unowned := holder(folder) is None:
+        _refuse_unowned(folder, now, take_over=take_over)
     try:
-        status = read_record(folder)["status"]
-    except (RunFolderError, KeyError):
-        status = "unreadable"
-    if status == "completed":
+        hold = take(folder, now=now, take_over=take_over)
+    except RunFolderError:
+        raise
+    except OSError as trouble:
+        raise cannot_write(folder, trouble) from trouble
+    try:
+        _refuse_finished(folder)  # by whoever held it a moment ago
+        is_left = not unowned and any(not _stays(path) for path in folder.iterdir())
+        if is_left or (folder / RECORD).exists():
+            _retire(folder, status=_status(folder), previous=previous)
+    except RunFolderError:
+        hold.release(now)
+        raise
+    except OSError as trouble:
+        hold.release(now)
+        raise cannot_write(folder, trouble) from trouble
+    return hold
+
+
+def _status(folder: Path) -> str:
+    """Of a run that nobody writes any more."""
+    try:
+        status = str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["status"])
+        return "interrupted" if status == "running" else status
+    except FileNotFoundError:
+        return "interrupted"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unreadable"
+
+
+def _refuse_finished(folder: Path) -> None:
+    if _status(folder) == "completed":
         raise RunFolderError(
             f"{folder} holds a finished run; skip_finished=true takes its result, another "
             "name=<slug> starts a new folder, or delete it to run again"
         )
-    if status == "running":
-        raise RunFolderError(
-            f"{folder} is being written by another process; wait for it, or choose another name="
-        )
+
+
+def _refuse_unowned(folder: Path, now: datetime, *, take_over: bool) -> None:
+    """Refuse a run of an earlier lanecast, which left no owner's file, while it may be alive."""
     try:
-        _retire(folder, status=status, previous=previous)
-    except OSError as trouble:
-        raise cannot_write(folder, trouble) from trouble
+        record = read_record(folder, now=now)
+    except RunFolderError:
+        return
+    if record["status"] == "running" and not take_over:
+        process = record.get("process") or {}
+        raise RunFolderError(
+            f"{folder} is being written by process {process.get('pid')} on"
+            f" {process.get('host')}, since {(record.get('timings') or {}).get('started')}; wait"
+            " for it, choose another name=, or start again with take_over=true if it is gone"
+        )
 
 
 def _belongs(path: Path) -> bool:
@@ -107,8 +164,13 @@ def _belongs(path: Path) -> bool:
     return (
         path.name == ".hydra"
         or path.suffix == ".log"
-        or path.name.startswith(("previous-", f".{RECORD}"))
+        or path.name.startswith(("previous-", PREFIX, f".{RECORD}"))
     )
+
+
+def _stays(path: Path) -> bool:
+    """What is no part of an attempt: the logs, earlier attempts, and who held the folder."""
+    return path.suffix == ".log" or path.name.startswith(("previous-", PREFIX))
 
 
 def _retire(folder: Path, *, status: str, previous: int) -> None:
@@ -118,13 +180,9 @@ def _retire(folder: Path, *, status: str, previous: int) -> None:
     )
     number = int(attempts[-1].name[9:]) + 1 if attempts else 1
     target = folder / f"previous-{number}"
-    moved = [
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith("previous-") and path.suffix != ".log"
-    ]
+    moved = [path for path in folder.iterdir() if not _stays(path)]
     target.mkdir()
-    for path in moved:
+    for path in sorted(moved, key=lambda path: path.name == RECORD):
         # Another name, so that a search for record.json finds runs and not attempts.
         path.rename(target / ("previous.json" if path.name == RECORD else path.name))
     log.warning("%s held an %s run; it was moved to %s", folder, status, target.name)
@@ -133,16 +191,21 @@ def _retire(folder: Path, *, status: str, previous: int) -> None:
         log.warning("deleted %s (keep.previous=%d)", old, previous)
 
 
-def _alive(process: Mapping[str, Any]) -> bool:
-    if process.get("host") != socket.gethostname():
-        return True  # cannot be known from here
+def _is_written(folder: Path, record: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the process that a record calls running may still be there at ``now``."""
+    observer = Owner.this_process(now)
+    if (owner := holder(folder)) is not None:
+        return owner.is_alive(observer, now)
+    process = record.get("process") or {}
+    if process.get("host") != observer.host:
+        # Of an earlier lanecast, without a heartbeat: its last word is all there is.
+        written = datetime.fromtimestamp((folder / RECORD).stat().st_mtime, now.tzinfo)
+        return now - written < 24 * 12 * SILENT
     try:
-        os.kill(int(process["pid"]), 0)
-    except (ProcessLookupError, KeyError, ValueError):
+        state = process_state(int(process["pid"]))
+    except (KeyError, ValueError, TypeError):
         return False
-    except PermissionError:
-        return True
-    return True
+    return state is None or state[0]
 
 
 def plain(value: Any) -> Any:

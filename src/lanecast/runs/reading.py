@@ -11,8 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from lanecast.config import config_hash
-from lanecast.errors import RunFolderError
+from lanecast.config.foreign import check_facts, refuse_reaching
+from lanecast.config.identity import named_as_today
+from lanecast.errors import ConfigError, RunFolderError
+from lanecast.runs.contents import FILES, damages, edited, is_parquet
 from lanecast.runs.folder import RECORD, read_record
+from lanecast.runs.semantics import semantics_of
+
+SHOWN = ("forecasts.parquet", "actuals.parquet", "metrics.csv")  # files that comparing reads
+
+# Models that a spreadsheet could be: the best of them is the yardstick of a table.
+PLAIN_ROWS = frozenset(
+    {
+        "lanecast.models.classical.naive.SeasonalNaive",
+        "lanecast.models.classical.plain.EventMedian",
+        "lanecast.models.classical.plain.PhaseMedian",
+        "lanecast.models.classical.plain.TrailingMean",
+        "lanecast.models.classical.plain.TrailingMedian",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +45,12 @@ class CompletedRun:
         return str(self.record["choices"]["model"])
 
     @property
+    def is_plain(self) -> bool:
+        """Whether its model is one of `PLAIN_ROWS`, under the name of today or its first."""
+        model = named_as_today(self.record["config"].get("model"))
+        return isinstance(model, Mapping) and model.get("_target_") in PLAIN_ROWS
+
+    @property
     def config_hash(self) -> str:
         """Hash of the resolved config without the seed: equal for repetitions of one experiment.
 
@@ -36,12 +59,18 @@ class CompletedRun:
         config = self.record["config"]
         if not (trained := config.get("evaluates")):
             return str(self.record["config_hash"])
+        refuse_reaching(config, where=str(self.folder))
         return config_hash({**config, "evaluates": str(trained).partition("/seed")[0]})
 
     @property
     def seed(self) -> int:
         """Seed of the run."""
         return int(self.record["seed"])
+
+    @property
+    def semantics(self) -> int:
+        """Version of the rules it was made under."""
+        return semantics_of(self.record)
 
     @property
     def scored(self) -> str | None:
@@ -67,23 +96,36 @@ class RunSet:
 
     runs: tuple[CompletedRun, ...]
     skipped: tuple[tuple[Path, str], ...]
+    warnings: tuple[str, ...] = ()  # what whoever reads a table of them must know first
 
 
 def read_runs(patterns: str | Sequence[str]) -> RunSet:
     """Every run below the folders that match; of a run repeated with its seed the newest counts."""
     runs: dict[tuple[str, int], CompletedRun] = {}
-    skipped = []
+    skipped, warnings = [], []
     for path in sorted(set(_records(patterns)), key=lambda path: path.stat().st_mtime):
         try:
             run = CompletedRun(folder=path.parent, record=read_record(path.parent))
-            key = (run.config_hash, run.seed)
-            _ = run.model
-        except (RunFolderError, KeyError, TypeError) as err:
-            skipped.append((path.parent, f"its {RECORD} is not one of ours ({err!r})"))
+            check_facts(run.record, path.parent)
+            key = _checked_key(run)
+        except (ConfigError, RunFolderError) as err:
+            skipped.append((path.parent, str(err)))
+            warnings.append(f"Left out as damaged: {err}.")
+            continue
+        except (KeyError, TypeError, ValueError, AttributeError) as err:
+            reason = f"its {RECORD} is not one of ours ({err!r})"
+            skipped.append((path.parent, reason))
+            warnings.append(f"Left out as damaged: {path.parent}: {reason}.")
             continue
         if (status := run.record.get("status")) != "completed":
             skipped.append((run.folder, f"its status is {status}"))
             continue
+        if damage := next(_damages(run), None):
+            skipped.append((run.folder, damage))
+            warnings.append(f"Left out as damaged: {damage}.")
+            continue
+        if line := edited(run.folder, run.record):
+            warnings.append(f"{line}; repeat the run.")
         if key in runs:
             skipped.append((runs[key].folder, f"repeated later by {run.folder}"))
         runs[key] = run
@@ -93,7 +135,29 @@ def read_runs(patterns: str | Sequence[str]) -> RunSet:
             f"no completed run matches runs={patterns}; look at the runs that were left out, or"
             f" repeat them{reasons}"
         )
-    return RunSet(runs=tuple(runs.values()), skipped=tuple(skipped))
+    return RunSet(runs=tuple(runs.values()), skipped=tuple(skipped), warnings=tuple(warnings))
+
+
+def _checked_key(run: CompletedRun) -> tuple[str, int]:
+    """Hash and seed of a run; an error where a field that tables read holds something else."""
+    _ = run.model, run.semantics
+    for name, value in run.values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{name} is {value!r}")
+    rows = run.record.get("by_cutoff") or []
+    if not all(isinstance(row, Mapping) and "cutoff" in row for row in rows):
+        raise TypeError("by_cutoff holds no rows of cutoffs")
+    return run.config_hash, run.seed
+
+
+def _damages(run: CompletedRun) -> Iterator[str]:
+    """What is wrong with the files that a table or a page is made of; they may be absent."""
+    yield from damages(run.folder, run.record, *SHOWN, missing=False)
+    if FILES in run.record:
+        return
+    for path in (run.folder / name for name in SHOWN if name.endswith(".parquet")):
+        if path.is_file() and not is_parquet(path):
+            yield f"{path} is no whole Parquet file"
 
 
 def common_folder(patterns: str | Sequence[str]) -> Path:

@@ -6,12 +6,10 @@ import csv
 import logging
 import os
 import shutil
-import socket
 import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,13 +19,17 @@ from omegaconf import DictConfig, OmegaConf
 from lanecast.config import config_hash, instantiate, invocation, resolved_config
 from lanecast.config.recorded import effective_choices
 from lanecast.errors import RunFolderError
+from lanecast.runs.contents import FILES, contents
 from lanecast.runs.environment import device, git_state, versions
 from lanecast.runs.folder import cannot_write, claim, plain, read_record, short, write_record
 from lanecast.runs.objective import Objective
+from lanecast.runs.owner import Claim, wall_clock
+from lanecast.runs.semantics import SEMANTICS
+from lanecast.runs.sources import source_facts
 from lanecast.runs.stopping import status_after
 from lanecast.runs.wandb_mirror import Mirror, NoMirror
 
-__all__ = ["Objective", "Run", "current_run", "finished_objective", "read_record"]
+__all__ = ["Objective", "Run", "current_run", "read_record"]
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +41,6 @@ def current_run() -> Run | None:
     return _current
 
 
-def finished_objective(folder: Path) -> float | None:
-    """Return the objective of a completed run; None where there is none to take."""
-    try:
-        record = read_record(folder)
-    except RunFolderError:
-        return None
-    value = (record.get("objective") or {}).get("value")
-    if record.get("status") != "completed" or value is None:
-        return None
-    log.info("skipped: %s is finished (skip_finished=true)", folder)
-    return float(value)
-
-
 class Run:
     """A run folder being written. Use it as ``with Run.open(cfg) as run:``.
 
@@ -60,16 +49,26 @@ class Run:
     """
 
     def __init__(
-        self, folder: Path, record: dict[str, Any], mirror: Mirror | NoMirror, *, leads: bool = True
+        self,
+        folder: Path,
+        record: dict[str, Any],
+        mirror: Mirror | NoMirror,
+        *,
+        hold: Claim | None = None,
     ) -> None:
         self.folder = folder
-        self.leads = leads
+        self.hold = hold
         self.record = record
         self.mirror = mirror
         self.keep: dict[str, Any] = record["config"].get("keep") or {}
         self.is_open = True
         self.summary: str | None = None
         self._started = time.perf_counter()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the folder, and not one that was started beside it."""
+        return self.hold is not None
 
     @classmethod
     def open(cls, cfg: DictConfig | Mapping[str, Any], *, seeded: bool = True) -> Run:
@@ -94,10 +93,22 @@ class Run:
 
     @classmethod
     def _start(cls, config: DictConfig, resolved: dict[str, Any], folder: Path) -> Run:
+        hold = None
+        if int(os.environ.get("LOCAL_RANK", "0")) == 0:
+            keep = int((resolved.get("keep") or {}).get("previous", 1))
+            hold = claim(folder, previous=keep, take_over=bool(resolved.get("take_over")))
+        try:
+            return cls._start_in(folder, config, resolved, hold)
+        except BaseException:
+            if hold is not None and (_current is None or _current.hold is not hold):
+                hold.release(wall_clock())
+            raise
+
+    @classmethod
+    def _start_in(
+        cls, folder: Path, config: DictConfig, resolved: dict[str, Any], hold: Claim | None
+    ) -> Run:
         global _current
-        leads = int(os.environ.get("LOCAL_RANK", "0")) == 0
-        if leads:
-            claim(folder, previous=int((resolved.get("keep") or {}).get("previous", 1)))
         call = invocation()
         record = {
             "status": "running",
@@ -105,24 +116,27 @@ class Run:
             "name": resolved.get("name"),
             "objective": None,
             "config_hash": config_hash(config),
+            "semantics": SEMANTICS,
             "seed": resolved.get("seed"),
             "choices": effective_choices(config),
             "overrides": list(call.overrides),
             "git": git_state(),
             "versions": versions(),
             "device": None,
-            "timings": {"started": datetime.now(UTC).isoformat(timespec="seconds")},
-            "process": {"pid": os.getpid(), "host": socket.gethostname()},
+            "timings": {"started": wall_clock().isoformat(timespec="seconds")},
+            "process": None if hold is None else {"pid": hold.owner.pid, "host": hold.owner.host},
             "wandb": None,
             "warnings": [],
             "error": None,
+            "sources": source_facts(resolved.get("data")),
             "config": resolved,
         }
-        if leads:
+        if hold is not None:
             write_record(folder, record)
             _write_inputs(folder, config, call.hydra, call.overrides)
-        mirror = instantiate((leads and resolved.get("tracking")) or NO_MIRROR)
-        run = _current = cls(folder, record, mirror, leads=leads)
+            hold.keep_alive(wall_clock)
+        mirror = instantiate((hold is not None and resolved.get("tracking")) or NO_MIRROR)
+        run = _current = cls(folder, record, mirror, hold=hold)
         record["wandb"] = mirror.start(folder=folder, record=record, warn=run.warn)
         run._save()
         return run
@@ -131,8 +145,9 @@ class Run:
         """Append metrics (``val/wape``) to ``metrics.csv``, one row each, and to the mirror."""
         path = self.folder / "metrics.csv"
         numbers = {name: float(value) for name, value in values.items()}
-        if not self.leads:
+        if self.hold is None:
             return
+        self.hold.check()
         try:
             with path.open("a", newline="", encoding="utf-8") as file:
                 rows = csv.writer(file)
@@ -179,6 +194,7 @@ class Run:
         record["device"] = record["device"] or device()
         record["timings"]["seconds"] = round(time.perf_counter() - self._started, 3)
         try:
+            self._bound()
             # Before the mirror closes: nothing it does may cost us the status.
             self._save()
         finally:
@@ -186,8 +202,10 @@ class Run:
                 summary={"status": status, "objective": record["objective"]},
                 exit_code=0 if status == "completed" else 1,
             )
-        self._save()
-        self._bound()
+            if self.hold is not None:
+                self.hold.release(wall_clock())
+        if self.hold is not None and self.keep.get("wandb") is False:
+            shutil.rmtree(self.folder / "wandb", ignore_errors=True)
         if self.leads and status == "completed":
             result = f": {self.summary}" if self.summary else _told(record["objective"])
             log.info("completed%s; see %s", result, short(self.folder))
@@ -201,20 +219,21 @@ class Run:
         self.finish(status_after(error), error=error)
 
     def _save(self) -> None:
-        if self.leads:
+        if self.hold is not None:
+            self.hold.check()
             write_record(self.folder, self.record)
 
     def _bound(self) -> None:
-        """Take away what ``keep`` does not ask for, and what only an unfinished run needs."""
-        if not self.leads:
+        """Take away what ``keep`` does not ask for, and list what a completed run leaves."""
+        if self.hold is None:
             return
         if self.record["status"] == "completed":  # nothing is left to resume
             (self.folder / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
         if self.keep.get("forecasts") is False:
             for name in ("forecasts.parquet", "forecasts.csv"):
                 (self.folder / name).unlink(missing_ok=True)
-        if self.keep.get("wandb") is False:
-            shutil.rmtree(self.folder / "wandb", ignore_errors=True)
+        if self.record["status"] == "completed":
+            self.record[FILES] = contents(self.folder)
 
 
 NO_MIRROR = {"_target_": "lanecast.runs.wandb_mirror.NoMirror"}

@@ -40,10 +40,13 @@ class Entry:
         return started if started.tzinfo else started.replace(tzinfo=UTC)
 
     def fact(self, name: str) -> str:
-        """``model`` and ``data`` as chosen, ``name``, ``verb`` and ``seed`` as recorded; or ''."""
+        """``model`` and ``data`` as chosen, ``name``, ``verb`` and ``seed`` as recorded; or ''.
+
+        Without what is no text: a terminal would follow it.
+        """
         choices = self.record.get("choices") or {}
         value = choices.get(name) if name in ("model", "data") else self.record.get(name)
-        return "" if value is None else str(value)
+        return "" if value is None else "".join(filter(str.isprintable, str(value)))
 
 
 def entries(root: Path) -> list[Entry]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lanecast.errors import RunFolderError
+from lanecast.runs.contents import replaced
 from lanecast.runs.folder import RECORD, read_record, short
 
 ENDS = ("completed", "failed", "interrupted", "skipped", "running")
@@ -49,7 +50,8 @@ class Sweep:
     def note(self, number: int, folder: Path, status: str) -> None:
         """Write how a job stands; the last word counts."""
         line = json.dumps({"folder": str(folder), "status": status})
-        (self.journal / f"{number}.json").write_text(line, encoding="utf-8")
+        with replaced(self.journal / f"{number}.json") as draft:
+            draft.write_text(line, encoding="utf-8")
 
     def jobs(self) -> list[SweepJob]:
         """Every job that was started, in order."""

@@ -82,12 +82,15 @@ class Mirror:
             self._run = None
 
     def _start(self, folder: Path, record: Mapping[str, Any]) -> dict[str, str]:
+        mode = self._mode()
+        if mode != "online":  # or its service reports on itself, and looks up a host for that
+            os.environ["WANDB_ERROR_REPORTING"] = "false"
         import wandb
 
         self._run = wandb.init(
             project=self.project,
             entity=self.entity,
-            mode=self._mode(),  # type: ignore[arg-type]
+            mode=mode,  # type: ignore[arg-type]
             dir=folder,
             id=run_id(record),
             name=f"{folder.parent.name}/{folder.name}",
@@ -101,7 +104,12 @@ class Mirror:
             },
             reinit="finish_previous",
             settings=wandb.Settings(
-                silent=True, console="off", disable_git=True, x_disable_stats=True
+                silent=True,
+                console="off",
+                disable_git=True,
+                x_disable_stats=True,
+                x_disable_machine_info=True,  # the record has it
+                x_disable_viewer=True,
             ),
         )
         self._run.define_metric("step")

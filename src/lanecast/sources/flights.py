@@ -17,6 +17,7 @@ from lanecast.errors import ConfigError
 from lanecast.sources import SourceTable
 
 COUNTS = ("y", "scheduled", "cancelled", "late", "seats")
+NO_FLIGHT = dict.fromkeys(COUNTS[1:], 0.0)  # a step without a row has nothing on schedule
 WEATHER = {"temp": "mean", "precip": "sum", "wind_speed": "mean", "visib": "mean"}
 LATE_MINUTES = 15
 MAX_WIND_MPH = 200.0  # the data holds one hour at 1,048 mph, an error of the instrument
@@ -46,7 +47,7 @@ class DailyLanes:
         frame["origin"] = frame["unique_id"].map(lanes["origin"])
         frame = frame.merge(daily_weather(folder), on=["origin", "ds"], how="left")
         statics = lanes[["origin", "distance"]].reset_index()
-        return SourceTable(frame=frame.drop(columns="origin"), statics=statics)
+        return SourceTable(frame=frame.drop(columns="origin"), statics=statics, fills=NO_FLIGHT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class HourlyOrigins:
         weather = read_weather(folder)
         weather = weather.rename(columns={"origin": "unique_id", "hour_start": "ds"})
         frame = on_grid(flights, freq="h").merge(weather, on=["unique_id", "ds"], how="left")
-        return SourceTable(frame=frame)
+        return SourceTable(frame=frame, fills=NO_FLIGHT)
 
 
 def nycflights_folder(folder: str | None) -> Path:

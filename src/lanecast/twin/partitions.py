@@ -127,5 +127,8 @@ def write_table(path: Path, world: World, names: np.ndarray, values: Values) -> 
     columns |= {name: pa.array(node_NT.reshape(-1)) for name, node_NT in values.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
-    pq.write_table(pa.table(columns), draft)
+    with draft.open("wb") as file:
+        pq.write_table(pa.table(columns), file)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(draft, path)

@@ -236,7 +236,7 @@ def _outside(
         low_W1 = np.nanmin(seen_WT, axis=1, keepdims=True, initial=np.inf)
         high_W1 = np.nanmax(seen_WT, axis=1, keepdims=True, initial=-np.inf)
         set_WH = arms.scenario_SWH.mean(axis=0)
-        slack = 1e-4 * np.maximum(1.0, np.abs(set_WH))
+        slack = 1e-4 * np.abs(set_WH)
         beyond_WH = (set_WH < low_W1 - slack) | (set_WH > high_W1 + slack)
         far_W = (touched_WH & beyond_WH).any(axis=1)
         if far_W.any():

@@ -117,6 +117,7 @@ class CoupledForecaster(Wrapping):
             windows=self.windows,
             do_validity=promised if self.mode in DO_VALID else ASSOCIATIONAL,
             reads_issued=False,
+            seeded="all",  # futures are drawn
             graph=self.graph,
             causal={"dag_hash": self.graph.dag_hash, "coupling": self.mode, **learned},
         )

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
-from lanecast.pipeline.facts import RunResult, panel_facts, window_facts
+from lanecast.pipeline.facts import (
+    RunResult,
+    panel_facts,
+    tell_of_table,
+    warn_of_lanes,
+    window_facts,
+)
 from lanecast.pipeline.machine import require_solver
-from lanecast.pipeline.opening import MODEL, open_run
+from lanecast.pipeline.opening import keep_model, open_run
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -48,11 +54,13 @@ def run(cfg: DictConfig) -> RunResult:
             else build_forecaster(cfg, on_this_machine=isinstance(engine, Local))
         )
         panel, spec = trained.panel() if trained else load_panel(cfg.data), instantiate(cfg.windows)
+        tell_of_table(panel, folder, strict=bool(cfg.get("strict")))
         cutoffs = cutoffs_of(panel, cfg.protocol, spec.horizon)
         refit = "never" if trained else cfg.protocol.refit
         folds = folds_of(cutoffs, refit)
         if len(folds) > 1 and cfg.model.get("resume") is not None:
             _refuse_resume(cfg.model.resume, refit, len(folds))
+        warn_of_lanes(panel, cfg.data, folder)
         _note_question(panel, spec, folds, folder)
         result = backtest(
             panel,
@@ -64,7 +72,7 @@ def run(cfg: DictConfig) -> RunResult:
             quantiles=list(cfg.protocol.quantiles),
             samples=int(cfg.protocol.samples),
             seed=int(cfg.seed),
-            season=int(cfg.protocol.season),
+            season=cfg.protocol.season,
             engine=engine,
             reporter=folder,
             keep=partial(_keep, panel=panel, name=cfg.model.name, folder=folder, new=not trained),
@@ -113,7 +121,7 @@ def _note_question(panel: Panel, spec: WindowSpec, folds: Sequence[Fold], folder
             panel,
             windows_at(panel, cutoffs, spec),
             context=spec.context,
-            num_cutoffs=len(cutoffs),
+            cutoffs=cutoffs,
         ),
     )
 
@@ -147,9 +155,10 @@ def _keep(
     from lanecast.data.forecast_frames import actual_frame, forecast_frame, samples_frame
     from lanecast.data.forecast_parts import by_series, in_order, write_parts
     from lanecast.report.pictures import keep_graph_picture
+    from lanecast.runs.contents import replaced
 
     if new:
-        model.save(folder.folder / MODEL)
+        keep_model(model, folder.folder)
     keep_graph_picture(model.describe().graph, folder)
     if not folder.keep.get("forecasts", True):
         return
@@ -161,7 +170,8 @@ def _keep(
     write_parts(folder.folder / "actuals.parquet", actual)
     if forecasts.samples_SWH is not None:
         paths = samples_frame(forecasts, panel, name)
-        paths.to_parquet(folder.folder / "samples.parquet", index=False)
+        with replaced(folder.folder / "samples.parquet") as draft:
+            paths.to_parquet(draft, index=False)
 
 
 def _with_levels(

@@ -23,6 +23,7 @@ def run(cfg: DictConfig) -> None:
     """
     from lanecast.config import instantiate
     from lanecast.data.ingest.loading import checked_panel
+    from lanecast.data.ingest.odd_lanes import odd_lanes
     from lanecast.pipeline.building import build_forecaster
 
     faults, spec = Faults(keep=True), None
@@ -31,12 +32,18 @@ def run(cfg: DictConfig) -> None:
         spec = instantiate(cfg.windows)
         build_forecaster(cfg)
     panel = checked_panel(cfg.data, faults)
+    if panel is not None:
+        if cfg.get("strict"):
+            for warning in panel.warnings:
+                faults.add(SchemaError(warning))
+        else:
+            notes += panel.warnings
     if panel is not None and cfg.get("hierarchy"):
         with faults.kept_from():
             instantiate(cfg.hierarchy.structure).of(panel)
     if panel is not None and spec is not None:
         notes += _check_windows(cfg, panel, spec, faults)
-        notes += _notes_on_series(panel, spec)
+        notes += [*odd_lanes(panel), *_notes_on_series(panel, spec)]
         notes += _notes_on_future(cfg, panel, spec)
     for line in (*(f"fault: {fault}" for fault in faults.kept), *(f"note: {n}" for n in notes)):
         print(line)
@@ -105,6 +112,7 @@ def _notes_on_series(panel: Panel, spec: WindowSpec) -> list[str]:
     """Series that are not trained on or not forecast, and steps without a row."""
     import numpy as np
 
+    from lanecast.data.lifetime import closes, open_at
     from lanecast.data.windows import windows_at
 
     notes, last = [], panel.last_step
@@ -117,7 +125,16 @@ def _notes_on_series(panel: Panel, spec: WindowSpec) -> list[str]:
             f" {_names(panel, short)}"
         )
     forecast = windows_at(panel, [last], spec).series_W
-    if len(silent := np.setdiff1d(np.arange(panel.num_series), forecast)):
+    silent = np.setdiff1d(np.arange(panel.num_series), forecast)
+    if closes(panel.schema):
+        is_open = open_at(panel, silent, np.full(len(silent), last))
+        if len(closed := silent[~is_open]):
+            notes.append(
+                f"{len(closed)} of {panel.num_series} series are closed and not forecast"
+                f" (data.schema.closed, data.schema.closes_after): {_names(panel, closed)}"
+            )
+        silent = silent[is_open]
+    if len(silent):
         notes.append(
             f"{len(silent)} of {panel.num_series} series have fewer than {spec.min_context} targets"
             f" in the last {spec.context} steps and are not forecast: {_names(panel, silent)}"
@@ -159,7 +176,7 @@ def _notes_on_future(cfg: DictConfig, panel: Panel, spec: WindowSpec) -> list[st
 
 
 def _names(panel: Panel, series: np.ndarray) -> str:
-    from lanecast.pipeline.forecasting import NAMED, listed
+    from lanecast.data.ingest.odd_lanes import NAMED, listed
 
     return listed([repr(str(name)) for name in panel.series[series[:NAMED]]], len(series))
 

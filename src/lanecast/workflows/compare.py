@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lanecast.config.foreign import check_facts
 from lanecast.errors import ConfigError
 from lanecast.promote.gate import judge
 from lanecast.report.table import Comparison, compare
@@ -32,6 +33,7 @@ def run(cfg: DictConfig) -> Comparison:
         metrics=options["metrics"],
         baseline=baseline,
         confidence=options["confidence"],
+        each_row=reference is not None,
     )
     out = Path(options["out"]) if options["out"] else common_folder(options["runs"])
     write(comparison, out)
@@ -53,4 +55,6 @@ def named(reference: str) -> str:
     folder = Path(str(reference))
     if not folder.is_dir():
         return str(reference)
-    return CompletedRun(folder=folder, record=read_record(folder)).config_hash
+    record = read_record(folder)
+    check_facts(record, folder)
+    return CompletedRun(folder=folder, record=record).config_hash

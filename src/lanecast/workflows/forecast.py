@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
-from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.facts import RunResult, panel_facts, tell_of_table, warn_of_lanes
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -34,9 +34,11 @@ def run(cfg: DictConfig) -> RunResult:
     with Run.open(cfg) as folder:
         opened = open_run(cfg)
         panel = opened.panel()
+        tell_of_table(panel, folder, strict=bool(cfg.strict))
         last = cfg.get("cutoff") in (None, "last")
         cutoff = panel.last_step if last else cutoff_step(panel, cfg.cutoff, key="cutoff")
         folder.note(data=panel_facts(panel), split={"cutoff": str(panel.time_of(cutoff))})
+        warn_of_lanes(panel, cfg.data, folder)
         ahead = forecast(
             panel,
             opened.model,
@@ -59,9 +61,11 @@ def run(cfg: DictConfig) -> RunResult:
 def _write(forecasts: Forecasts, panel: Panel, name: str, folder: Run) -> None:
     """forecasts.parquet and, for whoever opens it in a spreadsheet, forecasts.csv."""
     from lanecast.data.forecast_frames import forecast_frame
+    from lanecast.runs.contents import replaced
 
     frame = forecast_frame(forecasts, panel, name)
-    frame.to_parquet(folder.folder / "forecasts.parquet", index=False)
+    with replaced(folder.folder / "forecasts.parquet") as draft:
+        frame.to_parquet(draft, index=False)
     if len(frame) <= CSV_ROWS:
         frame.to_csv(folder.folder / "forecasts.csv", index=False)
     else:

@@ -111,7 +111,10 @@ class Folder:
 
         manifest = path / MANIFEST
         if not manifest.is_file():
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            # A draft is what a killed start left.
+            if path.exists() and (
+                not path.is_dir() or any(child.name[0] != "." for child in path.iterdir())
+            ):
                 raise RunFolderError(
                     f"{path} is not empty and holds no {MANIFEST}; set out= to a new folder"
                 )
@@ -119,7 +122,8 @@ class Folder:
             folder = cls(path, key)
             folder._write_manifest(complete=False)
             return folder
-        manifest_facts = json.loads(manifest.read_text())
+        with _named_if_damaged(manifest):
+            manifest_facts = dict(json.loads(manifest.read_text()))
         if {name: manifest_facts.get(name) for name in key} != key:
             raise RunFolderError(
                 f"{path} holds another world ({manifest_facts.get('hash')}, not {key['hash']}; or"
@@ -127,7 +131,7 @@ class Folder:
             )
         folder = cls(path, key, complete=bool(manifest_facts.get("complete")))
         if (path / TOTALS).is_file():
-            with np.load(path / TOTALS) as totals:
+            with _named_if_damaged(path / TOTALS), np.load(path / TOTALS) as totals:
                 folder.finished = set(totals["done"].tolist())
                 folder.arrivals_DT = totals["arrivals_DT"]
         return folder
@@ -141,6 +145,8 @@ class Folder:
         draft = self.path / f"{TOTALS}.draft"
         with draft.open("wb") as file:
             np.savez(file, done=sorted(self.finished), arrivals_DT=self.arrivals_DT)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(draft, self.path / TOTALS)
 
     def finish(self, world: World, *, whole: bool) -> None:
@@ -153,8 +159,24 @@ class Folder:
 
     def _write_manifest(self, *, complete: bool) -> None:
         draft = self.path / f".{MANIFEST}.draft"
-        draft.write_text(json.dumps({**self.key, "complete": complete}, indent=2) + "\n")
+        with draft.open("w") as file:
+            file.write(json.dumps({**self.key, "complete": complete}, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(draft, self.path / MANIFEST)
+
+
+@contextmanager
+def _named_if_damaged(path: Path) -> Iterator[None]:
+    """RunFolderError with the path and the way out where the block cannot read it."""
+    try:
+        yield
+    except Exception as broken:  # each damage breaks another reader
+        reason = (str(broken).splitlines() or [type(broken).__name__])[0]
+        raise RunFolderError(
+            f"{path} cannot be read ({reason}); remove {path.parent} and generate it anew, or set"
+            " out= to a new folder"
+        ) from broken
 
 
 def _made(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, PlanError
-from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.facts import RunResult, panel_facts, tell_of_table
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -46,6 +46,7 @@ def run(cfg: DictConfig) -> RunResult:
         raise ConfigError(f"planning.days={cfg.planning.days} must be at least 1")
     with Run.open(cfg) as folder:
         panel, network = load_panel(cfg.data), instantiate(cfg.network)
+        tell_of_table(panel, folder, strict=bool(cfg.get("strict")))
         source = SamplePaths.of(Path(str(cfg.run)), samples=100)
         unit = str(cfg.data.get("unit") or network.unit)
         arms = arms_of(source, cfg.planning.cutoff, days=int(cfg.planning.days), unit=unit)

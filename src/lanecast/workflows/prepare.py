@@ -35,17 +35,13 @@ def _parts(data: Mapping[str, Any]) -> Iterator[tuple[str, SourceTable]]:
     from rich.progress import track
 
     from lanecast.config import instantiate
+    from lanecast.data.ingest.loading import refuse_with_store
     from lanecast.sources.tables import existing
 
     path = existing(str(data["path"]))
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise ConfigError(f"{path} holds no *.parquet file; set data.path to a folder of parts")
-    keep = {key for key, value in (data.get("keep") or {}).items() if value is not None}
-    if keep or data.get("future_path"):
-        raise ConfigError(
-            "a store keeps every series and has no future table; leave data.keep and"
-            " data.future_path out, and write the known future into the parts"
-        )
+    refuse_with_store(data)
     for file in track(files, description="parts", transient=True):
         yield str(file), instantiate(data["source"], path=str(file)).load()

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lanecast.config.seasons import season_of
 from lanecast.data.windows import WindowSpec
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def subject_of(cfg: DictConfig) -> Subject:
     from lanecast.config import instantiate
     from lanecast.data.cutoffs import cutoff_step
     from lanecast.data.ingest.loading import panel_of, read_tables
+    from lanecast.data.ingest.times import with_plain_times
     from lanecast.pipeline.building import build_forecaster
     from lanecast.pipeline.folds import history_of
     from lanecast.workflows.backtest import cutoffs_of
@@ -47,21 +49,28 @@ def subject_of(cfg: DictConfig) -> Subject:
     model = build_forecaster(cfg)  # what cannot be built is told before data are read
     table, future = read_tables(cfg.data)
     panel = panel_of(cfg.data, table, future)
+    table = with_plain_times(table, panel.schema.freq)
+    ahead = None if future is None else with_plain_times(future, panel.schema.freq).frame
     step = (
         cutoffs_of(panel, cfg.protocol, spec.horizon)[0]
         if cfg.cutoff is None
         else cutoff_step(panel, cfg.cutoff, key="cutoff")
     )
+    further = int(cfg.protocol.step)
+    if step + further + spec.horizon > panel.last_step:
+        further = 0  # no second cutoff has its whole window in this table
     return Subject(
         table=table,
-        future=future,
+        future=ahead,
         schema=panel.schema,
         lay_out=partial(panel_of, cfg.data),
         model=model,
         spec=spec,
         cutoff=panel.time_of(step),
-        season=int(cfg.protocol.season),
+        season=season_of(cfg.protocol.season, panel.schema.freq),
         quantiles=tuple(cfg.protocol.quantiles),
         seed=int(cfg.seed),
         window=history_of(cfg.protocol.window),
+        samples=int(cfg.protocol.samples) or None,
+        step=further or None,
     )

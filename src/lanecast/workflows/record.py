@@ -9,20 +9,26 @@ record can be renewed without touching what a person wrote.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lanecast.config.foreign import check_links
+from lanecast.config.recipe import slug
 from lanecast.errors import ConfigError, RunFolderError
 from lanecast.report.rendering import markdown_lines
 from lanecast.report.table import Comparison, compare
+from lanecast.runs.contents import check_files, readable, replaced
 from lanecast.runs.reading import CompletedRun
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+MONTH = re.compile(r"\d{4}-\d{2}")
+PLAIN = re.compile(r"[\w.,=\[\]{}:/+~@ -]*", re.ASCII)  # of an override that a shell reads as it is
 BEGIN, END = "<!-- table -->", "<!-- /table -->"
 INDEX_HEAD = "# Experiments\n\nOne question each; written by `scripts/record.py`, newest first.\n\n"
 TEMPLATE = """\
@@ -67,8 +73,12 @@ def run(cfg: DictConfig) -> Path:
         metrics=options["metrics"],
         baseline=options["baseline"],
     )
+    for warning in comparison.warnings:
+        print(warning)
     month = options["month"] or started(comparison.runs)
-    folder = root / f"{month}-{options['slug']}"
+    if MONTH.fullmatch(str(month)) is None:
+        raise ConfigError(f"month={month!r} is no month of a year; give month=<yyyy-mm>")
+    folder = root / f"{month}-{slug(options['slug'], key='slug')}"
     prose = {key: options[key] for key in ("question", "factor", "nuisance", "fixed", "verdict")}
     write_record(folder, comparison, prose=prose)
     write_index(root)
@@ -83,12 +93,13 @@ def write_record(folder: Path, comparison: Comparison, *, prose: Mapping[str, st
     composed = first.folder / ".hydra" / "config.yaml"
     if not composed.is_file():
         raise RunFolderError(f"{first.folder} keeps no .hydra/config.yaml; repeat the run")
-    folder.mkdir(parents=True, exist_ok=True)
-    comparison.by_run.to_csv(folder / "results.csv", index=False)
-    text = composed.read_text(encoding="utf-8")
-    text = re.sub(r"(?m)^(  runs:) .*$", r"\1 runs", text)  # where it was run is nobody's business
-    (folder / "config.yaml").write_text(text, encoding="utf-8")
-    table = "\n".join(markdown_lines(comparison))
+    check_links(first.folder)
+    check_files(first.folder, first.record, ".hydra/config.yaml")
+    config = composed.read_text(encoding="utf-8")
+    # Where it was run is nobody's business.
+    config = re.sub(r"(?m)^(  runs:) .*$", r"\1 runs", config)
+    rule = ["", comparison.rule] if comparison.rule else []
+    table = "\n".join([*markdown_lines(comparison), *rule])
     readme = folder / "README.md"
     if readme.is_file():
         text = with_table(readme.read_text(encoding="utf-8"), table, where=readme)
@@ -102,7 +113,25 @@ def write_record(folder: Path, comparison: Comparison, *, prose: Mapping[str, st
         text = TEMPLATE.format(
             **words, command=commands(comparison.runs), table=table, begin=BEGIN, end=END
         )
-    readme.write_text(text, encoding="utf-8")
+    files = {
+        "results.csv": comparison.by_run.to_csv(index=False),
+        "config.yaml": config,
+        "README.md": text,
+    }
+    if folder.is_dir():  # the README last: until then `check_records` tells that it is older
+        for name, content in files.items():
+            _write(folder / name, content)
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(folder) as draft:
+        draft.mkdir()
+        for name, content in files.items():
+            (draft / name).write_text(content, encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> None:
+    with replaced(path) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def with_table(text: str, table: str, *, where: Path) -> str:
@@ -121,9 +150,9 @@ def commands(runs: Sequence[CompletedRun]) -> str:
     seeds: dict[tuple[str, str], list[int]] = {}
     for run in runs:
         kept = [
-            text
-            for text in run.record.get("overrides", [])
-            if text.partition("=")[0] not in ("seed", "paths.runs", "skip_finished")
+            text if PLAIN.fullmatch(text) else shlex.quote(" ".join(text.split()))
+            for text in map(str, run.record.get("overrides", []))
+            if text.partition("=")[0] not in ("seed", "paths.runs", "skip_finished", "take_over")
         ]
         seeds.setdefault((str(run.record.get("verb")), " ".join(kept)), []).append(run.seed)
     return "\n".join(
@@ -142,22 +171,39 @@ def started(runs: Sequence[CompletedRun]) -> str:
 
 def write_index(root: Path) -> None:
     """Write ``experiments/README.md``: question and verdict of each record."""
-    (root / "README.md").write_text(index_text(root), encoding="utf-8")
+    _write(root / "README.md", index_text(root))
 
 
 def index_text(root: Path) -> str:
     """What the index must say."""
     lines = ["| experiment | question | verdict |", "| --- | --- | --- |"]
     for folder in sorted(
-        (folder_of_record for folder_of_record in root.iterdir() if folder_of_record.is_dir()),
+        (path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")),
         reverse=True,
     ):
-        text = (folder / "README.md").read_text(encoding="utf-8")
+        text = _readme(folder)
         question = text.splitlines()[0].lstrip("# ")
         lines.append(
             f"| [{folder.name}]({folder.name}/README.md) | {question} | {verdict_of(text)} |"
         )
     return INDEX_HEAD + "\n".join(lines) + "\n"
+
+
+def _readme(folder: Path) -> str:
+    """Text of a record; RunFolderError where it is gone, empty or no text."""
+    path = folder / "README.md"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as broken:
+        raise RunFolderError(
+            f"{path} cannot be read ({broken}); put it back from a copy, or remove the folder and"
+            " record it anew"
+        ) from broken
+    if not text.strip():
+        raise RunFolderError(
+            f"{path} is empty; put it back from a copy, or remove the folder and record it anew"
+        )
+    return text
 
 
 def verdict_of(text: str) -> str:
@@ -179,15 +225,21 @@ def check_records(root: Path) -> None:
 
 def disagreements(folder: Path) -> list[str]:
     """Numbers of the README's marked table that its results do not give; empty if all agree."""
-    text = (folder / "README.md").read_text(encoding="utf-8")
+    text = _readme(folder)
     if BEGIN not in text:
         return []
-    results = pd.read_csv(folder / "results.csv", dtype={"hash": str})
+    with readable(folder / "results.csv"):
+        results = pd.read_csv(folder / "results.csv", dtype={"hash": str})
+        results["hash"] = results["hash"].astype(str)
     lines = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()
-    heads = _cells(lines[0])
+    lines = [line for line in lines if line.startswith("|")]  # below it: how a verdict is made
+    heads = _cells(lines[0]) if lines else []
+    rows = [_cells(line) for line in lines[2:]]
+    if "hash" not in heads or any(len(cells) != len(heads) for cells in rows):
+        return [f"{folder.name}: what stands between the markers of README.md is no table"]
     differences = []
-    for line in lines[2:]:
-        row = dict(zip(heads, _cells(line), strict=True))
+    for cells in rows:
+        row = dict(zip(heads, cells, strict=True))
         runs_of_row = results[results["hash"].str.startswith(row["hash"])]
         if runs_of_row.empty:
             differences.append(f"{folder.name}: no run of results.csv has the hash {row['hash']}")

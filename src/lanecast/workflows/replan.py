@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanecast.errors import ConfigError, PlanError
-from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.facts import RunResult, panel_facts, tell_of_table
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -41,6 +41,7 @@ def run(cfg: DictConfig) -> RunResult:
     check_groups(plan=cfg.get("plan"), network=cfg.get("network"))
     with Run.open(cfg) as folder:
         panel, network = load_panel(cfg.data), instantiate(cfg.network)
+        tell_of_table(panel, folder, strict=bool(cfg.get("strict")))
         paths = SamplePaths.of(Path(str(cfg.run)), samples=30)
         unit = str(cfg.data.get("unit") or network.unit)
         forecasts = daily_forecasts(paths, days=int(cfg.planning.days), unit=unit)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, RunFolderError
+from lanecast.runs.contents import edited
 from lanecast.runs.folder import short
 from lanecast.runs.shelf import UNREADABLE, Entry, delete, entries
 
@@ -60,7 +61,8 @@ def table(listed: Sequence[Entry]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
-    return [*lines, _told(listed)]
+    doubtful = [line for entry in listed if (line := edited(entry.folder, entry.record))]
+    return [*lines, *doubtful, _told(listed)]
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,10 @@ from lanecast.pipeline.machine import require_solver
 from lanecast.planning.contracts import Scenarios
 from lanecast.planning.planning import ARMS
 from lanecast.planning.tables import scenarios_from
+from lanecast.runs.contents import edited, read_frame
 from lanecast.runs.folder import read_record
+
+log = logging.getLogger(__name__)
 
 SAMPLES, ACTUALS = "samples.parquet", "actuals.parquet"
 
@@ -48,7 +52,9 @@ class SamplePaths:
             raise PlanError(
                 f"{folder} holds no {SAMPLES}; run it again with {setting} and keep.forecasts"
             )
-        return cls(folder, record, pd.read_parquet(folder / SAMPLES))
+        if line := edited(folder, record):
+            log.warning(line)
+        return cls(folder, record, read_frame(folder, SAMPLES, record))
 
     @property
     def cutoffs(self) -> np.ndarray:
@@ -88,8 +94,7 @@ class SamplePaths:
         """
         if not (self.folder / ACTUALS).is_file():
             return None
-        wide = pd.read_parquet(self.folder / ACTUALS).pivot(
-            index="unique_id", columns="ds", values="y"
-        )
+        frame = read_frame(self.folder, ACTUALS, self.record)
+        wide = frame.pivot(index="unique_id", columns="ds", values="y")
         wide.columns = pd.DatetimeIndex(wide.columns).values.astype("datetime64[D]")
         return wide.reindex(index=lanes, columns=days).to_numpy(dtype=np.float64)

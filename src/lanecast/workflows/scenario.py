@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError, ScenarioError
 from lanecast.pipeline.building import plain_config
-from lanecast.pipeline.facts import RunResult, panel_facts
+from lanecast.pipeline.facts import RunResult, panel_facts, tell_of_table
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -102,6 +102,7 @@ def _check(do: Any, *, dag: Any, samples: int, intervals: Sequence[float]) -> No
 
 def _note(answer: WhatIf, panel: Panel, folder: Run, *, audit: Any, **question: Any) -> None:
     """What the record says of the question and of the answer."""
+    tell_of_table(panel, folder, strict=False)
     folder.note(
         data=panel_facts(panel),
         windows=answer.windows,

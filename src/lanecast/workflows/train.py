@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lanecast.errors import ConfigError
 from lanecast.pipeline.building import build_forecaster
-from lanecast.pipeline.facts import RunResult, panel_facts
-from lanecast.pipeline.opening import MODEL
+from lanecast.pipeline.facts import RunResult, panel_facts, tell_of_table, warn_of_lanes
+from lanecast.pipeline.opening import keep_model
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -26,11 +26,13 @@ def run(cfg: DictConfig) -> RunResult:
     with Run.open(cfg) as folder:
         model = build_forecaster(cfg)
         panel = load_panel(cfg.data)
+        tell_of_table(panel, folder, strict=bool(cfg.get("strict")))
         until = training_end(panel, cfg.protocol)
         folder.note(
             data=panel_facts(panel),
             split={"until": str(panel.time_of(until)), "val_steps": cfg.protocol.val_steps},
         )
+        warn_of_lanes(panel, cfg.data, folder)
         keep_graph_picture(model.describe().graph, folder)
         trained = train(
             panel,
@@ -39,9 +41,9 @@ def run(cfg: DictConfig) -> RunResult:
             until=until,
             val_steps=int(cfg.protocol.val_steps),
             quantiles=list(cfg.protocol.get("quantiles") or ()),
-            season=int(cfg.protocol.season),
+            season=cfg.protocol.season,
             reporter=folder,
-            keep=lambda fitted: fitted.save(folder.folder / MODEL),
+            keep=lambda fitted: keep_model(fitted, folder.folder),
         )
         folder.note(timings=trained.seconds, model=trained.facts)
         if trained.validation:

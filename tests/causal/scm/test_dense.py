@@ -101,7 +101,7 @@ def test_a_constant_node_is_not_divided_by_nothing():
     values = held.values.clone()
     values[:, held.schema.stored.index("margin")] = 4.0
     space, dag = fitted(replace(held, values=values))
-    assert space.scale_J[dag.order.index("margin")] == 1.0
+    assert space.scale_J[dag.order.index("margin")] == 4.0  # its own size
 
 
 def test_the_fit_reads_nothing_that_is_not_known():

@@ -59,6 +59,34 @@ def test_the_fit_sees_nothing_after_its_end():
     assert one.losses == two.losses
 
 
+def test_a_series_that_has_closed_teaches_nothing(monkeypatch):
+    from dataclasses import replace
+
+    from lanecast.causal.scm import layer as module
+    from lanecast.data.views import with_values
+
+    step, series = np.tile(np.arange(300), 12), np.repeat(np.arange(12), 300)
+    orders = panel().column("y").numpy() + 1
+    orders[(series == 0) & (step > 100)] = 0
+    silent = with_values(panel(), {"y": orders})
+    seen = []
+
+    def spy(mechanisms, x_NTX, seen_NTX, *rest, **options):
+        seen.append(seen_NTX.numpy().copy())
+        return fit(mechanisms, x_NTX, seen_NTX, *rest, **options)
+
+    fit = module.fit_mechanisms
+    monkeypatch.setattr(module, "fit_mechanisms", spy)
+    fitted(on=silent)
+    fitted(on=replace(silent, schema=replace(silent.schema, closes_after="P20D")))
+    delay = silent.schema.delay_steps("y")
+    closed = 100 + 20 + delay  # the first cutoff that finds it closed
+    assert seen[0][0, closed + 1 :].any()
+    assert not seen[1][0, closed + 1 :].any()
+    seen[0][0, closed + 1 :] = False
+    assert np.array_equal(*seen)
+
+
 def test_a_second_fit_on_the_same_panel_until_the_same_step_changes_nothing():
     layer = fitted()
     mechanisms = layer.mechanisms

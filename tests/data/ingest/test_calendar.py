@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lanecast.data.ingest.calendar import PLAIN, REACH, calendar_features
+from lanecast.data.ingest.calendar import PLAIN, REACH, calendar_features, label_warnings
 from lanecast.errors import ConfigError
 
 YEAR = pd.date_range("2013-01-01", "2013-12-31")
@@ -91,11 +91,34 @@ def test_an_hour_has_the_holiday_of_its_day():
     assert frame["holiday"].sum() == 24
 
 
-def test_a_week_has_the_holiday_of_any_of_its_days():
-    times = pd.date_range("2013-06-25", periods=4, freq="W-TUE")
-    frame = frame_of(times, freq="W-TUE", features=["holiday"], country="US")
-    assert frame["holiday"].tolist() == [0, 1, 0, 0]  # 4 July lies in the week of 2 July
-    assert frame["holiday_in_1"].tolist() == [1, 0, 0, 0]
+@pytest.mark.parametrize("freq", ["W-TUE", "W-SUN", "W-SAT", "W-MON", "2W-FRI"])
+@pytest.mark.parametrize("end", ["left", "right"])
+def test_a_week_has_the_special_day_that_its_sum_holds(freq, end):
+    days = pd.Series(0, index=pd.date_range("2013-01-01", "2014-12-31"))
+    peaks = ["2013-07-04", "2013-12-25", "2014-03-16", "2014-03-17", "2014-03-29", "2014-09-02"]
+    days[pd.DatetimeIndex(peaks)] = 1
+    weeks = days.resample(freq, label=end, closed=end).sum()
+    label = {"left": "first", "right": "last"}[end]
+    weeks = weeks.iloc[1:-1]
+    frame = frame_of(weeks.index, freq=freq, features=[], days={"peak": peaks}, label=label)
+    np.testing.assert_array_equal(frame["peak"], weeks > 0)
+    ahead = (weeks > 0).shift(-1, fill_value=False) & (weeks == 0)
+    np.testing.assert_array_equal(frame["peak_in_1"][:-1], ahead[:-1])
+
+
+@pytest.mark.parametrize(
+    ("freq", "label"), [("W-SUN", "last"), ("W-FRI", "last"), ("W-MON", "first")]
+)
+def test_a_week_is_labeled_as_is_usual_and_that_is_told(freq, label):
+    times = pd.date_range("2013-06-25", periods=20, freq=freq)
+    options = {"features": ["holiday"], "country": "US"}
+    given = frame_of(times, freq=freq, label=label, **options)
+    pd.testing.assert_frame_equal(frame_of(times, freq=freq, **options), given)
+    (warning,) = label_warnings(freq, options)
+    assert f"the {label} day of its week" in warning
+    assert "data.calendar.label=" in warning
+    assert label_warnings(freq, {**options, "label": label}) == []
+    assert label_warnings("D", options) == label_warnings(freq, {"features": ["yearday"]}) == []
 
 
 def test_columns_of_a_date_do_not_depend_on_the_span():
@@ -110,6 +133,13 @@ def test_columns_of_a_date_do_not_depend_on_the_span():
         ({"features": ["weakday"]}, "'weakday'.*weekday"),
         ({"features": ["holiday"]}, "data.calendar.country"),
         ({"features": ["holiday"], "country": "Atlantis"}, "'Atlantis'.*US or CN"),
+        ({"features": ["holiday"], "country": "no "}, "did you mean NO"),
+        ({"features": ["holiday"], "country": False}, 'False.*YAML reads NO.*quote it: "NO"'),
+        ({"features": ["holiday"], "country": ["SE", False]}, 'quote it: "NO"'),
+        ({"features": ["holiday"], "country": [7]}, "7, which is no text: quote"),
+        ({"features": [False]}, "YAML reads yes, no, on and off"),
+        ({"features": [], "days": {True: ["11-11"]}}, "YAML reads yes, no, on and off"),
+        ({"features": [], "label": "left"}, "data.calendar.label='left'.*first, last"),
         ({"features": [], "days": {"peak": ["13-45"]}}, "data.calendar.days.peak.*'13-45'"),
     ],
 )

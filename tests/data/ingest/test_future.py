@@ -21,7 +21,7 @@ def schema_of(absent: str = "missing") -> Schema:
     columns = {
         "y": {"role": "target"},
         "late": {"role": "observed"},
-        "promo": {"role": "known_future"},
+        "promo": {"role": "known_future", "absent": 0 if absent == "zero" else None},
     }
     return Schema.from_config({"freq": "D", "absent": absent, "columns": columns})
 

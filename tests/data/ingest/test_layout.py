@@ -67,14 +67,14 @@ def test_absent_rows_are_zero_from_the_first_row_to_the_end_of_the_data():
     assert panel.counts["gaps_filled_with_zero"] == 3
 
 
-def test_absent_rows_are_zero_only_in_the_unit_of_the_target():
+def test_absent_rows_are_zero_in_the_target_and_as_declared_elsewhere():
     frame = long_table(temp=20.0, plan=5.0).drop(index=3)
     declared = schema(
         absent="zero",
         temp={"role": "observed"},
-        plan={"role": "known_future", "scale": "target"},
+        plan={"role": "known_future", "scale": "target", "absent": 0},
     )
-    cell = load(frame, declared).values[3]
+    cell = load(frame, declared).values[2]  # lane a begins with 0, which is no parcel yet
     assert cell[0] == 0
     assert torch.isnan(cell[1])
     assert cell[2] == 0
@@ -167,7 +167,7 @@ def test_future_rows_follow_the_last_target():
 
 def test_absent_zero_ends_where_the_future_begins():
     frame = long_table(promo=0.0).drop(index=[18, 19])
-    declared = schema(absent="zero", **PROMO)
+    declared = schema(absent="zero", promo={**PROMO["promo"], "absent": 0})
     panel = load(frame, declared, future=future_table())
     y = panel.values[panel.offsets[1] :, 0]
     assert y[8:10].tolist() == [0, 0]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from lanecast.data.statics import MAX_LEVELS, vocabulary_of
 from small_tables import load, long_table, refused, says, schema
@@ -83,3 +84,22 @@ def test_too_many_levels_are_kept_but_not_encoded():
         load(long_table(ids=ids), panel.schema, statics=statics, vocabulary=again).static_names
         == ()
     )
+
+
+@pytest.mark.parametrize(("count", "told"), [(64, False), (65, True), (200, True)])
+def test_a_static_of_more_levels_than_are_encoded_is_told(count, told):
+    ids = [f"s{number}" for number in range(count)]
+    frame = long_table(days=3, ids=ids)
+    frame["zip"] = "Z" + frame["unique_id"]
+    panel = load(frame, schema(zip={"role": "static"}))
+    assert bool(panel.static_names) is not told
+    assert any(f"'zip' has {count} different texts" in line for line in panel.warnings) is told
+
+
+@pytest.mark.parametrize("other", ["A ", "a", "\u00a0A"])
+def test_statics_of_an_id_that_looks_alike_are_named(other):
+    statics = pd.DataFrame({"unique_id": [other, "b"], "region": ["n", "s"]})
+    message = refused(
+        long_table(ids=["A", "b"]), schema(region={"role": "static"}), statics=statics
+    )
+    says(message, "'region' is missing for series 'A'", f"their table has {other!r}")

@@ -103,6 +103,21 @@ def test_nothing_is_overwritten(frame, tmp_path):
         write_store(tmp_path / "s", parts(frame), SCHEMA)
 
 
+def test_a_store_keeps_when_its_lanes_close(frame, tmp_path):
+    frame["shut"] = frame["unique_id"].map({"lane1": "2024-02-01"})
+    declared = replace(SCHEMA, closed="shut", closes_after="P14D")
+    panel = panel_from_table(SourceTable(frame=frame), declared, calendar=CALENDAR)
+    write_store(tmp_path / "s", parts(frame), declared)
+    opened = open_store(tmp_path / "s", declared, calendar=CALENDAR)
+    assert opened.fingerprint == panel.fingerprint
+    spec = WindowSpec(context=10, horizon=5)
+    closed = [windows_at(held, [20, 30, 40, 58], spec) for held in (panel, opened)]
+    pairs = [list(zip(at.series_W, at.cutoff_W, strict=True)) for at in closed]
+    assert pairs[0] == pairs[1]
+    assert (1, 30) in pairs[1]
+    assert (1, 40) not in pairs[1]
+
+
 def test_zeros_for_absent_rows_are_refused(frame, tmp_path):
     with pytest.raises(ConfigError, match="absent=zero"):
         write_store(tmp_path / "s", parts(frame), replace(SCHEMA, absent="zero"))

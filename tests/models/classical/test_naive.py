@@ -132,3 +132,16 @@ def test_checkpoint_of_another_configuration_is_refused(panel, tmp_path):
 def test_checkpoint_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"forecaster\.json does not exist"):
         SeasonalNaive(windows=SPEC, season=7).load(tmp_path)
+
+
+@pytest.mark.parametrize(("freq", "season"), [("h", 24), ("D", 7), ("15min", 96), ("W-SUN", 52)])
+def test_season_follows_the_frequency_and_is_read_past_a_short_context(plain_panel, freq, season):
+    wide = replace(plain_panel, schema=Schema(freq=freq, columns=plain_panel.schema.columns))
+    model = SeasonalNaive(windows=SPEC).fit(wide, until=90)
+    y, point_H = target(plain_panel, 0), model.predict(wide, at=window(0, 105)).point_WH[0]
+    assert point_H.tolist() == [
+        y[105 + step - (season * (1 + (step - 1) // season))] for step in range(1, 11)
+    ]
+    set_model = SeasonalNaive(windows=SPEC, season=5).fit(wide, until=90)
+    point_H = set_model.predict(wide, at=window(0, 105)).point_WH[0]
+    assert point_H.tolist() == [*y[101:106], *y[101:106]]

@@ -243,8 +243,8 @@ def test_loaded_model_keeps_scaler_and_calibration(
 
 def test_saved_model_holds_no_pickled_object(panel: Panel, tmp_path: Path) -> None:
     small().fit(panel, until=UNTIL).save(tmp_path)
-    torch.load(tmp_path / "model.pt", weights_only=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.pt"]
+    files = ["model.json", "model.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
 
 
 OTHERS: dict[str, tuple[dict[str, Any], str]] = {

@@ -191,7 +191,7 @@ def test_two_processes_train_one_run(tmp_path: Path, model: str) -> None:
     rows = (folder / "metrics.csv").read_text().splitlines()
     assert [row for row in rows if row.startswith("4,val/wape")]
     assert len(rows) == len(set(rows)) == 1 + 2 * 5
-    assert (folder / "model" / "model.pt").is_file()
+    assert (folder / "model" / "model.safetensors").is_file()
 
 
 def test_second_fit_with_several_processes_is_refused(

@@ -21,7 +21,7 @@ from lanecast.causal.graph.graph import Graph, NodeKind
 from lanecast.causal.graph.publication import delays, newest
 from lanecast.causal.scm.context import Context, phases, profiles, restlessness
 from lanecast.causal.scm.joins import JoinColumn, join_columns
-from lanecast.data.links import _FLOOR, link_of, torch_inverse, torch_link
+from lanecast.data.links import _FLOOR, LARGEST, link_of, torch_inverse, torch_link
 from lanecast.data.panel import Panel
 from lanecast.errors import LeakageError, SchemaError
 
@@ -81,13 +81,18 @@ class LinkSpace:
 
     def fit(self, dense: Dense, *, until: int) -> Self:
         """Learn centers and scales from what is known at ``until``."""
-        y_NTJ = self.linked(visible_values(dense, self.graph, until))
+        raw_NTJ = visible_values(dense, self.graph, until)
+        for number, name in enumerate(self.graph.order):
+            _refuse_beyond_link(raw_NTJ[..., number], name, self.links[number])
+        y_NTJ = self.linked(raw_NTJ)
         middle = _nanmedian(y_NTJ)
         center = np.nan_to_num(middle)
         square = (y_NTJ - center[:, None]) ** 2
         empty_J = ~np.isfinite(square).any(axis=(0, 1))
         spread = np.sqrt(np.nanmean(np.where(empty_J, 0, square), axis=(0, 1)))
-        scale = np.where(np.isfinite(spread) & (spread > _FLOOR), spread, 1.0)
+        size = np.abs(center).mean(axis=0)  # less than a share of it is rounding
+        flat = ~np.isfinite(spread) | (spread <= _FLOOR * size)
+        scale = np.where(flat, np.where(size > 0, size, 1.0), spread)
         for number, name in enumerate(self.graph.order):
             node = self.graph.nodes[name]
             if node.family == "bernoulli":
@@ -109,8 +114,9 @@ class LinkSpace:
                 spread_NT = (raw_NT - middle_N[:, None])[np.isfinite(raw_NT)]
                 width = float(np.sqrt(np.mean(spread_NT**2))) if len(spread_NT) else 1.0
             names, finite_N = dense.panel.series, np.isfinite(middle_N)
+            size = float(np.abs(middle_N[finite_N]).mean()) if finite_N.any() else 0.0
             centers = {str(names[i]): float(middle_N[i]) for i in join.rows if finite_N[i]}
-            self.joined[join.name] = (centers, width if width > _FLOOR else 1.0)
+            self.joined[join.name] = (centers, width if width > _FLOOR * size else size or 1.0)
         return self
 
     def centers(self, dense: Dense, *, at: int) -> np.ndarray:
@@ -301,3 +307,19 @@ def _nanmedian(values: np.ndarray) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanmedian(values, axis=1))
+
+
+def _refuse_beyond_link(raw_NT: np.ndarray, name: str, link: str) -> None:
+    """SchemaError where a node's values lie beyond what its log keeps apart."""
+    if link == "identity":
+        return
+    positive = raw_NT[raw_NT > 0]  # NaN is not
+    if not len(positive):
+        return
+    usual, largest = float(np.median(positive)), float(positive.max())
+    if largest > LARGEST or (link == "log" and usual < _FLOOR):
+        size = f"up to {largest:.3g}" if largest > LARGEST else f"usually {usual:.3g}"
+        raise SchemaError(
+            f"node {name!r} has link {link}, which keeps values from {_FLOOR:g} to {LARGEST:g}, but"
+            f" its column is {size}; bring the column into another unit, or set link: identity"
+        )

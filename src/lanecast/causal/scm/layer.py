@@ -27,6 +27,8 @@ from lanecast.causal.scm.noise import GRID
 from lanecast.causal.scm.prepared import Prepared, prepare
 from lanecast.causal.scm.replay import abducted, replayed
 from lanecast.causal.scm.wiring import wire
+from lanecast.data.disk.weights import load_tensors, save_tensors
+from lanecast.data.lifetime import closes, open_before
 from lanecast.data.panel import Panel
 from lanecast.errors import CheckpointError, GraphError, LeakageError
 
@@ -112,6 +114,8 @@ class CausalLayer:
             )
             prepared = prepare(panel, self.graph, links, at=until, mechanisms=None)
             seen = prepared.seen_at(until)
+            if closes(panel.schema):  # a closed series teaches nothing
+                seen = seen & torch.from_numpy(open_before(panel, seen.shape[1]))[..., None]
             losses = fit_mechanisms(
                 mechanisms,
                 prepared.x_NTX[:, : until + 1],
@@ -209,7 +213,7 @@ class CausalLayer:
     def save(self, folder: Path) -> None:
         """Weights and tables as tensors, everything else as JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        state = {
+        state: dict[str, Any] = {
             "mechanisms": self.mechanisms.state_dict(),
             "center": torch.from_numpy(self._links.center_MJ),
             "scale": torch.from_numpy(self._links.scale_J),
@@ -217,7 +221,7 @@ class CausalLayer:
             "restless": torch.from_numpy(self._links.restless_MK),
             "tables": torch.from_numpy(np.asarray(self._tables)),
         }
-        torch.save(state, folder / "causal.pt")
+        save_tensors(folder / "causal", state)
         facts = {
             "dag_hash": self.graph.dag_hash,
             "plan": asdict(self.budget),
@@ -239,7 +243,7 @@ class CausalLayer:
                 f"{path} was fitted under DAG {facts['dag_hash']}, this config declares"
                 f" {self.graph.dag_hash}; use the run's own config: run=<run folder>"
             )
-        state: Mapping[str, Any] = torch.load(folder / "causal.pt", weights_only=True)
+        state: Mapping[str, Any] = load_tensors(folder / "causal")
         budget = FitBudget(**facts["plan"])
         mechanisms = Mechanisms(self.wiring, num_context=facts["num_context"], hidden=budget.hidden)
         mechanisms.load_state_dict(state["mechanisms"])

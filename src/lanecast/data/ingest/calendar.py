@@ -6,6 +6,7 @@ Axes: ``T`` steps of the grid, ``F`` columns.  All values lie in [-1, 1].
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,41 +25,86 @@ def calendar_features(
     features: Sequence[str],
     country: str | Sequence[str] | None = None,
     days: Mapping[str, Sequence[str]] | None = None,
+    label: str | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Columns [T, F] float32 and their names, in the order of ``features``.
+
+    ``label`` says which day of its week a weekly date is, ``first`` or ``last``; unset, Monday is
+    the first, and another weekday the last, as pandas labels weekly sums.
 
     ``holiday`` marks public holidays of one or more countries (ISO codes); ``days`` adds groups of
     dates of one's own, ``{shopping: ["06-18", "2024-11-11"]}`` (a month and day recur every year).
     """
     days = days or {}
+    for name in (*features, *days):
+        if not isinstance(name, str):
+            raise ConfigError(
+                f"data.calendar holds {name!r}: YAML reads yes, no, on and off as true and false;"
+                ' quote the name, such as "off"'
+            )
     unknown = [name for name in features if name not in (*PLAIN, "holiday", *days)]
     if unknown:
         raise ConfigError(
             f"data.calendar.features: {unknown[0]!r} is none of"
             f" {', '.join([*PLAIN, 'holiday', *days])}; add its dates under data.calendar.days"
         )
+    back = _days_back(freq, label)
     columns: dict[str, np.ndarray] = {}
     for name in [*features, *(group for group in days if group not in features)]:
         if name in PLAIN:
             columns |= PLAIN[name](times_T)
         else:
             dates = days[name] if name in days else public_holidays(times_T, country)
-            columns |= _around(times_T, name=name, dates=dates, step=step_length(freq))
+            columns |= _around(times_T - back, name=name, dates=dates, step=step_length(freq))
     if not columns:
         return np.zeros((len(times_T), 0), dtype=np.float32), ()
     return np.stack(list(columns.values()), axis=-1).astype(np.float32), tuple(columns)
+
+
+def label_warnings(freq: str, options: Mapping[str, Any]) -> list[str]:
+    """What special days take a weekly date for, where the config leaves it open."""
+    special = options.get("days") or "holiday" in options["features"]
+    if not special or options.get("label") or not _is_weekly(freq):
+        return []
+    taken, other = ("first", "last") if _days_back(freq, None) == 0 * DAY else ("last", "first")
+    return [
+        f"a date of {freq} is taken as the {taken} day of its week, in which holidays and"
+        f" data.calendar.days are looked for; set data.calendar.label={other} if it is the {other},"
+        f" or {taken} to confirm"
+    ]
+
+
+def _is_weekly(freq: str) -> bool:
+    return isinstance(pd.tseries.frequencies.to_offset(freq), pd.offsets.Week)
+
+
+def _days_back(freq: str, label: str | None) -> pd.Timedelta:
+    """From the date of a period to its first day."""
+    if label not in (None, "first", "last"):
+        raise ConfigError(
+            f"data.calendar.label={label!r} is not one of first, last: which day of its week a"
+            " weekly date is"
+        )
+    offset = pd.tseries.frequencies.to_offset(freq)
+    if not isinstance(offset, pd.offsets.Week):
+        return 0 * DAY
+    is_first = label == "first" if label is not None else offset.weekday == 0
+    return 0 * DAY if is_first else step_length(freq) - DAY
 
 
 def public_holidays(times_T: pd.DatetimeIndex, country: str | Sequence[str] | None) -> list[str]:
     """Dates of the public holidays of the countries, observed days included."""
     import holidays
 
-    codes = [country] if isinstance(country, str) else list(country or ())
+    codes = [country] if isinstance(country, (str, bool)) else list(country or ())
     if not codes:
         raise ConfigError(
             "data.calendar.features asks for holiday, but data.calendar.country names no country;"
             " set it to an ISO code such as US, or to a list of them"
         )
+    for code in codes:
+        if not isinstance(code, str):
+            raise ConfigError(f"data.calendar.country holds {code!r}, {_unquoted(code)}")
     years = range(times_T[0].year - 1, times_T[-1].year + 2)
     dates: list[str] = []
     for code in codes:
@@ -67,10 +113,26 @@ def public_holidays(times_T: pd.DatetimeIndex, country: str | Sequence[str] | No
         except NotImplementedError as err:
             raise ConfigError(
                 f"data.calendar.country={code!r} is not known to the holidays library;"
-                " use an ISO code such as US or CN"
+                f" {_near_codes(code)}"
             ) from err
         dates += [date.isoformat() for date in days]
     return dates
+
+
+def _unquoted(code: object) -> str:
+    """What a code that YAML took for something else needs."""
+    if code is False:
+        return 'which is how YAML reads NO: quote it: "NO"'
+    return 'which is no text: quote the ISO code, such as "US"'
+
+
+def _near_codes(code: str) -> str:
+    import holidays
+
+    known = holidays.list_supported_countries()
+    if code.strip().upper() in known:
+        return f"did you mean {code.strip().upper()}?"
+    return "use an ISO code such as US or CN"
 
 
 def _around(

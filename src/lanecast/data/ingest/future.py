@@ -14,17 +14,19 @@ import torch
 from lanecast.data.ingest.validation import Rows, checked_rows
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, TIME, step_length
-from lanecast.errors import SchemaError
+from lanecast.errors import Faults, SchemaError
+from lanecast.sources import SourceTable
 
 
-def with_future(panel: Panel, future: pd.DataFrame) -> Panel:
+def with_future(panel: Panel, future: SourceTable | pd.DataFrame) -> Panel:
     """The panel with the known_future values of ``future``: ``unique_id, ds`` and those columns.
 
     Rows of series that the panel does not have are counted and left out; a value that was there
     before gives way.  SchemaError for a row up to the last target of its series, or a column that
     is missing or has no future.
     """
-    schema = panel.schema
+    table = SourceTable(frame=future) if isinstance(future, pd.DataFrame) else future
+    schema, future = panel.schema, table.frame
     _check_columns(panel, future)
     is_known = future[ID].isin(panel.series)
     if not is_known.any():
@@ -33,7 +35,14 @@ def with_future(panel: Panel, future: pd.DataFrame) -> Panel:
             f" which is {panel.series[0]!r}; the ids must be those of the table"
         )
     known = future.loc[is_known, [ID, TIME, *schema.known]]
-    rows = checked_rows(known.assign(**dict.fromkeys(schema.past, np.nan)), schema)
+    own_R = np.flatnonzero(is_known.to_numpy())
+    with Faults().within(table.origin.name):
+        rows = checked_rows(
+            known.assign(**dict.fromkeys(schema.past, np.nan)),
+            schema,
+            dates=table.dates,
+            place=lambda row: table.origin.place(int(own_R[row])),
+        )
     series_R = pd.Index(panel.series).get_indexer(pd.Index(rows.ids_N))[rows.series_R]
     step_R = _steps(panel, rows)
     _refuse_past(panel, series_R, step_R)

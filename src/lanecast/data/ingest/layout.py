@@ -14,11 +14,14 @@ import pandas as pd
 import torch
 
 from lanecast.data.cutoffs import moment_of
-from lanecast.data.ingest.calendar import calendar_features
+from lanecast.data.ingest.absence import Cells, Reach, fill_absent, lived
+from lanecast.data.ingest.calendar import calendar_features, label_warnings
+from lanecast.data.ingest.closing import gather_closings, without_closings
+from lanecast.data.ingest.joining import with_days_ahead
 from lanecast.data.ingest.statics import gather_statics
 from lanecast.data.ingest.validation import Rows, checked_rows, heads
 from lanecast.data.panel import Panel
-from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
+from lanecast.data.schema import TARGET, Schema, step_length
 from lanecast.data.statics import Vocabulary, encode_statics
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, Faults, SchemaError
@@ -59,7 +62,7 @@ def panel_from_table(
     *,
     calendar: Mapping[str, Any] | None = None,
     keep: Keep | None = None,
-    future: pd.DataFrame | None = None,
+    future: SourceTable | pd.DataFrame | None = None,
     vocabulary: Vocabulary | None = None,
     faults: Faults | None = None,
 ) -> Panel:
@@ -70,26 +73,32 @@ def panel_from_table(
     are kept, the panel is that of the rows and columns in which nothing is wrong.
     """
     faults = faults or Faults()
-    frame, strangers = _with_future(table.frame, future, schema, faults)
-    rows = checked_rows(frame, schema, faults)
-    last_N = _last_targets(rows, schema)
-    if len(frame) > len(table.frame):
-        _check_future_is_ahead(rows, last_N, len(table.frame), schema, faults)
+    ahead = SourceTable(frame=future) if isinstance(future, pd.DataFrame) else future
+    joined = with_days_ahead(table, ahead, schema, faults)
+    with faults.within(table.origin.name):
+        rows = checked_rows(joined.frame, schema, faults, dates=joined.dates, place=joined.place)
+        last_N = _last_targets(rows, schema)
+        reach, num_given = None, len(rows.ids_N)
+        if schema.absent == "zero":
+            rows, reach = lived(rows, schema)
+            last_N = np.full(len(rows.ids_N), reach.last)
     kept = _kept(rows, schema, keep or Keep(), faults)
     ids = rows.ids_N[kept]
-    store, counts = _lay_out(rows, kept, last_N, schema)
-    counts["future_rows_of_unknown_series"] = strangers
-    described = gather_statics(table.frame, table.statics, schema, ids, faults)
-    statics = encode_statics(described, vocabulary)
+    laid, counts = _lay_out(rows, kept, last_N, schema, reach)
+    with faults.within(table.origin.name):
+        if reach is not None:
+            counts |= fill_absent(laid, reach, schema, fills=table.fills, faults=faults)
+        own, statics_origin = without_closings(table, schema), table.statics_origin
+        described = gather_statics(table.frame, own, schema, ids, faults, origin=statics_origin)
+        statics = encode_statics(described, vocabulary)
+        closings = gather_closings(table, schema, ids, faults)
+    counts["series_dropped"] = num_given - len(kept)
+    counts["future_rows_of_unknown_series"] = joined.strangers
 
-    steps = int(rows.step_R.max()) + 1 + CALENDAR_AHEAD
-    step = pd.to_timedelta(np.arange(steps) * step_length(schema.freq).value)
-    times = (rows.first + step).as_unit("ns")
+    steps = int(max(rows.step_R.max(), last_N.max())) + 1 + CALENDAR_AHEAD
     options = calendar or {"features": ()}
-    dates: np.ndarray = np.zeros((steps, 0), dtype=np.float32)
-    names: tuple[str, ...] = ()
-    with faults.kept_from():
-        dates, names = calendar_features(times, freq=schema.freq, **options)
+    times, dates, names = _calendar(rows.first, steps, schema, options, faults)
+    warnings = (*table.warnings, *joined.warnings, *rows.warnings, *statics.warnings)
     return Panel(
         schema=schema,
         series=ids,
@@ -98,48 +107,30 @@ def panel_from_table(
         calendar_names=names,
         statics=torch.from_numpy(statics.values_NC),
         static_names=statics.names,
-        attributes=statics.attributes,
+        attributes={**statics.attributes, **closings},
         counts={**counts, "unknown_static_levels": statics.unknown_levels},
-        **store,
+        warnings=(*warnings, *label_warnings(schema.freq, options)),
+        offsets=laid.offsets,
+        start=laid.start,
+        values=torch.from_numpy(laid.values_CX),
     )
 
 
-def _with_future(
-    frame: pd.DataFrame, future: pd.DataFrame | None, schema: Schema, faults: Faults
-) -> tuple[pd.DataFrame, int]:
-    """The table with the future rows behind it, and how many of those have no history."""
-    if future is None or future.empty:
-        return frame, 0
-    for name in (ID, TIME, *schema.known):
-        if name not in future:
-            place = f", first needed for series {future[ID].iloc[0]!r}" if ID in future else ""
-            when = f" at {future[TIME].iloc[0]}" if TIME in future else ""
-            faults.add(
-                SchemaError(
-                    f"column {name!r} is known_future but missing from the future"
-                    f" table{place}{when}; supply it for every step of the horizon, or declare"
-                    f" {name} observed and refit"
-                )
-            )
-    if not {ID, TIME, *schema.known} <= {*future} or ID not in frame:
-        return frame, 0  # without it, what is wrong in the table can still be told
-    for name in schema.past:
-        if name in future and (filled := future[name].notna().to_numpy()).any():
-            row = int(np.flatnonzero(filled)[0])
-            faults.add(
-                SchemaError(
-                    f"the future table holds a value of {name!r} for series"
-                    f" {future[ID].iloc[row]!r} at {future[TIME].iloc[row]}; only known_future"
-                    " columns have a future: remove it, or move the row to the table"
-                )
-            )
-    known = future[ID].isin(frame[ID].unique())
-    ahead = future.loc[known].drop(columns=[name for name in schema.past if name in future])
-    return pd.concat([frame, ahead], ignore_index=True), int((~known).sum())
+def _calendar(
+    first: pd.Timestamp, steps: int, schema: Schema, options: Mapping[str, Any], faults: Faults
+) -> tuple[pd.DatetimeIndex, np.ndarray, tuple[str, ...]]:
+    """Times of the grid, and what its dates say; nothing where the options have a fault."""
+    step = pd.to_timedelta(np.arange(steps) * step_length(schema.freq).value)
+    times = (first + step).as_unit("ns")
+    with faults.kept_from():
+        return times, *calendar_features(times, freq=schema.freq, **options)
+    return times, np.zeros((steps, 0), dtype=np.float32), ()
 
 
 def _last_targets(rows: Rows, schema: Schema) -> np.ndarray:
-    """Last step with a target of each series, [N]; under ``absent: zero``, of the whole table."""
+    """Last step with a target of each series, [N]; under ``absent: zero``, of the whole table,
+    which a future table must not reach into.
+    """
     present = np.isfinite(rows.values_RX[:, 0])
     if not present.any():
         raise SchemaError(
@@ -149,23 +140,6 @@ def _last_targets(rows: Rows, schema: Schema) -> np.ndarray:
     step_R = rows.step_R if present.all() else np.where(present, rows.step_R, -1)
     last_N = np.maximum.reduceat(step_R, rows.head_N[:-1]).astype(np.int64)
     return last_N if schema.absent == "missing" else np.full_like(last_N, last_N.max())
-
-
-def _check_future_is_ahead(
-    rows: Rows, last_N: np.ndarray, num_history: int, schema: Schema, faults: Faults
-) -> None:
-    row_R = np.arange(len(rows)) if rows.row_R is None else rows.row_R
-    inside = (row_R >= num_history) & (rows.step_R <= last_N[rows.series_R])
-    if inside.any():
-        row = int(np.flatnonzero(inside)[0])
-        number, length = rows.series_R[row], step_length(schema.freq)
-        faults.add(
-            SchemaError(
-                f"the future table has a row of series {rows.ids_N[number]!r} at"
-                f" {rows.first + rows.step_R[row] * length}, but the table has targets until"
-                f" {rows.first + last_N[number] * length}; let the future table begin after that"
-            )
-        )
 
 
 def _kept(rows: Rows, schema: Schema, keep: Keep, faults: Faults) -> np.ndarray:
@@ -197,9 +171,13 @@ def _kept(rows: Rows, schema: Schema, keep: Keep, faults: Faults) -> np.ndarray:
 
 
 def _lay_out(
-    rows: Rows, kept: np.ndarray, last_N: np.ndarray, schema: Schema
-) -> tuple[dict[str, Any], dict[str, int]]:
-    """Offsets, starts and values of the flat store; steps without a row become NaN, or zeros."""
+    rows: Rows,
+    kept: np.ndarray,
+    last_N: np.ndarray,
+    schema: Schema,
+    reach: Reach | None,
+) -> tuple[Cells, dict[str, int]]:
+    """The flat store, where steps without a row are NaN, and what stands in it."""
     number = np.full(len(rows.ids_N), -1, dtype=np.int64)
     number[kept] = np.arange(len(kept))
     everyone = len(kept) == len(rows.ids_N)
@@ -208,8 +186,8 @@ def _lay_out(
     series_R = series_R if everyone else number[series_R]
     head = heads(series_R, len(kept))
     start, end = step_R[head[:-1]].astype(np.int64), step_R[head[1:] - 1].astype(np.int64) + 1
-    if schema.absent == "zero":
-        end = np.maximum(end, last_N[kept] + 1)
+    if reach is not None:
+        end = np.maximum(end, reach.last + 1)
     offsets = np.concatenate([[0], np.cumsum(end - start)]).astype(np.int64)
     empty = np.zeros(offsets[-1], dtype=bool)
     if everyone and len(rows) == len(empty):  # every cell has its row, in order
@@ -220,13 +198,6 @@ def _lay_out(
         values[cell_R] = rows.values_RX[kept_R]
         empty[:] = True
         empty[cell_R] = False
-    zeros = 0
-    if schema.absent == "zero":
-        cells = np.flatnonzero(empty)
-        owner = np.searchsorted(offsets, cells, side="right") - 1
-        cells = cells[start[owner] + cells - offsets[owner] <= last_N[kept][owner]]
-        values[np.ix_(cells, _target_unit(schema))] = 0.0
-        zeros = len(cells)
     lost_R = np.flatnonzero(np.isnan(rows.values_RX[kept_R, 0]))
     counts = {
         "series": len(kept),
@@ -234,21 +205,18 @@ def _lay_out(
         "rows": len(series_R),
         "rows_out_of_order": rows.out_of_order,
         "cells": len(values),
-        "gaps_filled_with_zero": zeros,
-        "gaps_left_missing": int(empty.sum()) - zeros,
+        "gaps_filled_with_zero": 0,
+        "gaps_left_missing": int(empty.sum()),
         "targets_missing_in_rows": int((step_R[lost_R] <= last_N[kept][series_R[lost_R]]).sum()),
     }
-    store = {"offsets": offsets, "start": start, "values": torch.from_numpy(values)}
-    return store, counts
-
-
-def _target_unit(schema: Schema) -> list[int]:
-    """Columns in which no row means 0: the target and what is declared to be in its unit."""
-    return [
-        column
-        for column, name in enumerate(schema.stored)
-        if name == TARGET or schema.columns[name].scale == "target"
-    ]
+    return Cells(
+        ids_N=rows.ids_N[kept],
+        offsets=offsets,
+        start=start,
+        values_CX=values,
+        empty_C=empty,
+        first=rows.first,
+    ), counts
 
 
 def future_holes(panel: Panel, index: WindowIndex, spec: WindowSpec) -> dict[str, np.ndarray]:

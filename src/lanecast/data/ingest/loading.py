@@ -28,6 +28,7 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     if config.get("store") is not None:
         from lanecast.data.ingest.store import open_store
 
+        refuse_with_store(config)
         return open_store(
             Path(str(config["store"])),
             Schema.from_config(config["schema"]),
@@ -38,9 +39,22 @@ def load_panel(config: Mapping[str, Any], *, vocabulary: Vocabulary | None = Non
     return panel_of(config, table, future, vocabulary=vocabulary)
 
 
+def refuse_with_store(config: Mapping[str, Any]) -> None:
+    """ConfigError for what a store cannot follow: its series were chosen when it was written."""
+    keep = config.get("keep") or {}
+    keys = [f"keep.{key}" for key, value in keep.items() if value is not None]
+    keys += ["future_path"] if config.get("future_path") is not None else []
+    if keys:
+        raise ConfigError(
+            f"data.{keys[0]}={keep.get(keys[0][5:], config.get('future_path'))} cannot be applied"
+            " to a store, which keeps every series and the future in its rows; leave it out, or"
+            " choose the rows before lanecast prepare"
+        )
+
+
 def read_tables(
     config: Mapping[str, Any], faults: Faults | None = None
-) -> tuple[SourceTable, pd.DataFrame | None]:
+) -> tuple[SourceTable, SourceTable | None]:
     """The raw table of the source and, where ``future_path`` is given, the rows after it."""
     from lanecast.config import instantiate
 
@@ -60,14 +74,14 @@ def read_tables(
         source = instantiate(config["source"], path=path)
         with faults.kept_from():
             is_table = isinstance(source, CsvTable)
-            future = source.load_future() if is_table else source.load().frame
+            future = source.load_future() if is_table else source.load()
     return table, future
 
 
 def panel_of(
     config: Mapping[str, Any],
     table: SourceTable,
-    future: pd.DataFrame | None = None,
+    future: SourceTable | pd.DataFrame | None = None,
     *,
     vocabulary: Vocabulary | None = None,
     schema: Schema | None = None,
@@ -91,7 +105,7 @@ def panel_of(
             faults=faults,
         )
     except SchemaError as err:
-        if faults.keep:
+        if faults.keep or err.named:
             raise
         raise SchemaError(f"{describe(config['source'])}: {err}") from err
 
@@ -103,7 +117,10 @@ def checked_panel(config: Mapping[str, Any], faults: Faults) -> Panel | None:
         schema = Schema.from_config(config["schema"], faults)
     with faults.kept_from():
         if config.get("store") is not None:
-            return load_panel(config)
+            panel = load_panel(config)
+            with faults.kept_from():
+                _ = panel.fingerprint  # reads, and so checks, every block
+            return panel
         table, future = read_tables(config, faults)
         if schema is not None:
             return panel_of(config, table, future, schema=schema, faults=faults)
@@ -121,9 +138,10 @@ def keep_options(config: Mapping[str, Any] | None) -> Keep:
 def calendar_options(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """Keyword arguments of `calendar_features`; an unknown key is a ConfigError."""
     options = {str(key): value for key, value in (config or {}).items()}
-    if unknown := set(options) - {"features", "country", "days"}:
+    if unknown := set(options) - {"features", "country", "days", "label"}:
         raise ConfigError(
-            f"data.calendar has no key {min(unknown)!r}; its keys are features, country, days"
+            f"data.calendar has no key {min(unknown)!r}; its keys are features, country, days,"
+            " label"
         )
     return {"features": (), **options}
 

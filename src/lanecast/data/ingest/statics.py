@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lanecast.data.ingest.suspects import plain_names
 from lanecast.data.schema import ID, Schema
 from lanecast.errors import Faults, SchemaError
+from lanecast.sources import Provenance
 
 
 def gather_statics(
@@ -18,6 +20,8 @@ def gather_statics(
     schema: Schema,
     ids_N: np.ndarray,
     faults: Faults,
+    *,
+    origin: Provenance | None = None,
 ) -> pd.DataFrame:
     """The declared static columns in the order of ``ids_N``, from either table.
 
@@ -26,7 +30,8 @@ def gather_statics(
     """
     table = pd.DataFrame(index=pd.Index(ids_N, name=ID))
     if statics is not None:
-        table = table.join(_one_row_per_series(statics, schema, faults))
+        with faults.within(origin.name if origin is not None else None):
+            table = table.join(_one_row_per_series(statics, schema, faults))
     for name in schema.static:
         if name in table:
             continue
@@ -54,14 +59,22 @@ def gather_statics(
     present = [name for name in schema.static if name in table]
     for name in present.copy():
         if (absent := table[name].isna().to_numpy()).any():
+            near = "" if statics is None else _near(ids_N[absent][0], statics[ID])
             faults.add(
                 SchemaError(
                     f"static column {name!r} is missing for series {ids_N[absent][0]!r}"
-                    f" ({int(absent.sum())} in all); supply it or remove its declaration"
+                    f" ({int(absent.sum())} in all){near}; supply it or remove its declaration"
                 )
             )
             present.remove(name)
     return table[present]
+
+
+def _near(series: str, ids: pd.Series) -> str:
+    """The id of the statics that looks like that of a series without a row there."""
+    others = pd.unique(ids.dropna().astype("str"))
+    alike = np.flatnonzero(plain_names(others) == plain_names(np.array([series], object))[0])
+    return f"; their table has {str(others[alike[0]])!r}" if alike.size else ""
 
 
 def _one_row_per_series(statics: pd.DataFrame, schema: Schema, faults: Faults) -> pd.DataFrame:

@@ -1,15 +1,16 @@
 """A panel on disk: written part by part through the same border, opened as a memory map.
 
 A store is a folder: ``values.f32`` (cells x columns, as in `Panel.values`), ``series.parquet`` (one
-row per series: name, cells, first time, statics) and, written last, ``store.json``.
+row per series: name, cells, first time, statics) and, written last, ``store.json``, which lists
+the sizes and checksums of both.  Opening checks sizes and the small file; the blocks of the large
+one are checked where all of it is read.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,17 @@ import pandas as pd
 import pyarrow
 import torch
 
-from lanecast.data.ingest.calendar import calendar_features
+from lanecast.data.ingest.blocks import (
+    block_facts,
+    check_blocks,
+    check_size,
+    drafted,
+    read_manifest,
+    read_series,
+    whole_facts,
+    write_manifest,
+)
+from lanecast.data.ingest.calendar import calendar_features, label_warnings
 from lanecast.data.ingest.layout import CALENDAR_AHEAD, panel_from_table
 from lanecast.data.panel import Panel
 from lanecast.data.schema import ID, Schema, step_length
@@ -45,9 +56,11 @@ def write_store(folder: Path, parts: Iterable[tuple[str, SourceTable]], schema: 
             "a store is written part by part, and data.schema.absent=zero fills each series up to"
             " the last row of the whole table; write the zeros into the parts, or load them at once"
         )
-    draft = folder.with_name(f".{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    with drafted(folder) as draft:
+        return _write_parts(draft, parts, schema)
+
+
+def _write_parts(draft: Path, parts: Iterable[tuple[str, SourceTable]], schema: Schema) -> int:
     counts = dict.fromkeys(("rows", "cells", "gaps_left_missing"), 0)
     with (draft / VALUES).open("wb") as file:
         for number, (name, table) in enumerate(parts):
@@ -76,8 +89,9 @@ def write_store(folder: Path, parts: Iterable[tuple[str, SourceTable]], schema: 
         )
     series.to_parquet(draft / SERIES, index=False)
     facts = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
-    (draft / MANIFEST).write_text(json.dumps({**facts, "counts": counts}, indent=1) + "\n")
-    os.replace(draft, folder)
+    files = {SERIES: whole_facts(draft / SERIES), VALUES: block_facts(draft / VALUES)}
+    manifest = {**facts, "counts": counts, "files": files}
+    write_manifest(draft / MANIFEST, manifest)
     return counts["cells"]
 
 
@@ -88,21 +102,21 @@ def open_store(
     calendar: Mapping[str, Any] | None = None,
     vocabulary: Vocabulary | None = None,
 ) -> Panel:
-    """The panel of a store; its values stay on disk and are read window by window."""
-    if not (folder / MANIFEST).is_file():
-        raise ConfigError(
-            f"{folder} is no store; write it with lanecast prepare and this data group"
-        )
-    facts = json.loads((folder / MANIFEST).read_text())
+    """The panel of a store; its values stay on disk and are read window by window.
+
+    SchemaError where the store is damaged, with the file and the way out.
+    """
+    facts = read_manifest(folder / MANIFEST)
     expected = {"version": VERSION, "freq": schema.freq, "stored": list(schema.stored)}
     for key, wanted in expected.items():
-        if facts[key] != wanted:
+        if facts.get(key) != wanted:
             raise SchemaError(
-                f"{folder} was written with {key} {facts[key]}, but data.schema says {wanted};"
+                f"{folder} was written with {key} {facts.get(key)}, but data.schema says {wanted};"
                 " write it anew with lanecast prepare, or declare the columns as they were"
             )
-    series = pd.read_parquet(folder / SERIES)
+    series = read_series(folder / SERIES, facts)
     cells = series["cells"].to_numpy(np.int64)
+    check_size(folder / VALUES, 4 * int(cells.sum()) * len(schema.stored))
     length = step_length(schema.freq)
     origin = series["first"].min()
     start = ((series["first"] - origin) // length).to_numpy(np.int64)
@@ -112,8 +126,11 @@ def open_store(
     shape = (int(cells.sum()), len(schema.stored))
     # Copy on write: nobody writes, but torch asks for an array that it may write to.
     values = np.memmap(folder / VALUES, np.float32, mode="c", shape=shape)
-    statics = encode_statics(series.set_index(ID)[list(schema.static)], vocabulary)
-    return Panel(
+    described = series.set_index(ID)
+    statics = encode_statics(described[list(schema.static)], vocabulary)
+    closings = {name: described[name].to_numpy("datetime64[ns]") for name in schema.closing}
+    return StoredPanel(
+        store_folder=folder,
         schema=schema,
         series=series[ID].to_numpy(object),
         offsets=np.concatenate([[0], np.cumsum(cells)]).astype(np.int64),
@@ -124,15 +141,31 @@ def open_store(
         calendar_names=names,
         statics=torch.from_numpy(statics.values_NC),
         static_names=statics.names,
-        attributes=statics.attributes,
+        attributes={**statics.attributes, **closings},
         counts={"series": len(series), **facts["counts"]},
+        warnings=(*statics.warnings, *label_warnings(schema.freq, calendar or {"features": ()})),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class StoredPanel(Panel):
+    """A panel whose values lie in a store; the first full read checks every block of them."""
+
+    store_folder: Path
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """As of a panel in memory; SchemaError where a block is damaged."""
+        check_blocks(self.store_folder / VALUES, read_manifest(self.store_folder / MANIFEST))
+        return super().fingerprint
 
 
 def _panel_of(name: str, table: SourceTable, schema: Schema) -> Panel:
     try:
         return panel_from_table(table, schema)
     except SchemaError as err:
+        if err.named:
+            raise
         raise SchemaError(f"{name}: {err}") from err
 
 

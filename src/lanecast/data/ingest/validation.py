@@ -12,10 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lanecast.data.ingest.exactness import exactness_warnings
+from lanecast.data.ingest.suspects import alike_warnings, code_warnings, far_fault, far_rows
+from lanecast.data.ingest.times import clean_times
 from lanecast.data.ingest.values import clean_values, such
 from lanecast.data.schema import ID, TARGET, TIME, Schema, step_length
 from lanecast.errors import Faults, SchemaError
+from lanecast.sources import Dates, row_words
 
+EVEN = 0.15  # share by which steps of unequal length, such as months, differ
+LAST_HOUR_PUT_BACK = 3
 BLOCK = 1 << 20  # rows whose times or order are looked at at once
 
 
@@ -30,6 +36,7 @@ class Rows:
     row_R: np.ndarray | None  # where the row stood in the table; None: all where they stand
     first: pd.Timestamp
     out_of_order: int
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -47,54 +54,54 @@ def heads(series_R: np.ndarray, num: int) -> np.ndarray:
     return np.searchsorted(series_R, wanted)
 
 
-def checked_rows(frame: pd.DataFrame, schema: Schema, faults: Faults | None = None) -> Rows:
-    """Rows of a table that keeps the contract; rows out of order are sorted, and counted."""
+def checked_rows(
+    frame: pd.DataFrame,
+    schema: Schema,
+    faults: Faults | None = None,
+    *,
+    dates: Dates | None = None,
+    place: Callable[[int], str] = row_words,
+) -> Rows:
+    """Rows of a table that keeps the contract; rows out of order are sorted, and counted.
+
+    ``dates``: how its times are written; ``place``: what a row of the frame is called.
+    """
     import pyarrow as pa
 
     faults = faults or Faults()
     check_columns(frame, schema, faults)
     if frame.empty:
         raise SchemaError("the table has no rows; check the path and the filters of data.source")
-    ids, times = text_ids(frame[ID], faults), clean_times(frame[TIME], frame[ID], faults)
-    first, step_R = steps_on_grid(ids, times, schema.freq, faults)
-    stood_R = None
-    if faults.keep:
-        stood_R = np.flatnonzero((step_R >= 0) & ids.notna().to_numpy())
+    ids = text_ids(frame[ID], faults, place)
+    times = clean_times(frame[TIME], frame[ID], faults, freq=schema.freq, dates=dates, place=place)
+    first, step_R = steps_on_grid(ids, times, schema.freq, faults, place)
+    stood_R = _sound_rows(ids, step_R, faults) if faults.keep else None
+    if stood_R is not None:
         frame, ids, times = frame.iloc[stood_R], ids.iloc[stood_R], times.iloc[stood_R]
         step_R = step_R[stood_R]
-        if not stood_R.size:
-            faults.end()
+    stands = place if stood_R is None else lambda row: place(int(stood_R[row]))
     codes_R, names = pd.factorize(ids, sort=True)
     ids_N = np.asarray(names, dtype=object)
     if not ids_N[0].strip():  # the first in order
-        faults.add(
-            SchemaError(f"{ID} is empty text in some row; give every row the name of its series")
-        )
+        faults.add(SchemaError(f"{ID} is empty text in some row; give it the name of its series"))
     series_R = codes_R.astype(np.int32)
-    del codes_R
     pa.default_memory_pool().release_unused()  # what encoding the ids took
-    row_R, backward = None, 0
-    in_order, twice = _order(series_R, step_R)
-    if not in_order:
-        backward = _out_of_order(series_R, step_R)
-        row_R = _sorted_rows(series_R, step_R)
-        series_R, step_R = series_R[row_R], step_R[row_R]
-        row_R = row_R.astype(np.min_scalar_type(len(row_R)))
-        _, twice = _order(series_R, step_R)
+    series_R, step_R, row_R, backward, twice = _in_order(series_R, step_R)
     if twice.size:
-        row = twice[0]
-        faults.add(
-            SchemaError(
-                f"series {ids_N[series_R[row]]!r} has more than one row at"
-                f" {first + step_R[row] * step_length(schema.freq)} ({twice.size} such rows in"
-                f" all); keep one row per ({ID}, {TIME}), for instance by summing y"
-            )
-        )
+        row, at = int(twice[0]), first + step_R[twice[0]] * step_length(schema.freq)
+        again = stands(row + 1 if row_R is None else int(row_R[row + 1]))
+        faults.add(_repeated(ids_N[series_R[row]], at, again, twice.size, schema.freq))
         row_R = np.delete(np.arange(len(series_R)) if row_R is None else row_R, twice + 1)
         series_R, step_R = np.delete(series_R, twice + 1), np.delete(step_R, twice + 1)
-    if schema.absent == "missing":
-        check_frequency(ids_N, series_R, step_R, faults, first=first, freq=schema.freq)
-    values_RX = clean_values(frame, schema, faults, ids=ids, times=times, row_R=row_R)
+    check_frequency(ids_N, series_R, step_R, faults, first=first, schema=schema)
+    values_RX = clean_values(frame, schema, faults, ids=ids, times=times, row_R=row_R, place=stands)
+
+    def name_of(row: int) -> str:
+        stood = stands(row if row_R is None else int(row_R[row]))
+        return f"series {ids_N[series_R[row]]!r}, {stood}"
+
+    exact = exactness_warnings(values_RX, schema.stored)
+    warnings = (*alike_warnings(ids_N), *code_warnings(values_RX, schema, name_of), *exact)
     if stood_R is not None:
         row_R = stood_R if row_R is None else stood_R[row_R]
     return Rows(
@@ -105,6 +112,26 @@ def checked_rows(frame: pd.DataFrame, schema: Schema, faults: Faults | None = No
         row_R=row_R,
         first=first,
         out_of_order=backward,
+        warnings=warnings,
+    )
+
+
+def _sound_rows(ids: pd.Series, step_R: np.ndarray, faults: Faults) -> np.ndarray:
+    """Rows with a series and a step, where faults are kept; the end where there is none."""
+    sound_R = np.flatnonzero((step_R >= 0) & ids.notna().to_numpy())
+    if not sound_R.size:
+        faults.end()
+    return sound_R
+
+
+def _repeated(series: str, at: pd.Timestamp, again: str, count: int, freq: str) -> SchemaError:
+    """A row that stands twice; hours may be those in which clocks are put back."""
+    hint, is_hour = "", step_length(freq) < pd.Timedelta(days=1)
+    if is_hour and at.month in (4, 9, 10, 11) and at.hour <= LAST_HOUR_PUT_BACK:
+        hint = ", or give the times in UTC if it is the hour in which clocks are put back"
+    return SchemaError(
+        f"series {series!r} has more than one row at {at}, again in {again}"
+        f"{such(count, 'rows')}; keep one row per ({ID}, {TIME}), for instance by summing y{hint}"
     )
 
 
@@ -126,7 +153,7 @@ def check_columns(frame: pd.DataFrame, schema: Schema, faults: Faults) -> None:
             )
         )
     for name in have:
-        if name not in (*need, *schema.static):
+        if name not in (*need, *schema.static, *schema.closing):
             faults.add(
                 SchemaError(
                     f"column {name!r} of the table is not declared; declare it under"
@@ -137,12 +164,12 @@ def check_columns(frame: pd.DataFrame, schema: Schema, faults: Faults) -> None:
         faults.end()
 
 
-def text_ids(ids: pd.Series, faults: Faults) -> pd.Series:
+def text_ids(ids: pd.Series, faults: Faults, place: Callable[[int], str] = row_words) -> pd.Series:
     """Ids, all of them text; where faults are kept, a missing id stays missing."""
     if (absent := ids.isna().to_numpy()).any():
         faults.add(
             SchemaError(
-                f"{ID} is missing in row {int(np.flatnonzero(absent)[0])} of the table"
+                f"{ID} is missing in {place(int(np.flatnonzero(absent)[0]))} of the table"
                 f"{such(int(absent.sum()), 'rows')}; give every row the name of its series"
             )
         )
@@ -158,74 +185,12 @@ def text_ids(ids: pd.Series, faults: Faults) -> pd.Series:
     return ids
 
 
-def clean_times(times: pd.Series, ids: pd.Series, faults: Faults | None = None) -> pd.Series:
-    """Naive datetimes; UTC is taken as it is, other time zones are refused.
-
-    Where faults are kept, a time that is none stays missing.
-    """
-    faults = faults or Faults()
-
-    def refusal(row: int, reason: str) -> SchemaError:
-        return SchemaError(f"{TIME} of series {ids.iloc[row]!r}, row {row}: {reason}")
-
-    if times.dtype == "datetime64[ns]" and not times.isna().any():
-        return times
-    if pd.api.types.is_numeric_dtype(times.dtype):
-        raise refusal(0, f"{times.iloc[0]!r} is a number; give dates such as 2024-06-18")
-    if (absent := times.isna().to_numpy()).any():
-        problem = f"the time is missing; remove the row{such(int(absent.sum()), 'rows')}"
-        faults.add(refusal(int(np.flatnonzero(absent)[0]), problem))
-    if not isinstance(times.dtype, pd.DatetimeTZDtype):
-        try:
-            times = pd.to_datetime(times)
-        except (ValueError, TypeError):
-            times = _sound_times(times, refusal, faults)
-    zone = times.dt.tz
-    if zone is not None:
-        if str(zone) not in ("UTC", "UTC+00:00"):
-            problem = (
-                f"times are in {zone}, where hours can repeat or vanish; convert the column to UTC"
-                f' (dt.tz_convert("UTC")) or to local time without a zone (dt.tz_localize(None))'
-            )
-            faults.add(refusal(0, problem))
-        times = times.dt.tz_localize(None)
-    low, high = pd.Timestamp.min.as_unit("us"), pd.Timestamp.max.as_unit("us")
-    if times.min() < low or times.max() > high:
-        beyond = ((times < low) | (times > high)).to_numpy()
-        row = int(np.flatnonzero(beyond)[0])
-        problem = (
-            f"{times.iloc[row]:%F} is no time that a table can hold; correct it, or remove the row"
-        )
-        faults.add(refusal(row, problem))
-        times = times.where(~beyond)
-    return times.astype("datetime64[ns]")
-
-
-def _sound_times(
-    times: pd.Series, refusal: Callable[[int, str], SchemaError], faults: Faults
-) -> pd.Series:
-    """Times of a column that pandas cannot read as one: what is no date, or written otherwise."""
-    parsed = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
-    if (none := np.flatnonzero((parsed.isna() & times.notna()).to_numpy())).size:
-        reason = f"{times.iloc[none[0]]!r} is no date; write it as 2024-06-18 or 2024-06-18 14:00"
-        faults.add(refusal(int(none[0]), reason + such(none.size, "rows")))
-    try:
-        alike = pd.to_datetime(times.where(parsed.notna()), errors="coerce")
-    except ValueError:
-        reason = "the table mixes time zones; write all times in UTC"
-        faults.add(refusal(0, reason))
-        return parsed
-    if (other := np.flatnonzero((alike.isna() & parsed.notna()).to_numpy())).size:
-        usual = times[parsed.notna()].iloc[0]
-        reason = (
-            f"{times.iloc[other[0]]!r} is written otherwise than {usual!r}; write all times alike"
-        )
-        faults.add(refusal(int(other[0]), reason + such(other.size, "rows")))
-    return alike
-
-
 def steps_on_grid(
-    ids: pd.Series, times: pd.Series, freq: str, faults: Faults
+    ids: pd.Series,
+    times: pd.Series,
+    freq: str,
+    faults: Faults,
+    place: Callable[[int], str] = row_words,
 ) -> tuple[pd.Timestamp, np.ndarray]:
     """The first time of the table, and every row's number of steps after it.
 
@@ -254,11 +219,16 @@ def steps_on_grid(
         row = int(off[0])
         faults.add(
             SchemaError(
-                f"series {ids.iloc[row]!r} has a row at {times.iloc[row]}, off the {freq} grid that"
-                f" starts at {first} ({off.size} such rows: frequencies are mixed or times are not"
-                f" rounded); floor the times, aggregate to {freq}, or set data.schema.freq"
+                f"series {ids.iloc[row]!r} has a row at {times.iloc[row]}, {place(row)}, off the"
+                f" {freq} grid that starts at {first} ({off.size} such rows: frequencies are mixed"
+                " or times are not rounded);"
+                f" floor the times, aggregate to {freq}, or set data.schema.freq"
             )
         )
+    far_R, gap = far_rows(step_R, freq)
+    if far_R.size:
+        faults.add(far_fault(far_R, gap, ids, times, place))
+        step_R[far_R] = -1
     return first, step_R
 
 
@@ -269,24 +239,62 @@ def check_frequency(
     faults: Faults,
     *,
     first: pd.Timestamp,
-    freq: str,
+    schema: Schema,
 ) -> None:
-    """A series whose rows all stand k > 1 steps apart has another frequency than the table."""
-    head_N = heads(series_R, len(ids_N))
+    """A series whose rows all stand about k > 1 steps apart has another frequency than the table.
+
+    Where a missing row means 0, that may be a series that seldom moves; a whole table whose rows
+    stand so has another frequency.
+    """
+    if schema.absent == "zero":
+        steps = np.flatnonzero(np.bincount(step_R))
+        series_R, step_R = np.zeros(len(steps), dtype=np.int32), steps
+    head_N = heads(series_R, len(ids_N) if schema.absent == "missing" else 1)
     gap_R, count = np.diff(step_R, append=step_R[-1:]), np.diff(head_N) - 1
     gap_R[head_N[1:] - 1] = np.iinfo(gap_R.dtype).max  # no gap follows the last row of a series
     least = np.minimum.reduceat(gap_R, head_N[:-1])
     gap_R[head_N[1:] - 1] = 0
     most = np.maximum.reduceat(gap_R, head_N[:-1])
-    if (other := np.flatnonzero((count >= 3) & (least == most) & (least > 1))).size:
-        at = first + step_R[head_N[other[0]]] * step_length(freq)
-        faults.add(
-            SchemaError(
-                f"series {ids_N[other[0]]!r} has a row only every {least[other[0]]} steps of {freq}"
-                f" from {at} on: the table mixes frequencies; bring all series to one frequency, or"
-                " set data.schema.absent to zero if a missing row means 0"
-            )
+    # Months have 28 to 31 days, quarters 90 to 92.
+    even = (least == most) | ((least >= 20) & (most - least <= EVEN * least))
+    if not (other := np.flatnonzero((count >= 3) & (least > 1) & even)).size:
+        return
+    at = first + step_R[head_N[other[0]]] * step_length(schema.freq)
+    low, high = int(least[other[0]]), int(most[other[0]])
+    every = f"only every {low} steps" if low == high else f"only every {low} to {high} steps"
+    if schema.absent == "zero":
+        subject, way_out = "the table has rows", "set data.schema.freq to its own frequency"
+    else:
+        subject, way_out = (
+            f"series {ids_N[other[0]]!r} has a row",
+            "bring all series to one frequency",
         )
+    mixed = "the table mixes frequencies" if len(other) < len(ids_N) > 1 else "it is no such table"
+    zero = "set data.schema.absent to zero if a missing row means 0"
+    if schema.absent == "zero":
+        zero = "give a day between its rows a row of 0 if a missing row means 0"
+    month = "; a month has no one length: a row per month fits no frequency" if high > low else ""
+    faults.add(
+        SchemaError(
+            f"{subject} {every} of {schema.freq} from {at} on: {mixed}{month}; {way_out}, or {zero}"
+        )
+    )
+
+
+def _in_order(
+    series_R: np.ndarray, step_R: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, int, np.ndarray]:
+    """Series and steps in order, where their rows stood (None: as they are), how many stood before
+    an earlier one, and the rows whose next row is the same again.
+    """
+    in_order, twice = _order(series_R, step_R)
+    if in_order:
+        return series_R, step_R, None, 0, twice
+    backward = _out_of_order(series_R, step_R)
+    row_R = _sorted_rows(series_R, step_R)
+    series_R, step_R = series_R[row_R], step_R[row_R]
+    row_R = row_R.astype(np.min_scalar_type(len(row_R)))
+    return series_R, step_R, row_R, backward, _order(series_R, step_R)[1]
 
 
 def _order(series_R: np.ndarray, step_R: np.ndarray) -> tuple[bool, np.ndarray]:

@@ -5,8 +5,9 @@ Axes: ``R`` rows, ``X`` columns.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,36 @@ import pandas as pd
 
 from lanecast.data.schema import Column, Role, Schema
 from lanecast.errors import Faults, SchemaError
+from lanecast.sources import row_words
 
 if TYPE_CHECKING:
     import pandera.pandas as rules
 
 CHECKED = 1 << 21  # values of a column that are validated at once
+# How people write numbers, and the option that reads them so (quoted for a shell).
+COMMA, POINT = "'data.source.decimal=\",\"'", "data.source.decimal=."
+COMMAS, POINTS = "'data.source.thousands=\",\"'", "data.source.thousands=."
+BLANKS = "'data.source.thousands=\" \"'"
+NOTATIONS = (
+    (r"[+-]?\d{1,3},\d{3}", f"set {COMMA} if it is a fraction, {COMMAS} if it is a thousand"),
+    (r"[+-]?\d*,\d+", f"set {COMMA}"),
+    (r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", f"set {COMMAS}"),
+    (r"[+-]?\d{1,3}(\.\d{3})+,\d*", f"set {POINTS} {COMMA}"),
+    (r"[+-]?\d{1,3}(\.\d{3}){2,}", f"set {POINTS}"),
+    (
+        r"[+-]?\d{1,3}([ \u00a0\u202f']\d{3})+([.,]\d*)?",
+        f"set data.source.thousands to the mark between its digits, such as {BLANKS}",
+    ),
+    (
+        r"[+-]?\d*\.?\d+([eE][+-]?\d+)?",
+        f"it is a number as text: set {POINT} to read the column as numbers, or convert it;"
+        " declare it static if it describes the series, or drop it with data.source.drop",
+    ),
+    (
+        r"[^\d.,+-]{1,3} ?[+-]?[\d.,]+|[+-]?\d[\d.,]* ?[^\d]{1,3}",
+        "write numbers without their unit, or drop the column with data.source.drop",
+    ),
+)
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -30,6 +56,7 @@ def clean_values(
     ids: pd.Series,
     times: pd.Series,
     row_R: np.ndarray | None = None,
+    place: Callable[[int], str] = row_words,
 ) -> np.ndarray:
     """The stored columns as float32 [R, X], validated by pandera; NaN means missing.
 
@@ -42,13 +69,13 @@ def clean_values(
     for position, name in enumerate(schema.stored):
         if name not in frame:
             continue
-        numbers, is_sound = as_numbers(frame[name], faults, ids=ids, times=times)
+        numbers, is_sound = as_numbers(frame[name], faults, ids=ids, times=times, place=place)
         column = schema.columns[name]
         for row, value, reason in _failures(numbers, name, column, holes=not is_sound):
             faults.add(
                 SchemaError(
-                    f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
-                    f" {value} {reason}"
+                    f"column {name!r} of series {ids.iloc[row]!r} at {times.iloc[row]},"
+                    f" {place(row)}: the value {value} {reason}"
                 )
             )
         kind = _kind(numbers)
@@ -122,7 +149,12 @@ def _rule(column: Column, kind: type[np.floating], dtype: np.dtype, *, holes: bo
 
 
 def as_numbers(
-    column: pd.Series, faults: Faults, *, ids: pd.Series, times: pd.Series
+    column: pd.Series,
+    faults: Faults,
+    *,
+    ids: pd.Series,
+    times: pd.Series,
+    place: Callable[[int], str] = row_words,
 ) -> tuple[np.ndarray, bool]:
     """A numeric or boolean column (or one without any value) as an array; text is refused.
 
@@ -134,23 +166,40 @@ def as_numbers(
         ):
             return column.to_numpy(), True
         return column.to_numpy(dtype=np.float64, na_value=np.nan), True
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
     numbers = pd.to_numeric(column, errors="coerce")
-    text = np.array([isinstance(value, str) for value in column])
-    bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy() | text)
-    if not bad.size:  # flags or decimals with missing values among them
-        return numbers.to_numpy(dtype=np.float64), True
-    if text.all() and (numbers.isna() & column.notna()).any():
-        bad = np.flatnonzero((numbers.isna() & column.notna()).to_numpy())
-    row = int(bad[0])
+    if not pd.api.types.is_numeric_dtype(numbers.dtype) or numbers.dtype.kind in "mM":
+        numbers = pd.Series(np.nan, index=column.index)  # times and other objects
+    text = column.notna().to_numpy()
+    if column.dtype == object:
+        text = np.fromiter((isinstance(value, str) for value in column), bool, len(column))
+    no_number = (numbers.isna() & column.notna()).to_numpy()
+    if not (no_number | text).any():  # flags or decimals with missing values among them
+        return numbers.to_numpy(dtype=np.float64, na_value=np.nan), True
+    # All of it text: what is wrong is what is no number, if anything is.
+    all_text = bool((text | column.isna().to_numpy()).all())
+    bad = np.flatnonzero(no_number if all_text and no_number.any() else no_number | text)
+    value, row = column.iloc[int(bad[0])], int(bad[0])
     faults.add(
         SchemaError(
-            f"column {column.name!r} of series {ids.iloc[row]!r} at {times.iloc[row]}: the value"
-            f" {column.iloc[row]!r} is {type(column.iloc[row]).__name__}, not a number"
-            f"{such(bad.size, 'values')}; convert the column, declare it static if it describes"
-            " the series, or drop it with data.source.drop"
+            f"column {column.name!r} of series {ids.iloc[row]!r} at {times.iloc[row]},"
+            f" {place(row)}: the value {value!r} is {type(value).__name__}, not a number"
+            f"{such(bad.size, 'values')}; {_way_to_numbers(str(value))}"
         )
     )
-    return numbers.to_numpy(dtype=np.float64), False
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan), False
+
+
+def _way_to_numbers(text: str) -> str:
+    """The option that reads a text as a number, else what to do about the column."""
+    for pattern, way_out in NOTATIONS:
+        if re.fullmatch(pattern, text.strip()):
+            return way_out
+    return (
+        "convert the column, declare it static if it describes the series, or drop it with"
+        f" data.source.drop (where it means none: data.source.missing=[{text.strip()}])"
+    )
 
 
 def _not_infinite(column: pd.Series) -> pd.Series:

@@ -22,6 +22,7 @@ from typing import Any, Self
 import numpy as np
 
 from lanecast.config.packages import require_package
+from lanecast.config.seasons import season_of
 from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
@@ -32,6 +33,17 @@ from lanecast.models.classical.naive import Baseline, read_state
 from lanecast.models.classical.residuals import ResidualPool, window_levels
 from lanecast.models.protocol import Capabilities, Reporter
 
+# Parameters, by all their names, that open connections or name files.
+OUTSIDE = frozenset(
+    {"machines", "workers", "nodes", "num_machines", "num_machine", "machine_list_filename"}
+    | {"machine_list_file", "machine_list", "mlist", "local_listen_port", "local_port", "port"}
+    | {"output_model", "model_output", "model_out", "save_period", "snapshot_freq", "input_model"}
+    | {"model_input", "model_in", "output_result", "predict_result", "prediction_result"}
+    | {"forcedsplits_filename", "fs", "forced_splits_filename", "forced_splits_file"}
+    | {"forced_splits", "forcedbins_filename", "save_binary", "is_save_binary", "config"}
+    | {"is_save_binary_file", "config_file", "convert_model", "convert_model_file"}
+    | {"parser_config_file"}
+)
 CHUNK = 4096  # windows whose features are held in memory at once
 
 
@@ -58,7 +70,7 @@ class LightGBM(Baseline):
         self,
         *,
         windows: WindowSpec,
-        season: int,
+        season: int | None = None,
         name: str = "lightgbm",
         anchor: str | None = None,
         lags: Sequence[int] = (1, 2, 3, 4, 5, 6, 7, 14, 21, 28),
@@ -74,6 +86,10 @@ class LightGBM(Baseline):
         for package in ("lightgbm", "mlforecast"):
             require_package(package, extra="baselines", needed_by=f"model={name}")
         super().__init__(windows=windows, name=name, origins=origins, stride=stride)
+        if outside := OUTSIDE & set(params or {}):
+            raise ConfigError(
+                f"model.params.{min(outside)} reaches files or other machines; take it out"
+            )
         if not lags or min(lags) < 1:
             raise ConfigError(f"model.lags={list(lags)} must be a list of steps >= 1")
         self.season = season
@@ -104,7 +120,7 @@ class LightGBM(Baseline):
         kind = "static "
         names = tuple(n.removeprefix(kind) for n in self._columns if n.startswith(kind))
         fitted = self._booster is not None
-        return replace(super().describe(), static_names=names if fitted else None)
+        return replace(super().describe(), seeded="all", static_names=names if fitted else None)
 
     def fit(self, panel: Panel, *, until: int, reporter: Reporter | None = None) -> Self:
         """Fit before the calibration origins for the residuals, then on all until ``until``."""
@@ -191,13 +207,16 @@ class LightGBM(Baseline):
             deterministic=True,
             force_row_wise=True,
         )
-        model.fit(table.drop(columns="y"), table["y"], sample_weight=table["level"])
+        # Around 1 in any unit: leaves have a least weight.  A power of two is exact.
+        weight = table["level"] / 2.0 ** np.round(np.log2(table["level"].mean()))
+        model.fit(table.drop(columns="y"), table["y"], sample_weight=weight)
         # Through text, so that a model just fitted and one loaded are the same object.
         self._booster = lightgbm.Booster(model_str=model.booster_.model_to_string())
 
     def _point(self, panel: Panel, at: WindowIndex) -> np.ndarray:
         horizon, wait = self.windows.horizon, -int(panel.schema.last_visible(TARGET))
-        needed = max(*self.lags, *self.rolling, 4 * self.season, self.windows.context) + self.season
+        season = season_of(self.season, panel.schema.freq)
+        needed = max(*self.lags, *self.rolling, 4 * season, self.windows.context) + season
         past_T = np.arange(1 - needed, 1) - wait
         future_T = np.arange(1 - wait, horizon + 1)
         past, present_WT, begun_WT = self._table(panel, at, past_T)
@@ -241,7 +260,7 @@ class LightGBM(Baseline):
         dynamic = self._columns[: len(self._columns) - len(panel.static_names)]
         y_WT = visible.visible(panel, at, TARGET, ahead_T)
         y_WT = (y_WT - self._anchor_values(panel, at, ahead_T)) / level_W1
-        filled_WT, begun_WT = fill_gaps(y_WT, self.season)
+        filled_WT, begun_WT = fill_gaps(y_WT, season_of(self.season, panel.schema.freq))
         table = {"y": filled_WT}
         for number, (name, x_WT) in enumerate(columns_at(panel, at, ahead_T, dynamic).items()):
             column = panel.schema.columns.get(name)
@@ -274,12 +293,13 @@ class LightGBM(Baseline):
         from mlforecast.lag_transforms import RollingMean, SeasonalRollingMean
 
         means: Any = [RollingMean(length, min_samples=1) for length in self.rolling]
-        same_phase: Any = SeasonalRollingMean(self.season, 4, min_samples=1)
+        season = season_of(self.season, panel.schema.freq)
+        same_phase: Any = SeasonalRollingMean(season, 4, min_samples=1)
         return MLForecast(
             models={},
             freq=panel.schema.freq,
             lags=list(self.lags),
-            lag_transforms={1: means, self.season: [same_phase]},
+            lag_transforms={1: means, season: [same_phase]},
             num_threads=1,
         )
 

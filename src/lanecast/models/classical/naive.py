@@ -10,12 +10,13 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from lanecast.config.seasons import season_of
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
@@ -49,9 +50,13 @@ class Baseline(Forecaster, ABC):
         self._pool: ResidualPool | None = None
 
     def describe(self) -> Capabilities:
-        """As every baseline: it reads no statics and validates nothing."""
+        """As every baseline: it reads no statics, validates nothing and draws nothing."""
         return Capabilities(
-            windows=self.windows, uses=self.uses, quantiles="residuals", counts=dict(self.counts)
+            windows=self.windows,
+            uses=self.uses,
+            quantiles="residuals",
+            seeded="nothing",
+            counts=dict(self.counts),
         )
 
     def clone(self) -> Self:
@@ -142,6 +147,7 @@ class Baseline(Forecaster, ABC):
 class SeasonalNaive(Baseline):
     """The newest visible value of the same phase of the season.
 
+    ``season`` in steps; None follows the panel's frequency, and is read as far back as it needs.
     Fallbacks, counted per forecast step: a missing value is taken from a season earlier
     (``older_season``); a phase that the context never shows gets the context's mean
     (``context_mean``), and a window without any visible target gets 0 (``no_history``).
@@ -151,13 +157,13 @@ class SeasonalNaive(Baseline):
         self,
         *,
         windows: WindowSpec,
-        season: int,
+        season: int | None = None,
         name: str = "seasonal_naive",
         origins: int = 26,
         stride: int = 7,
     ) -> None:
         super().__init__(windows=windows, name=name, origins=origins, stride=stride)
-        if not 1 <= season <= windows.context:
+        if season is not None and not 1 <= season <= windows.context:
             raise ConfigError(
                 f"model.season={season} must lie in 1..windows.context={windows.context}; lower"
                 " model.season or raise windows.context"
@@ -171,11 +177,14 @@ class SeasonalNaive(Baseline):
 
     def point(self, panel: Panel, at: WindowIndex) -> np.ndarray:
         """As in `Baseline`; always finite."""
-        y_WL = visible.context(panel, at, self.windows)
-        newest = self.windows.context - 1 + int(panel.schema.last_visible("y"))  # along L
+        season = season_of(self.season, panel.schema.freq)
+        delay = -int(panel.schema.last_visible("y"))
+        context = max(self.windows.context, season + delay)
+        y_WL = visible.context(panel, at, replace(self.windows, context=context))
+        newest = context - 1 - delay  # along L
         point_WH = np.full((len(at), self.windows.horizon), np.nan)
         for step in range(self.windows.horizon):
-            phase = np.arange(self.windows.context + step, -1, -self.season)
+            phase = np.arange(context + step, -1, -season)
             phase = phase[phase <= newest]
             for number, column in enumerate(phase):
                 empty_W = np.isnan(point_WH[:, step])

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from lanecast.config.packages import require_package
+from lanecast.config.seasons import season_of
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
 from lanecast.data.windows import WindowIndex, WindowSpec
@@ -45,7 +46,7 @@ class Smoothing(Baseline):
         self,
         *,
         windows: WindowSpec,
-        season: int,
+        season: int | None = None,
         name: str = "smoothing",
         transform: str = "log",
         trend: bool = False,
@@ -59,7 +60,7 @@ class Smoothing(Baseline):
             raise ConfigError(
                 f"model.transform={transform!r} is not one of {', '.join(TRANSFORMS)}"
             )
-        if season < 1 or not 0 <= pool <= 1:
+        if (season is not None and season < 1) or not 0 <= pool <= 1:
             raise ConfigError(f"model.season={season} must be positive, model.pool={pool} in 0..1")
         self.season, self.transform, self.trend, self.share = season, transform, trend, pool
         self._sets: dict[str, tuple[float, ...]] = {}
@@ -78,18 +79,17 @@ class Smoothing(Baseline):
 
         self._sets, self._scale = {}, {}
         sets_G4, horizon = self._grid(), self.windows.horizon
+        season = season_of(self.season, panel.schema.freq)
         names, rows = [], []
         for number, series in enumerate(panel.series):
             y_T = self._history(panel, number, until)
             if not len(y_T):
                 continue
             self._scale[str(series)] = float(np.nanmean(np.abs(y_T))) or 1.0
-            if len(y_T) < 2 * self.season + horizon:
+            if len(y_T) < 2 * season + horizon:
                 continue
             loss_G = np.empty(len(sets_G4))
-            losses(
-                self._forth(y_T, self._scale[str(series)]), self.season, horizon, sets_G4, loss_G
-            )
+            losses(self._forth(y_T, self._scale[str(series)]), season, horizon, sets_G4, loss_G)
             if np.isfinite(loss_G).all() and loss_G.min() > 0:
                 names.append(str(series))
                 rows.append(loss_G / loss_G.min())
@@ -108,7 +108,7 @@ class Smoothing(Baseline):
         from lanecast.models.classical.smoothing_kernels import forecasts
 
         wait = -int(panel.schema.last_visible(TARGET))
-        horizon = self.windows.horizon
+        horizon, season = self.windows.horizon, season_of(self.season, panel.schema.freq)
         point_WH = np.zeros((len(at), horizon))
         order = np.lexsort((at.cutoff_W, at.series_W))
         edges = np.flatnonzero(np.diff(at.series_W[order], prepend=-1))
@@ -122,19 +122,19 @@ class Smoothing(Baseline):
             self._count("no_history", int((ends_C < 1).sum()))
             if not len(y_T):
                 continue
-            scale = self._scale_of(y_T, name)
+            scale = self._scale_of(y_T[: 2 * season], name)
             y_T = self._forth(y_T, scale)
             weights = np.array(self._sets.get(name, self._shared))
             ahead_CH = np.full((len(rows), wait + horizon), np.nan)
             # The first two seasons set the filter up: a cutoff inside them has a run of its own.
-            young = np.flatnonzero((ends_C >= 1) & (ends_C < 2 * self.season))
+            young = np.flatnonzero((ends_C >= 1) & (ends_C < 2 * season))
             for window in young:
                 end = ends_C[window : window + 1]
-                forecasts(y_T[: end[0]], self.season, end, weights, ahead_CH[window : window + 1])
-            old = np.flatnonzero(ends_C >= max(2 * self.season, 1))
+                forecasts(y_T[: end[0]], season, end, weights, ahead_CH[window : window + 1])
+            old = np.flatnonzero(ends_C >= max(2 * season, 1))
             if len(old):
                 ahead = np.empty((len(old), wait + horizon))
-                forecasts(y_T, self.season, ends_C[old], weights, ahead)
+                forecasts(y_T, season, ends_C[old], weights, ahead)
                 ahead_CH[old] = ahead
             known = ends_C >= 1
             point_WH[rows[known]] = self._back(ahead_CH[known, wait:], scale)
@@ -152,11 +152,11 @@ class Smoothing(Baseline):
             return y_T[:0]
         return np.concatenate([y_T[present[0] :], np.full(silent, np.nan)])
 
-    def _scale_of(self, y_T: np.ndarray, name: str) -> float:
+    def _scale_of(self, first_T: np.ndarray, name: str) -> float:
         """Of the fit; of a series that it did not see, the first two seasons."""
         if name in self._scale:
             return self._scale[name]
-        return float(np.nanmean(np.abs(y_T[: 2 * self.season]))) or 1.0
+        return float(np.nanmean(np.abs(first_T))) or 1.0
 
     def _forth(self, y_T: np.ndarray, scale: float) -> np.ndarray:
         scaled = y_T / scale

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from lanecast.config.packages import require_package
+from lanecast.config.seasons import season_of
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
@@ -54,7 +55,7 @@ class Statistical(Forecaster):
         *,
         windows: WindowSpec,
         kind: str,
-        season: int,
+        season: int | None = None,
         name: str,
         options: Mapping[str, Any] | None = None,
         max_history: int = 730,
@@ -90,6 +91,7 @@ class Statistical(Forecaster):
             uses=frozenset({Role.TARGET}),
             quantiles="model",
             alone=True,
+            seeded="nothing",
             counts=dict(self.counts),
         )
 
@@ -186,9 +188,9 @@ class Statistical(Forecaster):
             self.counts["too_short"] += 1
             return y_T[:0]
         y_T = y_T[present[0] :]
-        gaps = np.flatnonzero(~np.isfinite(y_T))
+        gaps, season = np.flatnonzero(~np.isfinite(y_T)), season_of(self.season, panel.schema.freq)
         for step in gaps.tolist():
-            y_T[step] = y_T[max(0, step - self.season)]
+            y_T[step] = y_T[max(0, step - season)]
         if len(gaps):
             self.counts["filled_gaps"] += len(gaps)
         return y_T

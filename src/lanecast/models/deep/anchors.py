@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lanecast.config.seasons import season_of
 from lanecast.data.gather import WindowBatch
 from lanecast.data.panel import Panel
 from lanecast.errors import ConfigError
@@ -95,40 +96,43 @@ class KnownColumnAnchor:
 class SeasonalAnchor:
     """The mean of the visible values at the same phase of the last ``cycles`` seasons.
 
-    Where a phase was never seen the anchor is 0, the window's location.
+    Where a phase was never seen the anchor is 0, the window's location.  ``season`` in steps; None
+    follows the frequency of the panel that it is bound to.
     """
 
-    def __init__(self, *, season: int, cycles: int = 1) -> None:
+    def __init__(self, *, season: int | None = None, cycles: int = 1) -> None:
         self.season, self.cycles = season, cycles
+        self._steps = season or 1
 
     def __repr__(self) -> str:
         return f"SeasonalAnchor(season={self.season}, cycles={self.cycles})"
 
     def bind(self, panel: Panel) -> None:
-        """Nothing to look up."""
+        """The season, where it is not set."""
+        self._steps = season_of(self.season, panel.schema.freq)
 
     def __call__(self, batch: WindowBatch) -> Anchored:
         """The seasonal profile, laid over context and horizon by phase."""
         context, horizon = batch.past_BLP.shape[1], batch.future_BHK.shape[1]
-        length = self.season * self.cycles
+        length = self._steps * self.cycles
         if context < length:
             raise ConfigError(
-                f"anchor of {self.cycles} seasons of {self.season} steps needs a context of"
+                f"anchor of {self.cycles} seasons of {self._steps} steps needs a context of"
                 f" {length} steps, not {context}; raise windows.context"
             )
-        cycles = (self.cycles, self.season)
+        cycles = (self.cycles, self._steps)
         y = batch.past_BLP[:, -length:, 0].unflatten(1, cycles)
         seen = batch.seen_BLP[:, -length:, 0].unflatten(1, cycles)
         profile = y.sum(dim=1) / seen.sum(dim=1).clamp(min=1)
         step = torch.arange(-context, horizon, device=y.device)
-        both = profile[:, step % self.season]
+        both = profile[:, step % self._steps]
         return Anchored(past_BL=both[:, :context], future_BH=both[:, context:])
 
 
 class ScheduleOrSeason:
     """A schedule where the panel knows it ahead, else the last seasons' mean."""
 
-    def __init__(self, *, column: str, season: int, cycles: int = 1) -> None:
+    def __init__(self, *, column: str, season: int | None = None, cycles: int = 1) -> None:
         self._known = KnownColumnAnchor(column=column)
         self._seasonal = SeasonalAnchor(season=season, cycles=cycles)
 
@@ -138,6 +142,7 @@ class ScheduleOrSeason:
     def bind(self, panel: Panel) -> None:
         """Decide by the panel's columns."""
         self._known.bind(panel)
+        self._seasonal.bind(panel)
 
     def __call__(self, batch: WindowBatch) -> Anchored:
         """The known column where it is known, else the seasonal mean."""

@@ -14,6 +14,7 @@ import torch
 
 from lanecast.data import visible
 from lanecast.data.datamodule import ForecastDataModule
+from lanecast.data.disk.weights import load_tensors, save_tensors
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.scaling import Scaler
@@ -32,6 +33,8 @@ from lanecast.models.deep.training import fit_module
 from lanecast.models.protocol import Capabilities, FitReport, Forecaster, Reporter, Validation
 from lanecast.models.quantiles.grids import at_levels, sample_paths
 from lanecast.models.quantiles.support import on_support
+
+WEIGHTS = "model"  # name of their file; of runs up to 2026-11-29 model.pt
 
 Weigher = Callable[[Panel, int], np.ndarray]  # panel, until -> what an error of each series weighs
 
@@ -221,13 +224,13 @@ class DeepForecaster(Forecaster):
         )
 
     def save(self, folder: Path) -> None:
-        """Weights as a state_dict, everything else as JSON."""
+        """Weights as safetensors, everything else as JSON."""
         module = self._fitted()
         assert self._shape is not None
         folder.mkdir(parents=True, exist_ok=True)
         calibration = self._calibrated()
         state = {"module": module.state_dict(), "calibration": calibration.tensors()}
-        torch.save(state, folder / "model.pt")
+        save_tensors(folder / WEIGHTS, state)
         facts = {
             "choices": self._choices(),
             "shape": asdict(self._shape),
@@ -252,15 +255,15 @@ class DeepForecaster(Forecaster):
                     f"{folder} was trained with {choice} {recorded}, this config has {expected};"
                     " use the run's own config: run=<run folder>"
                 )
-        state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
+        state = load_tensors(folder / WEIGHTS)
         scaler = self._scaler().restore(facts["scaler"], _scaler(state))
         module = self._assemble(shape, scaler, Selection(**facts["selection"]))
         try:
             module.load_state_dict(state["module"])
         except RuntimeError as err:
             raise CheckpointError(
-                f"{folder}/model.pt does not fit the network of this config: {err}; use the run's"
-                " own config: run=<run folder>"
+                f"what {folder} holds does not fit the network of this config: {err}; use the"
+                " run's own config: run=<run folder>"
             ) from err
         self._module, self._shape, self._spans, self.report = module.eval(), shape, None, None
         self._columns, self.fitted_until = facts["columns"], facts["fitted_until"]
@@ -394,5 +397,4 @@ def _columns(panel: Panel) -> list[str]:
 
 
 def _scaler(state: dict[str, Any]) -> dict[str, torch.Tensor]:
-    prefix = "scaler."
-    return {k[len(prefix) :]: v for k, v in state["module"].items() if k.startswith(prefix)}
+    return {k[7:]: v for k, v in state["module"].items() if k.startswith("scaler.")}

@@ -31,7 +31,8 @@ class Loss(nn.Module, ABC):
     def forward(self, raw_BHm: Tensor, y_BH: Tensor, weight_BH: Tensor) -> Tensor:
         """Weighted mean loss, a scalar."""
         loss_BH = self.pointwise(raw_BHm, y_BH)
-        return (loss_BH * weight_BH).sum() / weight_BH.sum().clamp(min=1e-9)
+        total = weight_BH.sum()
+        return (loss_BH * weight_BH).sum() / torch.where(total > 0, total, 1.0)
 
     @abstractmethod
     def pointwise(self, raw_BHm: Tensor, y_BH: Tensor) -> Tensor:

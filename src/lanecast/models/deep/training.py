@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import tempfile
 import warnings
@@ -17,6 +18,7 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoi
 from lightning.pytorch.loggers.logger import Logger
 
 from lanecast.data.datamodule import ForecastDataModule
+from lanecast.data.disk.weights import checkpoint
 from lanecast.errors import CheckpointError, ConfigError
 from lanecast.models.deep.module import ForecastModule
 from lanecast.models.deep.networks.nhits_fused import fused
@@ -167,7 +169,7 @@ def _outcome(trainer: pl.Trainer, module: ForecastModule, best: ModelCheckpoint)
             f"the best checkpoint {best.best_model_path!r} of this fit is gone; train without"
             " model.resume, or put it back"
         )
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
+    state = checkpoint(Path(best.best_model_path))
     module.load_state_dict(state["state_dict"])
     return FitReport(
         objective=best.monitor,
@@ -225,7 +227,7 @@ def _run(
         # Our sums are reduced over the ranks before they are logged.
         warnings.filterwarnings("ignore", message=".*logging on epoch level in distributed.*")
         try:
-            trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)
+            trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         except SystemExit as left:
             if not trainer.interrupted:
                 raise
@@ -241,8 +243,12 @@ def _check_resumable(module: ForecastModule, resume: Path) -> None:
         raise CheckpointError(
             f"no checkpoint at {resume}; give the path of a run's checkpoints/last.ckpt"
         )
-    # Lightning's own file: it holds the optimizer's state as pickles.
-    state = torch.load(resume, map_location="cpu", weights_only=False)
+    state = checkpoint(resume)
+    if "state_dict" not in state:
+        raise CheckpointError(
+            f"{resume} is no checkpoint of a fit; give the path of a run's checkpoints/last.ckpt"
+        )
+    _refuse_paths(state, resume)
     if "optimizer_states" not in state:
         raise CheckpointError(
             f"{resume} holds weights alone, which nothing can go on from; give the"
@@ -264,3 +270,19 @@ def _check_resumable(module: ForecastModule, resume: Path) -> None:
                 f"{resume} belongs to another config: {name} is {shapes[0]} there and {shapes[1]}"
                 " here; resume with the run's own config: run=<run folder> model.resume=<path>"
             )
+
+
+def _refuse_paths(state: Mapping[str, Any], resume: Path) -> None:
+    """Lightning deletes the checkpoints that a checkpoint lists: those of its own folder alone."""
+    for of_callback in dict(state.get("callbacks") or {}).values():
+        if not isinstance(of_callback, Mapping):
+            continue
+        folder = os.path.abspath(str(of_callback.get("dirpath") or resume.parent))
+        best = of_callback.get("best_k_models") or {}
+        single = (of_callback.get(f"{kind}_model_path") for kind in ("best", "kth_best", "last"))
+        for path in filter(None, (*best, *single)):
+            if os.path.abspath(os.path.dirname(str(path))) != folder or ".." in Path(path).parts:
+                raise CheckpointError(
+                    f"{resume} lists {path} as a checkpoint of its own, which lies elsewhere;"
+                    " resume from a checkpoint that lanecast wrote, or train anew"
+                )

@@ -36,7 +36,7 @@ from lanecast.models.hierarchy.cuts import Cut
 from lanecast.models.hierarchy.past_errors import KnownPast, NodePast
 from lanecast.models.hierarchy.projection import METHODS, projection
 from lanecast.models.hierarchy.temporal import TemporalForecaster
-from lanecast.models.protocol import Capabilities, Forecaster, Reporter
+from lanecast.models.protocol import SEEDED, Capabilities, Forecaster, Reporter
 from lanecast.models.quantiles.finishing import finish
 from lanecast.models.quantiles.grids import LEVELS, around, at_levels, at_scores, scores_of
 from lanecast.models.quantiles.support import on_support
@@ -120,7 +120,8 @@ class ReconciledForecaster(Wrapping):
     def describe(self) -> Capabilities:
         """As the inner forecaster; an effect is added to the reconciled baseline as it is."""
         inner = super().describe()
-        own = replace(inner, quantiles="paths", calibrated_on="past errors")
+        seeded = max(inner.seeded, "quantiles", key=SEEDED.index)
+        own = replace(inner, quantiles="paths", seeded=seeded, calibrated_on="past errors")
         return inner if self.bottom_up else own
 
     @property

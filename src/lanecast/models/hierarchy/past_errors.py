@@ -151,7 +151,7 @@ def _filled(
     size_M = np.sqrt((np.where(seen_MT, error_MT, 0.0) ** 2).sum(axis=1) / known_M)
     volume, missed = np.abs(mean_M[count_M > 0]).sum(), size_M[count_M > 0].sum()
     shared = missed / volume if volume > 0 else 1.0
-    least = 1e-6 * float(np.abs(mean_M).mean()) + 1e-9
+    least = 1e-6 * float(np.abs(mean_M).mean()) or 1e-9
     typical = float(np.median(np.abs(mean_M[count_M > 0]))) if (count_M > 0).any() else 1.0
     size_M = np.where(count_M > 0, size_M, shared * typical)
     drawn_MT = np.zeros_like(error_MT)

@@ -92,6 +92,9 @@ def _min_trace(hierarchy: Hierarchy, method: str, past: Past | None) -> Any:
     residuals = {}
     if past is not None:
         errors = past.actual_MT - past.forecast_MT
+        # The library's floors are absolute: errors near 1, by a power of two, which rounds nothing.
+        usual = float(np.abs(errors).mean())
+        errors = errors / 2.0 ** np.round(np.log2(usual)) if usual > 0 else errors
         residuals = {"y_insample": errors, "y_hat_insample": np.zeros_like(errors)}
     zeros = np.zeros((nodes, 1))
     if nodes <= DENSE_NODES:

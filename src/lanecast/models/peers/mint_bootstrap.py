@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from lanecast.config.packages import require_package
+from lanecast.config.seasons import season_of
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.hierarchy import Structure
@@ -40,7 +41,7 @@ class MinTBootstrap(Forecaster):
         self,
         *,
         windows: WindowSpec,
-        season: int,
+        season: int | None = None,
         structure: Structure | None,
         name: str = "mint_bootstrap",
         options: Mapping[str, Any] | None = None,
@@ -125,9 +126,10 @@ class MinTBootstrap(Forecaster):
         y_MT = hierarchy.aggregate(self._history(panel, cutoff))
         wait = -int(panel.schema.last_visible(TARGET))
         steps, options = wait + self.windows.horizon, self.model_options
-        key = (y_MT.shape, y_MT.tobytes(), steps, self.season, tuple(sorted(options.items())))
+        season = season_of(self.season, panel.schema.freq)
+        key = (y_MT.shape, y_MT.tobytes(), steps, season, tuple(sorted(options.items())))
         if key not in _FITTED:  # ARIMA draws nothing: the seeds of a sweep share it
-            jobs = (delayed(_arima)(y_T, steps, self.season, options) for y_T in y_MT)
+            jobs = (delayed(_arima)(y_T, steps, season, options) for y_T in y_MT)
             fits = Parallel(n_jobs=self.n_jobs, inner_max_num_threads=1)(jobs)
             _FITTED[key] = tuple(np.stack(x) for x in zip(*fits, strict=True))
             while len(_FITTED) > KEPT:

@@ -19,12 +19,13 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import ndtri
 
+from lanecast.config.seasons import season_of
 from lanecast.data import visible
 from lanecast.data.forecasts import Forecasts
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Role
 from lanecast.data.windows import WindowIndex, WindowSpec
-from lanecast.errors import ConfigError, LeakageError, SchemaError
+from lanecast.errors import CheckpointError, ConfigError, LeakageError, SchemaError
 from lanecast.models.classical.naive import read_state
 from lanecast.models.peers.window_table import Columns, WindowTable, quiet
 from lanecast.models.protocol import Capabilities, Forecaster, Reporter
@@ -33,6 +34,8 @@ from lanecast.models.quantiles.grids import at_levels, at_scores, horizon_correl
 
 LEVELS = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 CHUNK = 8192  # windows in one table
+# Options of neuralforecast that reach beyond the network: names of files, and what Lightning runs.
+OUTSIDE = frozenset({"alias", "callbacks", "default_root_dir", "logger", "plugins", "profiler"})
 PATH_ORIGINS = 8  # origins before `until` that show how errors move together over the horizon
 
 
@@ -59,7 +62,7 @@ class Reference(Forecaster):
         network: str,
         name: str,
         max_steps: int,
-        season: int,
+        season: int | None = None,
         options: Mapping[str, Any] | None = None,
         covariates: bool = True,
         max_history: int = 730,
@@ -70,6 +73,11 @@ class Reference(Forecaster):
             raise ConfigError(
                 "model.options.local_scaler_type would be fitted on rows of the forecast; use"
                 " model.options.scaler_type, which is per window"
+            )
+        if outside := OUTSIDE & set(options or {}):
+            raise ConfigError(
+                f"model.options.{min(outside)} says where files go or what runs beside the fit,"
+                " which is no option of a network; take it out"
             )
         self.windows = windows
         self.network = network
@@ -206,7 +214,11 @@ class Reference(Forecaster):
 
     def _correlation(self, panel: Panel, until: int) -> np.ndarray:
         at = visible.rolling_origins(
-            panel, until=until, spec=self.windows, per_series=PATH_ORIGINS, stride=self.season
+            panel,
+            until=until,
+            spec=self.windows,
+            per_series=PATH_ORIGINS,
+            stride=season_of(self.season, panel.schema.freq),
         )
         y_WH = visible.labels(panel, at, self.windows)
         seen_WH = np.isfinite(y_WH)
@@ -271,6 +283,17 @@ class Reference(Forecaster):
         columns = {key: tuple(names) for key, names in state["columns"].items()}
         self._table = WindowTable(columns=Columns(**columns), season=self.season)
         self._correlation_HH = np.asarray(state["correlation"])
+        _refuse_pickles(folder / "pipeline")
         with quiet(self.threads):
-            self._pipeline = NeuralForecast.load(str(folder / "pipeline"))
+            self._pipeline = NeuralForecast.load(str(folder / "pipeline"), allow_pickle=False)
         return self
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """CheckpointError for the form of older versions of neuralforecast, which may run code."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in (".safetensors", ".json"):
+            raise CheckpointError(
+                f"{path} is no file of weights as neuralforecast writes them today, and reading it"
+                " may run code; train anew"
+            )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lanecast.config.seasons import season_of
 from lanecast.data import visible
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET
@@ -39,7 +40,7 @@ class WindowTable:
     """Builds the table and counts what it had to fill (``filled_gaps``, ``filled_covariates``)."""
 
     columns: Columns
-    season: int
+    season: int | None
     counts: Counter[str] = field(default_factory=Counter)
 
     def history(
@@ -50,7 +51,7 @@ class WindowTable:
         A window that sees none stands in the table with a single row of zeros.
         """
         y_WT = visible.visible(panel, at, TARGET, past_T)
-        filled_WT, begun_WT = fill_gaps(y_WT, self.season)
+        filled_WT, begun_WT = fill_gaps(y_WT, season_of(self.season, panel.schema.freq))
         blind_W = np.asarray(~begun_WT.any(axis=1))
         begun_WT[blind_W, -1] = True
         gap_WT = begun_WT & np.isnan(y_WT)

@@ -18,7 +18,8 @@ from lanecast.seeding import hashed_uniforms
 
 # Fine enough to carry a distribution through a correction.
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
-_MIN_GAP = 1e-9
+_MIN_SPREAD = 1e-9  # of normal scores
+_LEAST = 1e-300  # between two quantiles
 _SHRINK = 0.05
 _MAX_SCORE = 5.0
 _BLOCK = 1 << 13  # windows
@@ -74,7 +75,9 @@ def _scores(grid_WHQ: np.ndarray, scores: np.ndarray, y_WH: np.ndarray) -> np.nd
     right = np.clip((grid_WHQ < y_WH[..., None]).sum(axis=-1), 1, len(scores) - 1)
     below = np.take_along_axis(grid_WHQ, right[..., None] - 1, axis=-1)[..., 0]
     above = np.take_along_axis(grid_WHQ, right[..., None], axis=-1)[..., 0]
-    share = (y_WH - below) / np.maximum(above - below, _MIN_GAP)
+    gap = np.maximum(above.astype(np.float64) - below, _LEAST)
+    with np.errstate(over="ignore"):  # clipped below
+        share = (y_WH - below) / gap
     z = scores[right - 1] + share * (scores[right] - scores[right - 1])
     return np.clip(z, -_MAX_SCORE, _MAX_SCORE)
 
@@ -86,7 +89,7 @@ def horizon_correlation(z_WH: np.ndarray, seen_WH: np.ndarray) -> np.ndarray:
     if len(complete) < 2 * horizon:
         return np.eye(horizon)
     spread = complete.std(axis=0)
-    if (spread < _MIN_GAP).any():
+    if (spread < _MIN_SPREAD).any():
         return np.eye(horizon)
     correlation = np.corrcoef(complete, rowvar=False)
     return (1 - _SHRINK) * correlation + _SHRINK * np.eye(horizon)

@@ -18,7 +18,7 @@ from lanecast.data.panel import Panel
 from lanecast.data.schema import Role
 from lanecast.data.windows import WindowIndex, WindowSpec, windows_at
 from lanecast.errors import ConfigError, LeakageError, SchemaError
-from lanecast.models.protocol import Forecaster
+from lanecast.models.protocol import SEEDED, Forecaster
 from lanecast.models.testing.panels import (
     change_known,
     change_unknown,
@@ -138,6 +138,7 @@ def describes_itself_before_and_after_a_fit(case: Case) -> None:
         hold(facts.windows == case.spec, f"its windows became {facts.windows}")
         hold(Role.TARGET in facts.uses, "it does not say that it reads the target")
         hold(facts.quantiles in SOURCES, f"quantiles={facts.quantiles!r} is none of {SOURCES}")
+        hold(facts.seeded in SEEDED, f"seeded={facts.seeded!r} is none of {SEEDED}")
         hold(
             facts.do_validity == "associational" or facts.graph is not None,
             f"do_validity={facts.do_validity!r} needs a causal graph",
