@@ -137,7 +137,7 @@ class AsKnown(Panel):
         return name_keys(self.series) if shown is None else shown.whole.keys[shown.numbers]
 
     @cached_property
-    def values(self) -> Tensor:  # type: ignore[override]
+    def values(self) -> Tensor:
         """The cells one after another, [cells, X]; NaN where nothing is known."""
         assert self._shown is not None
         values = self._shown.whole.store[self.places(0, self.num_cells)].clone()
@@ -148,14 +148,14 @@ class AsKnown(Panel):
         return values.masked_fill_(torch.from_numpy(hidden_RX), float("nan"))
 
     @cached_property
-    def issued(self) -> Tensor:  # type: ignore[override]
+    def issued(self) -> Tensor:
         """As in `Panel`."""
         assert self._shown is not None
         issued = self._shown.whole.issued
         return issued[self.places(0, self.num_cells)] if self.issued_names else issued
 
     @cached_property
-    def packed(self) -> Panel:  # type: ignore[override]
+    def packed(self) -> Panel:
         """The same with a store of its own, kept as long as this view lives."""
         return Panel(**{field.name: getattr(self, field.name) for field in fields(Panel)})
 
