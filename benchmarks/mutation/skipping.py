@@ -48,8 +48,8 @@ def is_noticed(frame: pd.DataFrame, ids: Sequence[str], share: float) -> bool:
 def _spoiled(rows: pd.DataFrame, name: str, share: float) -> pd.DataFrame:
     if share > 1:
         return rows.groupby(ID).head(STEPS - int(share))
-    spoiled, mine = rows.copy(), rows.index[rows[ID] == name]
-    changed = mine[: max(1, round(share * len(mine)))]
+    spoiled, of_series = rows.copy(), rows.index[rows[ID] == name]
+    changed = of_series[: max(1, round(share * len(of_series)))]
     spoiled.loc[changed, TARGET] = 9 - spoiled.loc[changed, TARGET] % 10
     return spoiled
 
