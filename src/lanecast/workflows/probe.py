@@ -50,7 +50,7 @@ def subject_of(cfg: DictConfig) -> Subject:
     table, future = read_tables(cfg.data)
     panel = panel_of(cfg.data, table, future)
     table = with_plain_times(table, panel.schema.freq)
-    ahead = None if future is None else with_plain_times(future, panel.schema.freq).frame
+    ahead = None if future is None else with_plain_times(future, panel.schema.freq)
     step = (
         cutoffs_of(panel, cfg.protocol, spec.horizon)[0]
         if cfg.cutoff is None

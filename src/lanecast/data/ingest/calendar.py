@@ -88,7 +88,7 @@ def _days_back(freq: str, label: str | None) -> pd.Timedelta:
     offset = pd.tseries.frequencies.to_offset(freq)
     if not isinstance(offset, pd.offsets.Week):
         return 0 * DAY
-    is_first = label == "first" if label is not None else offset.weekday == 0
+    is_first = label == "first" if label is not None else offset.rule_code == "W-MON"
     return 0 * DAY if is_first else step_length(freq) - DAY
 
 

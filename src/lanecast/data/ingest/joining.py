@@ -95,7 +95,7 @@ def _check_columns(future: SourceTable, schema: Schema, faults: Faults) -> None:
                     f" {name} observed and refit"
                 )
             )
-    for name in frame:
+    for name in map(str, frame):
         if name not in (ID, TIME, *schema.columns):
             faults.add(
                 SchemaError(
@@ -194,7 +194,7 @@ def _strange(future: SourceTable, rows: pd.DataFrame, known: pd.Series) -> tuple
     """Series of the future table that the table does not have, beside ids that look like theirs."""
     if rows.empty:
         return ()
-    names, ids = pd.unique(rows[ID]), pd.unique(known)
+    names, ids = (np.asarray(pd.unique(x), dtype=object) for x in (rows[ID], known))
     own = dict(zip(plain_names(ids), ids, strict=True))
     shown = []
     for name, plain in zip(names[:NAMED], plain_names(names[:NAMED]), strict=True):

@@ -72,7 +72,7 @@ def gather_statics(
 
 def _near(series: str, ids: pd.Series) -> str:
     """The id of the statics that looks like that of a series without a row there."""
-    others = pd.unique(ids.dropna().astype("str"))
+    others = np.asarray(pd.unique(ids.dropna().astype("str")), dtype=object)
     alike = np.flatnonzero(plain_names(others) == plain_names(np.array([series], object))[0])
     return f"; their table has {str(others[alike[0]])!r}" if alike.size else ""
 

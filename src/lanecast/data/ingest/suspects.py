@@ -112,7 +112,7 @@ def _codes(column_R: np.ndarray) -> list[float]:
     low = np.nanmin(column_R)
     codes, high = [], np.nanmax(column_R)
     if (
-        low in np.float32(CODES_BELOW)
+        (low == CODES_BELOW).any()
         and low < high
         and np.min(column_R, where=column_R > low, initial=np.inf) >= 0
     ):

@@ -32,11 +32,11 @@ FORMS = {
     "short year, month by name": rf"\d{{1,2}}[ -]{_MONTH}[ -]\d{{2}}{_CLOCK}",
     "digits": r"\d+(?:\.\d+)?",
 }
-# Formats that strptime lacks: their unit and the day they count from.
+# Formats that strptime lacks: their unit in milliseconds and the day they count from.
 COUNTED = {
-    "excel": ("D", "1899-12-30"),
-    "unix": ("s", "1970-01-01"),
-    "unix_ms": ("ms", "1970-01-01"),
+    "excel": (24 * 60 * 60 * 1000, "1899-12-30"),
+    "unix": (1000, "1970-01-01"),
+    "unix_ms": (1, "1970-01-01"),
 }
 EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
 MOST = 2  # times of day of local midnights in UTC: in winter and in summer
@@ -206,7 +206,7 @@ def _by_format(texts: pd.Series, form: str, column: _Column) -> tuple[pd.Series,
     if form in COUNTED:
         unit, origin = COUNTED[form]
         numbers = pd.to_numeric(texts, errors="coerce")
-        parsed = pd.Timestamp(origin) + pd.to_timedelta(numbers, unit=unit, errors="coerce")
+        parsed = pd.Timestamp(origin) + pd.to_timedelta(numbers * unit, unit="ms")
         parsed = parsed.dt.round("us")
     else:
         try:
@@ -248,6 +248,8 @@ def _by_form(written: pd.Series, code_R: np.ndarray, column: _Column) -> pd.Seri
     _refuse_texts(written, code_R, other, reason, column)
     usual_U = form_U == usual
     form = list(FORMS)[usual]
+    parsed: pd.Series | None
+    why: str | None
     if form == "year first":
         parsed, why = _year_first(texts, usual_U, column)
     elif form == "year last":
