@@ -77,10 +77,12 @@ class Copula:
         times_M = np.full(series, time, dtype=np.int64)
         mixed = (np.arange(past, dtype=np.uint64), np.full(past, time, dtype=np.int64))
         for number in range(samples):
-            place = {"num": 1, "size": horizon, "skip": number}
-            own_MH = hashed_uniforms(keys_M, times_M, seed=seed, **place)[0]
-            mix_KH = ndtri(hashed_uniforms(*mixed, seed=seed, **place)[0]).astype(np.float32)
-            noise_MH = ndtri(own_MH).astype(np.float32)
+            noise_MH, mix_KH = (
+                ndtri(
+                    hashed_uniforms(*keys, num=1, size=horizon, seed=seed, skip=number)[0]
+                ).astype(np.float32)
+                for keys in ((keys_M, times_M), mixed)
+            )
             z_MH = shared * (self.vectors_MK @ mix_KH) + own * noise_MH
             z_MH[unknown_M] = noise_MH[unknown_M]
             yield z_MH @ root_HH
