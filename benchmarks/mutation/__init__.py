@@ -1,1 +1,1 @@
-"""The mutation suite: twelve defects are put into good data, and the checks must catch them."""
+"""The mutation suite: twenty defects are put into good data, and the checks must catch them."""
