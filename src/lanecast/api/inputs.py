@@ -96,24 +96,21 @@ def panel(
     ids = (id,) if isinstance(id, str) else tuple(id)
     declared = _declared(target, known_future, observed, static, columns or {})
     kept = [name for name in ids if name in declared and name != ID]
-    unkept = [name for name in ids if kept and name not in kept]
     options: dict[str, Any] = {
         "id": ids,
         "keep_id": bool(kept),
         "rename": {own: name for own, name in ((time, TIME), (target, TARGET)) if own != name},
-        "drop": (*drop, *unkept),
+        "drop": (*drop, *(name for name in ids if kept and name not in kept)),
         **_written(source or {}),
     }
     names = TableNames(id=ids, time=time, target=target, source=dict(source or {}))
     dates = calendar if isinstance(calendar, Mapping) else {"features": tuple(calendar)}
     with python_words():
-        meaning = {"freq": freq, "absent": absent, "columns": declared}
-        schema = Schema.from_config({**meaning, **_lifetime(lifetime)})
+        meaning = {"freq": freq, "absent": absent, "columns": declared} | _lifetime(lifetime)
         given = _source({"path": frame, "statics": statics}, options)
         ahead = None if future is None else _source({"path": future}, options).load_future()
-        laid = panel_from_table(
-            given.load(), schema, calendar={"country": country, **dates}, future=ahead
-        )
+        schema, dates = Schema.from_config(meaning), {"country": country, **dates}
+        laid = panel_from_table(given.load(), schema, calendar=dates, future=ahead)
     return replace(laid, table=names, warnings=tuple(map(in_python, laid.warnings)))
 
 
@@ -236,7 +233,7 @@ def _declared(
     return declared
 
 
-def _lifetime(options: Mapping[str, str]) -> Mapping[str, str]:
+def _lifetime(options: dict[str, str]) -> dict[str, str]:
     """Options of a schema that say when a series closes; TypeError for any other argument."""
     if unknown := sorted(set(options) - {"until", "closed", "closed_known", "closes_after"}):
         raise TypeError(f"panel() got an unexpected keyword argument {unknown[0]!r}")
