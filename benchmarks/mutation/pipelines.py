@@ -28,7 +28,8 @@ class Whole:
 
     def keep(self, panel: Panel, names: pd.Series) -> Panel:
         """Take up what a leak will read; the panel comes back."""
-        self.panel, self.rows = panel, names.value_counts().to_dict()
+        counts = names.value_counts()
+        self.panel, self.rows = panel, {str(name): int(n) for name, n in counts.items()}
         return panel
 
     def numbers(self, panel: Panel, at: WindowIndex) -> np.ndarray:

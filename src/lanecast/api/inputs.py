@@ -94,12 +94,11 @@ def panel(
     ids = (id,) if isinstance(id, str) else tuple(id)
     declared = _declared(target, known_future, observed, static, columns or {})
     kept = [name for name in ids if name in declared and name != ID]
-    unkept = [name for name in ids if kept and name not in kept]
     options: dict[str, Any] = {
         "id": ids,
         "keep_id": bool(kept),
         "rename": {own: name for own, name in ((time, TIME), (target, TARGET)) if own != name},
-        "drop": (*drop, *unkept),
+        "drop": (*drop, *(name for name in ids if kept and name not in kept)),
         **_written(source or {}),
     }
     names = TableNames(id=ids, time=time, target=target, source=dict(source or {}))
@@ -233,7 +232,7 @@ def _declared(
     return declared
 
 
-def _lifetime(options: Mapping[str, str]) -> Mapping[str, str]:
+def _lifetime(options: dict[str, str]) -> dict[str, str]:
     """Options of a schema that say when a series closes; TypeError for any other argument."""
     if unknown := sorted(set(options) - {"until", "closed", "closed_known", "closes_after"}):
         raise TypeError(f"panel() got an unexpected keyword argument {unknown[0]!r}")

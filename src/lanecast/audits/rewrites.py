@@ -119,11 +119,11 @@ def rows_added(tables: RawTables) -> RawTables:
     frame = tables.frame
     ahead = pd.Series(tables.ahead(frame)).groupby(frame[ID].to_numpy())
     seen = min(tables.reach, max(map(tables.schema.last_visible, tables.schema.stored)))
-    steps = {}
+    steps: dict[str, np.ndarray] = {}
     for name, own in ahead:
         gaps = np.setdiff1d(np.arange(max(seen, own.min()) + 1, own.max()), own.to_numpy())
         if gaps.size:
-            steps[name] = gaps.astype(np.int64)
+            steps[str(name)] = gaps.astype(np.int64)
     return _with_rows(tables, steps, "added")
 
 

@@ -103,8 +103,7 @@ def what_if(
     }
     answer = replace(answer, nodes=nodes)
     badge = _earned(badge, answer, allow_associational, reporter)
-    for warning in (*answer.warnings, *not_identified.values()):
-        _warn(reporter, warning)
+    _warn(reporter, *answer.warnings, *not_identified.values())
     hidden = set(not_identified) - {graph.target}
     return WhatIf(
         answer=answer,
@@ -200,6 +199,7 @@ def _earned(badge: str, answer: Answer, allow: bool, reporter: Reporter | None) 
     return ASSOCIATIONAL
 
 
-def _warn(reporter: Reporter | None, message: str) -> None:
+def _warn(reporter: Reporter | None, *messages: str) -> None:
     if reporter is not None:
-        reporter.warn(message)
+        for message in messages:
+            reporter.warn(message)

@@ -22,7 +22,7 @@ from lanecast.data.ingest.statics import gather_statics
 from lanecast.data.ingest.validation import Rows, checked_rows, heads
 from lanecast.data.panel import Panel
 from lanecast.data.schema import TARGET, Schema, step_length
-from lanecast.data.statics import Vocabulary, encode_statics
+from lanecast.data.statics import Statics, Vocabulary, encode_statics
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError, Faults, SchemaError
 from lanecast.sources import SourceTable
@@ -88,10 +88,7 @@ def panel_from_table(
     with faults.within(table.origin.name):
         if reach is not None:
             counts |= fill_absent(laid, reach, schema, fills=table.fills, faults=faults)
-        own, statics_origin = without_closings(table, schema), table.statics_origin
-        described = gather_statics(table.frame, own, schema, ids, faults, origin=statics_origin)
-        statics = encode_statics(described, vocabulary)
-        closings = gather_closings(table, schema, ids, faults)
+        statics, attributes = _described(table, schema, ids, vocabulary, faults)
     counts["series_dropped"] = num_given - len(kept)
     counts["future_rows_of_unknown_series"] = joined.strangers
 
@@ -107,13 +104,27 @@ def panel_from_table(
         calendar_names=names,
         statics=torch.from_numpy(statics.values_NC),
         static_names=statics.names,
-        attributes={**statics.attributes, **closings},
+        attributes=attributes,
         counts={**counts, "unknown_static_levels": statics.unknown_levels},
         warnings=(*warnings, *label_warnings(schema.freq, options)),
         offsets=laid.offsets,
         start=laid.start,
         values=torch.from_numpy(laid.values_CX),
     )
+
+
+def _described(
+    table: SourceTable,
+    schema: Schema,
+    ids_N: np.ndarray,
+    vocabulary: Vocabulary | None,
+    faults: Faults,
+) -> tuple[Statics, dict[str, np.ndarray]]:
+    """Encoded statics, and columns as they were given, closing dates among them."""
+    apart, origin = without_closings(table, schema), table.statics_origin
+    described = gather_statics(table.frame, apart, schema, ids_N, faults, origin=origin)
+    statics = encode_statics(described, vocabulary)
+    return statics, {**statics.attributes, **gather_closings(table, schema, ids_N, faults)}
 
 
 def _calendar(
