@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -281,7 +282,7 @@ def _with_rows(tables: RawTables, steps: Mapping[str, np.ndarray], salt: str) ->
             rows[column] = (top[column] * EXTREME + (key + ahead) % 7).round()
         for trait in schema.static:
             if trait in frame:
-                rows[trait] = example.loc[name, trait]
+                rows[trait] = _single(example.loc[[name], trait])
         blocks.append(rows.reindex(columns=frame.columns))
     return replace(tables, frame=_stacked(blocks))
 
@@ -323,7 +324,7 @@ def _with_newborn(
     )
 
 
-def _single(value: pd.Series | float) -> object:
+def _single(value: pd.Series | float) -> Any:
     return value.iloc[0] if isinstance(value, pd.Series) else value
 
 
