@@ -60,9 +60,10 @@ def choices_of(group: str) -> tuple[str, ...]:
 
 
 def is_network(model: str) -> bool:
-    """Whether a model's file stands on that of the deep models."""
+    """Whether a model's file stands on that of the deep models, or holds one as its member."""
     declared = yaml.safe_load((CONF / "model" / f"{model}.yaml").read_text())
-    return "_deep" in declared.get("defaults", ())
+    parts = declared.get("defaults", [])
+    return "_deep" in parts or any("/model@member" in part for part in parts)
 
 
 MODELS = sorted(
@@ -82,7 +83,7 @@ FACTORS = {
 
 def refused(row: Row) -> str | None:
     """Why choices do not go together, which the build says as well; None where they do."""
-    if row.get("model") == "mint_bootstrap" and row.get("hierarchy", "as_is") != "as_is":
+    if row.get("model") == "mint_bootstrap" and row.get("hierarchy") == "none":
         return "needs to know what adds up: hierarchy=as_is"
     if row.get("coupling") == "features" and not is_network(row.get("model", "nhits")):
         return "issues rollouts to a network"

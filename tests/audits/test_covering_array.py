@@ -49,6 +49,6 @@ def test_the_rows_hold_every_pair_that_goes_together_and_the_diagonal_every_choi
 @pytest.mark.parametrize("pair", INVALID, ids=str)
 def test_a_pair_that_does_not_go_together_is_refused_for_its_reason(pair):
     first = {factor: values[0] for factor, values in FACTORS.items()}
-    plain = {**first, "hierarchy": "none", "coupling": "none", "calibration": "none"}
+    plain = {**first, "hierarchy": "as_is", "coupling": "none", "calibration": "none"}
     with pytest.raises(ConfigError, match=INVALID[pair]):
         subject_of({**plain, **dict(pair)})
