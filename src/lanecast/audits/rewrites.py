@@ -195,13 +195,9 @@ def order_changed(tables: RawTables) -> RawTables:
 def as_delivered(tables: RawTables) -> RawTables:
     """The table as it came at the cutoff: what was not known is not there.
 
-    Known columns of the steps ahead stand in the future table.  Left as it is under ``absent:
-    zero`` with a late target and no ``until``: a table that ends here cannot say of its newest
-    zeros that they have come, as a longer one does.
+    Known columns of the steps ahead stand in the future table.
     """
     schema, frame = tables.schema, tables.frame.copy()
-    if schema.absent == "zero" and schema.delay_steps(TARGET) and schema.until is None:
-        return tables
     ahead = tables.ahead(frame)
     for name in schema.past:
         frame[name] = frame[name].where(ahead <= schema.last_visible(name))

@@ -87,7 +87,7 @@ def _run(run: CompletedRun) -> Plain:
         "git": f"{str(git.get('sha') or 'unknown')[:8]}{' (changed)' if git.get('dirty') else ''}",
         "wandb": mirror.get("id"),
         "warnings": list(record.get("warnings") or []),
-        "probe": (record.get("probe") or {}).get("passes"),
+        "probe": (record.get("probe") or {}).get("verdict"),
         "curves": curves(run.folder / "metrics.csv"),
     }
 
