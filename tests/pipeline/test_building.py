@@ -39,7 +39,7 @@ def test_a_group_of_networks_is_refused_for_another_model_before_data_are_read(
 
 
 def test_a_sweep_refuses_only_the_job_where_a_group_does_nothing(script: Script) -> None:
-    chosen = ["model=linear,seasonal_naive", "optim.max_steps=2", "name=sweep"]
+    chosen = ["model=linear,seasonal_naive", "scaler=robust", "name=sweep", "optim.max_steps=2"]
     assert script("train", "-m", *NAIVE, *chosen, "trainer.progress=false") != 0
     status = {
         record.parents[1].name.split("-")[0]: read_record(record.parent)["status"]

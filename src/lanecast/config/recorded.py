@@ -36,8 +36,9 @@ from lanecast.errors import ConfigError
 OF_A_VERB = ("protocol", "plan", "network", "planning", "cutoff", "samples", "loop", "strategies")
 # Root keys that belong to this invocation, never to the run that is repeated or evaluated: who
 # runs it, where, and what is written.
+KEEP = "keep"
 OF_THIS_CALL = (
-    *("verb", "name", "tracking", "paths", "keep", "skip_finished", "run", "trust", "engine"),
+    *("verb", "name", "tracking", "paths", KEEP, "skip_finished", "run", "trust", "engine"),
     *("out", "take_over"),
 )
 
@@ -178,6 +179,8 @@ def effective_config(cfg: DictConfig) -> DictConfig:
             "run; leave one out"
         )
     fresh = {*OF_THIS_CALL, *groups, *(OF_A_VERB if other_verb else ())}
+    if KEEP not in current:  # a verb that makes no run keeps nothing; models refer to it
+        fresh.discard(KEEP)
     said = [parsed_override.key_or_group for parsed_override in parsed]
     recorded = _judged(folder, said=said, fresh=fresh, same_verb=not other_verb)
     with open_dict(recorded):

@@ -55,6 +55,7 @@ SLOTS: Mapping[str, Slot] = {
     "past": _own("lanecast.models.hierarchy.forecaster:PastPlan"),
     "paths": _own("lanecast.models.hierarchy.forecaster:PathPlan"),
     "plan": _own("lanecast.planning.policies:Policy"),
+    "plans": _own("lanecast.planning.policies:Policy"),
     "scaler": _own("lanecast.data.scaling:Scaler"),
     "source": _own("lanecast.sources:Source", "lanecast.sources", "lanecast.twin"),
     "strategies": _own("lanecast.planning.replanning.triggers:Trigger"),
@@ -66,7 +67,9 @@ SLOTS: Mapping[str, Slot] = {
     "weights": _own("lanecast.planning.duals:DualWeights"),
     "windows": _own("lanecast.data.windows:WindowSpec"),
 }
-NAMED = frozenset({"members", "strategies", "callbacks"})  # slots of several, each under a name
+NAMED = frozenset(
+    {"members", "strategies", "callbacks", "plans"}
+)  # slots of several, each under a name
 OPTIONS: Mapping[str, tuple[Any, ...]] = {  # what Hydra may be asked for beside a target
     "_partial_": (True, False),
     "_convert_": ("all",),

@@ -28,10 +28,11 @@ CLOSE = 1e-5  # relative: sums of single-precision cells in another order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Runs whose records agree with their forecasts, and what to know of the others."""
+    """Runs that their forecasts do not refute; ``warnings`` name the others."""
 
     runs: tuple[CompletedRun, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def agreeing(runs: Sequence[CompletedRun], metrics: Sequence[str] = ()) -> Agreement:
@@ -55,12 +56,12 @@ def agreeing(runs: Sequence[CompletedRun], metrics: Sequence[str] = ()) -> Agree
             kept.append(run)
     if wrong and not kept:
         raise RunFolderError("no run can be compared\n  " + "\n  ".join(wrong))
-    if silent:
-        wrong.append(
-            f"{silent} of {len(runs)} runs keep no forecasts (keep.forecasts=true): their scores"
-            " stand as recorded."
-        )
-    return Agreement(runs=tuple(kept), warnings=tuple(wrong))
+    unchecked = (
+        f"{silent} of {len(runs)} runs keep no forecasts (keep.forecasts=true): their scores stand"
+        " as recorded."
+    )
+    notes = (unchecked,) if silent else ()
+    return Agreement(runs=tuple(kept), warnings=tuple(wrong), notes=notes)
 
 
 def disagreements(run: CompletedRun, metrics: Sequence[str] = ()) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -77,7 +77,7 @@ def compare(
     """
     read = read_runs(runs)
     agree = agreeing(read.runs, metrics)
-    return compare_runs(
+    comparison = compare_runs(
         agree.runs,
         factors=factors,
         metrics=metrics,
@@ -87,6 +87,7 @@ def compare(
         warnings=(*read.warnings, *agree.warnings),
         each_row=each_row,
     )
+    return replace(comparison, notes=(*comparison.notes, *agree.notes))
 
 
 def compare_runs(

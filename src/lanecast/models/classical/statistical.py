@@ -101,6 +101,10 @@ class Statistical(Forecaster):
         other._naive, other._reporter, other.counts = self._naive.clone(), None, Counter()
         return other
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, also within a wrapper or for a worker, reports to nobody."""
+        return {**vars(self), "_reporter": None}
+
     @property
     def options(self) -> dict[str, Any]:
         """What decides the forecasts; a checkpoint of other options is refused."""
