@@ -1,4 +1,8 @@
-"""Run folders of 2026-11-29, before the code moved, still load, forecast, compare and repeat."""
+"""Run folders of 2026-11-29, before the code moved, still load, forecast, compare and repeat.
+
+Their points are those of that day; quantiles off the median come of draws, which have been keyed by
+the name of the series since (`lanecast.runs.semantics`), and were recorded anew.
+"""
 
 from __future__ import annotations
 
