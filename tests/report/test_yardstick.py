@@ -67,6 +67,13 @@ def test_a_table_without_plain_rows_says_that_nothing_is_ahead(write_run, tmp_pa
     assert "baseline" not in found.table
 
 
+def test_plain_rows_without_a_score_are_not_called_missing(write_run, tmp_path):
+    write_run("nhits", config_hash="d0aaaaaa", errors=SUM_ABS_Y * 0.2)
+    write_run("event", config_hash="8eaaaaaa", errors=SUM_ABS_Y * 0.4, config=target_of("event"),
+              scores={"wape": None})  # fmt: skip
+    assert any("No plain row has a wape" in note for note in compare(str(tmp_path / "demo")).notes)
+
+
 def test_results_in_python_have_their_yardstick_too():
     panel = example_panel(steps=150, lengths=(150, 150))
     models = [

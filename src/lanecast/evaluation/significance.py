@@ -113,7 +113,8 @@ def uncertainty(
     Of seeds both sides together (Welch and Satterthwaite).  What a seed does at one cutoff is in
     both parts, which errs on the side of calling nothing.
     """
-    weight = weight_C / weight_C.mean()
+    total = weight_C.mean()  # 0 where nothing was there to err on: then all is undefined
+    weight = weight_C / total if total else np.full_like(weight_C, np.nan)
     block_XC = (run_XSC.mean(axis=-2) - base_XSC.mean(axis=-2)) * weight
     over = (known.variance(block_XC), np.asarray(max(known.degrees, 1)))
     spread, squares = np.zeros(block_XC.shape[:-1]), np.zeros(block_XC.shape[:-1])

@@ -27,9 +27,13 @@ def yardstick_of(
     rows: Sequence[Mapping[str, Any]], groups: Mapping[str, Sequence[CompletedRun]], metric: str
 ) -> PlainYardstick:
     """The plain row with the least ``metric``, a loss; no hash where there is none."""
-    plain = [row for row in rows if groups[row["hash"]][0].is_plain and not math.isnan(row[metric])]
+    plain_rows = [row for row in rows if groups[row["hash"]][0].is_plain]
+    plain = [row for row in plain_rows if not math.isnan(row[metric])]
     if not plain:
-        return PlainYardstick(config_hash=None, note=MISSING)
+        undefined = (
+            f"No plain row has a {metric}, so that nothing in the table is ahead of anything."
+        )
+        return PlainYardstick(config_hash=None, note=undefined if plain_rows else MISSING)
     best = min(plain, key=lambda row: (row[metric], row["hash"]))
     others = "the only plain row" if len(plain) == 1 else f"the best of {len(plain)} plain rows"
     return PlainYardstick(
