@@ -59,11 +59,17 @@ def choices_of(group: str) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: name != "none"))  # where nothing is gained: none
 
 
+def is_deep(model: str) -> bool:
+    """Whether a model's file stands on that of the deep models."""
+    declared = yaml.safe_load((CONF / "model" / f"{model}.yaml").read_text())
+    return "_deep" in declared.get("defaults", [])
+
+
 def is_network(model: str) -> bool:
     """Whether a model's file stands on that of the deep models, or holds one as its member."""
     declared = yaml.safe_load((CONF / "model" / f"{model}.yaml").read_text())
     parts = declared.get("defaults", [])
-    return "_deep" in parts or any("/model@member" in part for part in parts)
+    return is_deep(model) or any("/model@member" in part for part in parts)
 
 
 MODELS = sorted(
@@ -87,6 +93,8 @@ def refused(row: Row) -> str | None:
         return "needs to know what adds up: hierarchy=as_is"
     if row.get("coupling") == "features" and not is_network(row.get("model", "nhits")):
         return "issues rollouts to a network"
+    if row.get("coupling") == "mechanism" and not is_deep(row.get("model", "nhits")):
+        return "chains a network one step at a time"
     return None
 
 

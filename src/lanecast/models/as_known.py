@@ -5,6 +5,7 @@ Axes: ``W`` windows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,15 +29,20 @@ def predict_as_known(
     window's answer depends on that window alone.
     """
     able = forecaster.describe()
+
+    def ask(some: WindowIndex) -> Forecasts:
+        return _asked(forecaster, able, panel, some, options)
+
+    return ask(at) if able.alone else by_cutoff(at, ask)
+
+
+def by_cutoff(at: WindowIndex, ask: Callable[[WindowIndex], Forecasts]) -> Forecasts:
+    """What ``ask`` forecasts of ``at``, cutoff by cutoff, in the order of ``at``."""
     cutoffs, which_W = np.unique(at.cutoff_W, return_inverse=True)
-    if able.alone or len(cutoffs) < 2:
-        return _asked(forecaster, able, panel, at, options)
-    parts, rows = [], []
-    for number in range(len(cutoffs)):
-        rows_of_cutoff = np.flatnonzero(which_W == number)
-        parts.append(_asked(forecaster, able, panel, at[rows_of_cutoff], options))
-        rows.append(rows_of_cutoff)
-    forecasts = joined(parts)
+    if len(cutoffs) < 2:
+        return ask(at)
+    rows = [np.flatnonzero(which_W == number) for number in range(len(cutoffs))]
+    forecasts = joined([ask(at[rows_of_cutoff]) for rows_of_cutoff in rows])
     place_W = np.concatenate(rows)
     if (np.diff(place_W) > 0).all():
         return forecasts

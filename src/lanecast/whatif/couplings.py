@@ -23,6 +23,7 @@ from lanecast.data.schema import TARGET, Column
 from lanecast.data.views import unfolded, with_target
 from lanecast.data.windows import WindowIndex, WindowSpec
 from lanecast.errors import ConfigError
+from lanecast.models.as_known import by_cutoff
 from lanecast.models.protocol import Forecaster, Reporter
 from lanecast.whatif.mixing import GRID, mixture
 from lanecast.whatif.treatments import (
@@ -176,10 +177,25 @@ class Plain(Coupling):
         )
 
     def _ask(self, question: Question, paths: Mapping[str, np.ndarray]) -> Forecasts:
+        able = self.inner.describe()
+        if able.alone or len(np.unique(question.at.cutoff_W)) < 2:
+            return self._asked(question, question.at, paths)
+        # A network of all series takes each of them once: the cutoffs are asked one by one.
+        place_W = {pair: row for row, pair in enumerate(_pairs(question.at))}
+
+        def ask(at: WindowIndex) -> Forecasts:
+            rows = [place_W[pair] for pair in _pairs(at)]
+            return self._asked(question, at, {name: path[rows] for name, path in paths.items()})
+
+        return by_cutoff(question.at, ask)
+
+    def _asked(
+        self, question: Question, at: WindowIndex, paths: Mapping[str, np.ndarray]
+    ) -> Forecasts:
         columns = columns_of(self.layer.graph)
         view, index = unfolded(
             self.seen(question.panel),
-            self.index(question.panel, question.at),
+            self.index(question.panel, at),
             history=2 * self.windows.context,
             horizon=self.windows.horizon,
             futures={columns[name]: path for name, path in paths.items()},
@@ -191,7 +207,11 @@ class Plain(Coupling):
             samples=question.samples,
             seed=question.seed,
         )
-        return replace(forecasts, index=question.at)
+        return replace(forecasts, index=at)
+
+
+def _pairs(at: WindowIndex) -> list[tuple[int, int]]:
+    return list(zip(at.series_W.tolist(), at.cutoff_W.tolist(), strict=True))
 
 
 class Features(NoFuture):
