@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lanecast.data.forecast_parts import rows_of
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.panel import Panel
 from lanecast.data.views import of_series
@@ -47,14 +48,7 @@ def by_cutoff(at: WindowIndex, ask: Callable[[WindowIndex], Forecasts]) -> Forec
     if (np.diff(place_W) > 0).all():
         return forecasts
     order = np.argsort(place_W, kind="stable")
-    grid, paths = forecasts.quantiles_WHQ, forecasts.samples_SWH
-    return Forecasts(
-        index=at,
-        point_WH=forecasts.point_WH[order],
-        levels=forecasts.levels,
-        quantiles_WHQ=None if grid is None else grid[order],
-        samples_SWH=None if paths is None else paths[:, order],
-    )
+    return rows_of(forecasts, order)
 
 
 def view_at(panel: Panel, at: WindowIndex, able: Capabilities) -> tuple[AsKnown, WindowIndex]:

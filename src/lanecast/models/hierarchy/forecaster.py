@@ -24,6 +24,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from lanecast.data.forecast_parts import rows_of
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.hierarchy import Structure
 from lanecast.data.labels import labels
@@ -232,14 +233,7 @@ class ReconciledForecaster(Wrapping):
             rows.append(rows_of_cutoff)
         order = np.argsort(np.concatenate(rows), kind="stable")
         forecasts = joined(parts)
-        grid, paths = forecasts.quantiles_WHQ, forecasts.samples_SWH
-        return Forecasts(
-            index=at,
-            point_WH=forecasts.point_WH[order],
-            levels=forecasts.levels,
-            quantiles_WHQ=None if grid is None else grid[order],
-            samples_SWH=None if paths is None else paths[:, order],
-        )
+        return rows_of(forecasts, order)
 
     def _base(self, cut: Cut, *, seed: int, options: dict[str, Any]) -> Forecasts:
         """Base forecasts of the nodes, then of the series."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from lanecast.config.packages import require_package
 from lanecast.config.seasons import season_of
+from lanecast.data.forecast_parts import rows_of
 from lanecast.data.forecasts import Forecasts, joined
 from lanecast.data.hierarchy import Structure
 from lanecast.data.panel import Panel
@@ -105,14 +106,7 @@ class MinTBootstrap(Forecaster):
                 )
             )
         forecasts, order = joined(parts), np.argsort(np.concatenate(rows), kind="stable")
-        grid, paths = forecasts.quantiles_WHQ, forecasts.samples_SWH
-        return Forecasts(
-            index=at,
-            point_WH=forecasts.point_WH[order],
-            levels=forecasts.levels,
-            quantiles_WHQ=None if grid is None else grid[order],
-            samples_SWH=None if paths is None else paths[:, order],
-        )
+        return rows_of(forecasts, order)
 
     def _coherent(
         self, panel: Panel, cutoff: int, draws: int, seed: int
